@@ -1,0 +1,1 @@
+"""Tiedolla: tells customers the truth about their meters and their power, and keeps every system in step."""

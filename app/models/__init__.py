@@ -1,0 +1,1 @@
+"""Rows of the database, one aggregate per file."""

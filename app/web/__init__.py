@@ -1,0 +1,1 @@
+"""Pages: parse the request, call a service or a query, render."""

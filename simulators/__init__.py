@@ -1,0 +1,1 @@
+"""Stand-ins of the outside systems (rehearsal mode); they speak only the wire formats."""
