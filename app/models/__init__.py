@@ -1,1 +1,62 @@
-"""Rows of the database, one aggregate per file."""
+"""Rows of the database, one aggregate per file; importing this package knows every table."""
+
+from app.models.ack import Ack
+from app.models.alarm import Alarm
+from app.models.audit_entry import AuditEntry
+from app.models.code_list import CodeValue, MeterModel, OrderType
+from app.models.customer import Contact, Customer, Preference, PreferenceChange
+from app.models.drainer import Drainer
+from app.models.file_sighting import FileSighting
+from app.models.inbound_message import InboundChunk, InboundFinding, InboundMessage
+from app.models.lane import Lane
+from app.models.meter import Meter, MeterPlacement, MeterReading
+from app.models.metering_point import MeteringPoint, Occupancy, PointSearch
+from app.models.notice import DeliveryReceipt, Notice
+from app.models.outage import Outage, OutagePoint
+from app.models.outbox_item import Attempt, OutboxItem
+from app.models.partner import Partner
+from app.models.route_rule import RouteRule
+from app.models.run import PayloadBlob, Run, Step
+from app.models.schedule import Schedule
+from app.models.staff_account import StaffAccount
+from app.models.work_order import WorkOrder, WorkOrderChange
+
+__all__ = [
+    "Ack",
+    "Alarm",
+    "Attempt",
+    "AuditEntry",
+    "CodeValue",
+    "Contact",
+    "Customer",
+    "DeliveryReceipt",
+    "Drainer",
+    "FileSighting",
+    "InboundChunk",
+    "InboundFinding",
+    "InboundMessage",
+    "Lane",
+    "Meter",
+    "MeterModel",
+    "MeterPlacement",
+    "MeterReading",
+    "MeteringPoint",
+    "Notice",
+    "Occupancy",
+    "OrderType",
+    "Outage",
+    "OutagePoint",
+    "OutboxItem",
+    "Partner",
+    "PayloadBlob",
+    "PointSearch",
+    "Preference",
+    "PreferenceChange",
+    "RouteRule",
+    "Run",
+    "Schedule",
+    "StaffAccount",
+    "Step",
+    "WorkOrder",
+    "WorkOrderChange",
+]

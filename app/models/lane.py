@@ -1,0 +1,27 @@
+"""The state of a lane: paused or not, and its circuit breaker."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import db
+from app.models.columns import At, Str
+
+
+class Lane(db.Model):
+    """One lane; sends is False for lanes that only work inside the product."""
+
+    __tablename__ = "lane"
+
+    name: Mapped[Str] = mapped_column(primary_key=True)
+    sends: Mapped[bool]
+    mode: Mapped[Str]
+    paused: Mapped[bool] = mapped_column(default=False)
+    in_flight_count: Mapped[int]
+    max_attempts: Mapped[int]
+    # Failed calls in a row that blame the receiver; the circuit opens at the limit of the domain.
+    failures: Mapped[int] = mapped_column(default=0)
+    opened_at: Mapped[At | None]
+    open_until: Mapped[At | None]
+    last_error: Mapped[Str | None]
+    last_sent_at: Mapped[At | None]

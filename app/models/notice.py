@@ -1,0 +1,82 @@
+"""Notices to customers, and what the providers reported about them."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import db
+from app.models.columns import At, Big, Id, Str
+
+
+class Notice(db.Model):
+    """One message to one contact about one event, or the reason why there was none.
+
+    The row is the ledger: its dedupe key (event, metering point, contact) is unique.
+    """
+
+    __tablename__ = "notice"
+    __table_args__ = (
+        UniqueConstraint("dedupe_key"),
+        Index("ix_notice_gsrn", "gsrn", "created_at"),
+        Index("ix_notice_order_id", "order_id"),
+        Index("ix_notice_contact_id", "contact_id"),
+    )
+
+    id: Mapped[Id]
+    type: Mapped[Str]
+    dedupe_key: Mapped[Str]
+    contact_id: Mapped[Big | None]
+    customer_id: Mapped[Str | None]
+    gsrn: Mapped[Str]
+    order_id: Mapped[Str | None]
+    outage_id: Mapped[Big | None]
+    topic: Mapped[Str]
+    language: Mapped[Str]
+    channel: Mapped[Str | None]
+    # The address at the time of the decision, so that the record stays true when it changes.
+    sent_to: Mapped[Str | None]
+    subject: Mapped[Str | None]
+    body: Mapped[Str | None]
+    html: Mapped[Str | None]
+    encoding: Mapped[Str | None]
+    segments: Mapped[int | None]
+    state: Mapped[Str]
+    state_at: Mapped[At]
+    suppress_reason: Mapped[Str | None]
+    # Why the policy decided so, in words.
+    decision: Mapped[Str]
+    event_at: Mapped[At]
+    not_before_at: Mapped[At | None]
+    expires_at: Mapped[At | None]
+    provider: Mapped[Str | None]
+    provider_ref: Mapped[Str | None] = mapped_column(index=True)
+    error_code: Mapped[Str | None]
+    resent_count: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[At]
+    sent_at: Mapped[At | None]
+    delivered_at: Mapped[At | None]
+
+
+class DeliveryReceipt(db.Model):
+    """One report of a provider about one attempt, once, whatever it is repeated."""
+
+    __tablename__ = "delivery_receipt"
+    __table_args__ = (
+        UniqueConstraint("dedupe_key"),
+        Index("ix_delivery_receipt_attempt_id", "attempt_id"),
+    )
+
+    id: Mapped[Id]
+    provider: Mapped[Str]
+    dedupe_key: Mapped[Str]
+    attempt_id: Mapped[UUID | None]
+    provider_ref: Mapped[Str | None]
+    status: Mapped[Str]
+    error_code: Mapped[Str | None]
+    occurred_at: Mapped[At | None]
+    received_at: Mapped[At]
+    # WAITING, APPLIED, LATE (would have moved a state back) or UNKNOWN_ATTEMPT.
+    verdict: Mapped[Str]

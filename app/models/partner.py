@@ -1,0 +1,27 @@
+"""Partners that do the field work."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import db
+from app.models.columns import At, Str, Strs
+
+
+class Partner(db.Model):
+    """A partner and how to reach it; its secrets are settings or derived, never rows."""
+
+    __tablename__ = "partner"
+
+    code: Mapped[Str] = mapped_column(primary_key=True)
+    name: Mapped[Str]
+    transport: Mapped[Str]
+    base_url: Mapped[Str]
+    order_types: Mapped[Strs]
+    # Keys and door codes go only to partners that have the right to them.
+    sees_key_info: Mapped[bool] = mapped_column(default=False)
+    # Grows to rotate the derived credentials; the one before stays valid until it is revoked.
+    key_generation: Mapped[int] = mapped_column(default=1)
+    oldest_key_generation: Mapped[int] = mapped_column(default=1)
+    active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[At]

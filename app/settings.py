@@ -1,0 +1,186 @@
+"""Every setting of the product in one frozen, typed object.
+
+Names in the environment carry the prefix TIEDOLLA_; a name that ends in _FILE gives the path of
+a file that holds the value, for secrets. All missing or wrong names are reported at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "TIEDOLLA_"
+
+
+class SettingsInvalid(RuntimeError):
+    """The environment does not make a valid configuration; the text names every fault."""
+
+
+class Settings(BaseSettings):
+    """The configuration, with the unit in each field's name where it has one."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    environment: Literal["development", "test", "production"] = Field(
+        "production",
+        description="development, test or production; shown on every page but production",
+    )
+    base_url: str = Field(description="public address of the portal, without a trailing slash")
+    database_url: SecretStr = Field(description="PostgreSQL 15+, as postgresql+psycopg://…")
+    redis_url: SecretStr = Field(description="Redis 6.2+ or Valkey, as redis://… or unix://…")
+    secret_key: SecretStr = Field(description="signs sessions; at least 32 characters")
+    partner_key: SecretStr = Field(
+        description="derives the credentials that partners use towards us; at least 32 characters"
+    )
+    trusted_proxy_count: int = Field(0, ge=0, le=3, description="reverse proxies in front of us")
+    secure_cookies: bool = Field(True, description="cookies only over HTTPS; off only for a demo")
+    staff_idle_min: int = Field(60, ge=5, description="staff session ends after this idle time")
+    staff_session_h: int = Field(12, ge=1, description="staff session ends after this time at most")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="log level")
+
+    database_pool_count: int = Field(5, ge=1, description="pooled connections per process")
+    statement_timeout_s: float = Field(30.0, gt=0, description="longest statement of a web request")
+
+    cis_sftp_host: str = Field(description="SFTP server on which the CIS drops its files")
+    cis_sftp_port: int = Field(22, ge=1, le=65535, description="its port")
+    cis_sftp_user: str = Field(description="its user")
+    cis_sftp_key_file: Path = Field(description="private key for the login")
+    cis_sftp_host_key: str = Field(description="pinned host key, as 'ssh-ed25519 AAAA…'")
+    cis_inbox_dir: str = Field("inbox", description="folder in which files arrive")
+    cis_processing_dir: str = Field("processing", description="folder of claimed files")
+    cis_archive_dir: str = Field("archive", description="folder of stored files")
+    cis_quarantine_dir: str = Field("quarantine", description="folder of refused files")
+    cis_returns_dir: str = Field("returns", description="folder for our answers to the CIS")
+    cis_file_max_bytes: int = Field(
+        512 * 1024 * 1024, ge=1024, description="larger files are quarantined unread"
+    )
+    cis_quiet_s: float = Field(
+        2.0, ge=0, description="a file must look the same for this long before it is taken"
+    )
+    cis_poll_s: float = Field(5.0, gt=0, description="pause between two polls")
+    cis_sender_ids: str = Field(
+        "", description="GLNs that may send to us, separated by commas; empty takes any"
+    )
+
+    partner_tokens: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description='JSON object, partner code to its API token: {"voima": "…"}',
+    )
+    nis_url: str = Field(description="network information system, base address")
+    nis_token: SecretStr = Field(description="its bearer token")
+    dms_url: str = Field(description="distribution management system, base address")
+    dms_token: SecretStr = Field(description="its bearer token")
+    billing_url: str = Field(description="billing system, base address")
+    billing_token: SecretStr = Field(description="its bearer token")
+
+    twilio_url: str = Field("https://api.twilio.com", description="Twilio's base address")
+    twilio_account_sid: str = Field(description="Twilio account")
+    twilio_auth_token: SecretStr = Field(description="Twilio secret; also verifies its callbacks")
+    sms_sender: str = Field(description="authorised sender id or number")
+    sendgrid_url: str = Field("https://api.sendgrid.com", description="SendGrid's base address")
+    sendgrid_api_key: SecretStr = Field(description="SendGrid API key")
+    sendgrid_event_public_key: str = Field(description="verifies SendGrid's event webhook, base64")
+    email_sender: str = Field(description="From address of e-mails")
+
+    brand: str = Field(max_length=11, description="company name in messages, at most 11 characters")
+    customer_service_phone: str = Field(description="number that messages tell customers to call")
+
+    http_connect_s: float = Field(3.0, gt=0, description="longest wait for a connection")
+    http_total_s: float = Field(10.0, gt=0, description="longest wait for an answer")
+    in_flight_count: int = Field(
+        100, ge=1, le=2000, description="calls under way per sender process"
+    )
+    lease_s: float = Field(120.0, gt=10, description="longest hold of a claimed outbox item")
+    unknown_grace_s: float = Field(
+        60.0, ge=0, description="wait for a callback before an unknown outcome is looked up"
+    )
+    unknown_lookup_gap_s: float = Field(
+        150.0, ge=0, description="wait between the two look-ups of an unknown outcome"
+    )
+
+    @property
+    def message_sender_ids(self) -> frozenset[str]:
+        """GLNs that may send CIS files; empty means any."""
+        return frozenset(part.strip() for part in self.cis_sender_ids.split(",") if part.strip())
+
+
+def load_settings(environ: dict[str, str] | None = None) -> Settings:
+    """Read the environment; raises SettingsInvalid with one line per missing or wrong name."""
+    source = dict(os.environ if environ is None else environ)
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for name in Settings.model_fields:
+        variable = PREFIX + name.upper()
+        path = source.get(variable + "_FILE")
+        if path is not None and not name.endswith("_file"):
+            try:
+                values[name] = Path(path).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                faults.append(f"{variable}_FILE: cannot read the file ({error.strerror})")
+    try:
+        settings = _from_mapping(source, values)
+    except ValidationError as error:
+        for fault in error.errors():
+            variable = PREFIX + "_".join(str(part) for part in fault["loc"]).upper()
+            faults.append(f"{variable}: {_plain(fault['type'], fault['msg'])}")
+        raise SettingsInvalid("Configuration is not complete:\n  " + "\n  ".join(faults)) from None
+    faults += _weak_secrets(settings)
+    if faults:
+        raise SettingsInvalid("Configuration is not complete:\n  " + "\n  ".join(faults))
+    return settings
+
+
+def env_example() -> str:
+    """The text of .env.example: every name with its meaning and default, in order."""
+    lines = ["# Every setting of Tiedolla. A name with _FILE added reads the value from that file."]
+    for name, field in Settings.model_fields.items():
+        lines.append("")
+        lines.append(f"# {field.description}{' (required)' if field.is_required() else ''}")
+        if field.is_required():
+            value = ""
+        elif field.default_factory is not None:
+            value = "{}"
+        else:
+            value = (
+                str(field.default).lower()
+                if isinstance(field.default, bool)
+                else str(field.default)
+            )
+        lines.append(f"{PREFIX}{name.upper()}={value}")
+    return "\n".join(lines) + "\n"
+
+
+def _from_mapping(source: dict[str, str], values: dict[str, Any]) -> Settings:
+    """Build the object from the mapping alone, so that tests never depend on the real environment."""
+    for name, field in Settings.model_fields.items():
+        variable = PREFIX + name.upper()
+        if name in values or variable not in source:
+            continue
+        text = source[variable]
+        # An empty value is the same as no value: it is how a line of .env.example is left alone.
+        if text == "" and field.is_required():
+            continue
+        values[name] = text
+    if isinstance(values.get("partner_tokens"), str):
+        try:
+            values["partner_tokens"] = json.loads(values["partner_tokens"])
+        except ValueError:
+            values["partner_tokens"] = "not a JSON object"
+    return Settings.model_validate(values)
+
+
+def _plain(kind: str, message: str) -> str:
+    return "missing" if kind == "missing" else message
+
+
+def _weak_secrets(settings: Settings) -> list[str]:
+    faults = []
+    for name in ("secret_key", "partner_key"):
+        if len(getattr(settings, name).get_secret_value()) < 32:
+            faults.append(f"{PREFIX}{name.upper()}: shorter than 32 characters")
+    return faults
