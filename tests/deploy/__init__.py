@@ -1,0 +1,1 @@
+"""Tests of the private servers, the supervisor and the demo."""
