@@ -1,0 +1,325 @@
+"""The states of everything that has one, and one table of allowed moves per state machine.
+
+Nothing moves a state except along these tables: services call `check_move` before they write, and
+the derivation of an order's state from its acknowledgements walks the same table. The file is long
+because one can only judge the machines side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class WorkOrderState(StrEnum):
+    """A work order from its arrival to its closing."""
+
+    RECEIVED = "RECEIVED"
+    VALIDATED = "VALIDATED"
+    REJECTED = "REJECTED"
+    NO_ROUTE = "NO_ROUTE"
+    ROUTED = "ROUTED"
+    SENT = "SENT"
+    ACCEPTED = "ACCEPTED"
+    PARTNER_REJECTED = "PARTNER_REJECTED"
+    SCHEDULED = "SCHEDULED"
+    RESCHEDULED = "RESCHEDULED"
+    STARTED = "STARTED"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    RETURNED = "RETURNED"
+    CORRECTED = "CORRECTED"
+    REPORTED = "REPORTED"
+    CLOSED = "CLOSED"
+    CANCELLED = "CANCELLED"
+
+
+class NoticeState(StrEnum):
+    """A notice to one contact, from the decision to the provider's last word."""
+
+    CREATED = "CREATED"
+    SUPPRESSED = "SUPPRESSED"
+    HELD = "HELD"
+    QUEUED = "QUEUED"
+    SENDING = "SENDING"
+    SENT = "SENT"
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
+    RESENT = "RESENT"
+    DELIVERED = "DELIVERED"
+    UNDELIVERED = "UNDELIVERED"
+    FALLBACK = "FALLBACK"
+    SUPERSEDED = "SUPERSEDED"
+    EXPIRED = "EXPIRED"
+
+
+class MeterState(StrEnum):
+    """A meter from its order at the maker to the scrap heap."""
+
+    ORDERED = "ORDERED"
+    DELIVERED = "DELIVERED"
+    ALLOCATED = "ALLOCATED"
+    INSTALLED = "INSTALLED"
+    COMMUNICATING = "COMMUNICATING"
+    FAULTY = "FAULTY"
+    LOST = "LOST"
+    REMOVED = "REMOVED"
+    RETURNED = "RETURNED"
+    SCRAPPED = "SCRAPPED"
+
+
+class SwapOutageState(StrEnum):
+    """The cut that a meter swap causes; STALE when nobody reported its end in time (REQ-19)."""
+
+    OPEN = "OPEN"
+    STALE = "STALE"
+    CLOSED = "CLOSED"
+
+
+class OutboxState(StrEnum):
+    """One message on its way to an outside system."""
+
+    READY = "READY"
+    CLAIMED = "CLAIMED"
+    SENT = "SENT"
+    UNKNOWN = "UNKNOWN"
+    DEAD = "DEAD"
+    CANCELLED = "CANCELLED"
+    HELD = "HELD"
+
+
+class RunState(StrEnum):
+    """One run of a process; KILLED when its worker vanished without a word."""
+
+    RUNNING = "RUNNING"
+    OK = "OK"
+    PARTLY = "PARTLY"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+
+class AckVerdict(StrEnum):
+    """What became of one acknowledgement.
+
+    APPLIED: it counts. DUPLICATE: it says what another one said before. STALE: it came too late
+    or out of place to act on; its times are kept. REJECTED: it does not count. HELD: it counts,
+    but its billing part (or all of it, for a correction without its original) waits for somebody.
+    """
+
+    APPLIED = "APPLIED"
+    DUPLICATE = "DUPLICATE"
+    STALE = "STALE"
+    REJECTED = "REJECTED"
+    HELD = "HELD"
+
+
+class IllegalMove(Exception):
+    """A state was to move where its table does not allow: a fault in our code, never in data."""
+
+    def __init__(self, machine: str, from_state: str, to_state: str) -> None:
+        super().__init__(f"{machine} may not move from {from_state} to {to_state}")
+        self.machine = machine
+        self.from_state = from_state
+        self.to_state = to_state
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """The allowed moves of one machine: from each state, the states that may follow.
+
+    Keys are members of a StrEnum, which hash and compare as their text: the database's text
+    finds them as well.
+    """
+
+    machine: str
+    table: Mapping[str, frozenset[str]]
+
+    def allow(self, from_state: str, to_state: str) -> bool:
+        """Tell whether the move is in the table; staying where one is, is no move."""
+        return to_state in self.table.get(from_state, _NOWHERE)
+
+
+def check_move(moves: Moves, from_state: str, to_state: str) -> None:
+    """Let an allowed move pass.
+
+    Raises: IllegalMove -> stop and report a defect; do not write the state.
+    """
+    if not moves.allow(from_state, to_state):
+        raise IllegalMove(moves.machine, from_state, to_state)
+
+
+_NOWHERE: frozenset[str] = frozenset()
+
+# What a field report does to an order whatever we knew before: acknowledgements come late and in
+# any order, and work that was done stays done.
+_WORK = frozenset({WorkOrderState.STARTED, WorkOrderState.COMPLETED, WorkOrderState.FAILED})
+# A new revision brings an order back to VALIDATED until the work starts, and so does a new route.
+_AGAIN = frozenset({WorkOrderState.VALIDATED, WorkOrderState.CANCELLED})
+_ANSWERS = frozenset(
+    {
+        WorkOrderState.ACCEPTED,
+        WorkOrderState.PARTNER_REJECTED,
+        WorkOrderState.SCHEDULED,
+        WorkOrderState.RESCHEDULED,
+    }
+)
+_VISITS = frozenset({WorkOrderState.SCHEDULED, WorkOrderState.RESCHEDULED})
+
+WORK_ORDER_MOVES = Moves(
+    "work order",
+    {
+        WorkOrderState.RECEIVED: frozenset({WorkOrderState.REJECTED}) | _AGAIN,
+        WorkOrderState.REJECTED: _AGAIN,
+        WorkOrderState.VALIDATED: frozenset(
+            {WorkOrderState.ROUTED, WorkOrderState.NO_ROUTE, WorkOrderState.CANCELLED}
+        )
+        | _WORK,
+        WorkOrderState.NO_ROUTE: _AGAIN | _WORK,
+        # The partner may answer, or even work, before we have noted that the order was sent.
+        WorkOrderState.ROUTED: frozenset({WorkOrderState.SENT}) | _ANSWERS | _AGAIN | _WORK,
+        WorkOrderState.SENT: _ANSWERS | _AGAIN | _WORK,
+        WorkOrderState.ACCEPTED: frozenset({WorkOrderState.PARTNER_REJECTED})
+        | _VISITS
+        | _AGAIN
+        | _WORK,
+        # A partner that changes its mind accepts after all; an operator may send again.
+        WorkOrderState.PARTNER_REJECTED: frozenset({WorkOrderState.SENT, WorkOrderState.ACCEPTED})
+        | _VISITS
+        | _AGAIN
+        | _WORK,
+        WorkOrderState.SCHEDULED: frozenset(
+            {WorkOrderState.RESCHEDULED, WorkOrderState.PARTNER_REJECTED}
+        )
+        | _AGAIN
+        | _WORK,
+        WorkOrderState.RESCHEDULED: frozenset(
+            {WorkOrderState.SCHEDULED, WorkOrderState.PARTNER_REJECTED}
+        )
+        | _AGAIN
+        | _WORK,
+        WorkOrderState.STARTED: frozenset({WorkOrderState.COMPLETED, WorkOrderState.FAILED}),
+        # Between two visits: the next one may be agreed, ordered anew or called off.
+        WorkOrderState.FAILED: frozenset(
+            {WorkOrderState.RETURNED, WorkOrderState.STARTED, WorkOrderState.COMPLETED}
+        )
+        | _VISITS
+        | _AGAIN,
+        WorkOrderState.RETURNED: frozenset({WorkOrderState.STARTED, WorkOrderState.COMPLETED})
+        | _AGAIN,
+        WorkOrderState.COMPLETED: frozenset({WorkOrderState.REPORTED, WorkOrderState.CORRECTED}),
+        # A correction may also take the completion back.
+        WorkOrderState.CORRECTED: frozenset({WorkOrderState.REPORTED, WorkOrderState.FAILED}),
+        WorkOrderState.REPORTED: frozenset({WorkOrderState.CLOSED, WorkOrderState.CORRECTED}),
+        WorkOrderState.CLOSED: frozenset({WorkOrderState.CORRECTED}),
+        # The partner may have worked before it heard of the cancellation.
+        WorkOrderState.CANCELLED: frozenset(
+            {WorkOrderState.VALIDATED, WorkOrderState.STARTED, WorkOrderState.COMPLETED}
+        ),
+    },
+)
+
+_STOPPED = frozenset({NoticeState.SUPERSEDED, NoticeState.EXPIRED, NoticeState.SUPPRESSED})
+_PROVIDER_SAYS = frozenset({NoticeState.DELIVERED, NoticeState.UNDELIVERED})
+
+NOTICE_MOVES = Moves(
+    "notice",
+    {
+        NoticeState.CREATED: frozenset(
+            {NoticeState.SUPPRESSED, NoticeState.HELD, NoticeState.QUEUED}
+        ),
+        NoticeState.HELD: frozenset({NoticeState.QUEUED}) | _STOPPED,
+        NoticeState.QUEUED: frozenset({NoticeState.SENDING}) | _STOPPED,
+        # A provider's callback may overtake our own record of the call that it reports on.
+        NoticeState.SENDING: frozenset(
+            {NoticeState.SENT, NoticeState.QUEUED, NoticeState.FAILED, NoticeState.UNKNOWN}
+        )
+        | _STOPPED
+        | _PROVIDER_SAYS,
+        NoticeState.UNKNOWN: frozenset(
+            {NoticeState.SENT, NoticeState.FAILED, NoticeState.RESENT, NoticeState.EXPIRED}
+        )
+        | _PROVIDER_SAYS,
+        NoticeState.RESENT: frozenset({NoticeState.FAILED, NoticeState.UNKNOWN}) | _PROVIDER_SAYS,
+        NoticeState.SENT: _PROVIDER_SAYS,
+        NoticeState.UNDELIVERED: frozenset({NoticeState.FALLBACK}),
+        # The provider refused it: the other channel, or an operator's replay.
+        NoticeState.FAILED: frozenset({NoticeState.FALLBACK, NoticeState.QUEUED}),
+    },
+)
+
+_BROKEN_OR_GONE = frozenset({MeterState.FAULTY, MeterState.LOST})
+
+METER_MOVES = Moves(
+    "meter",
+    {
+        MeterState.ORDERED: frozenset({MeterState.DELIVERED}) | _BROKEN_OR_GONE,
+        # Stock lists lag behind the field, so a meter may be installed before it is allocated.
+        MeterState.DELIVERED: frozenset({MeterState.ALLOCATED, MeterState.INSTALLED})
+        | _BROKEN_OR_GONE,
+        MeterState.ALLOCATED: frozenset({MeterState.DELIVERED, MeterState.INSTALLED})
+        | _BROKEN_OR_GONE,
+        # Back to ALLOCATED when a correction says that another meter was installed.
+        MeterState.INSTALLED: frozenset(
+            {MeterState.COMMUNICATING, MeterState.REMOVED, MeterState.ALLOCATED}
+        )
+        | _BROKEN_OR_GONE,
+        MeterState.COMMUNICATING: frozenset({MeterState.REMOVED, MeterState.ALLOCATED})
+        | _BROKEN_OR_GONE,
+        # Back to INSTALLED when a correction says that it was never taken down.
+        MeterState.REMOVED: frozenset({MeterState.RETURNED, MeterState.INSTALLED})
+        | _BROKEN_OR_GONE,
+        MeterState.RETURNED: frozenset({MeterState.SCRAPPED, MeterState.DELIVERED})
+        | _BROKEN_OR_GONE,
+        MeterState.FAULTY: frozenset(
+            {MeterState.REMOVED, MeterState.RETURNED, MeterState.SCRAPPED, MeterState.LOST}
+        ),
+        MeterState.LOST: frozenset(
+            {MeterState.DELIVERED, MeterState.INSTALLED, MeterState.REMOVED, MeterState.RETURNED}
+        ),
+    },
+)
+
+SWAP_OUTAGE_MOVES = Moves(
+    "meter-swap outage",
+    {
+        SwapOutageState.OPEN: frozenset({SwapOutageState.CLOSED, SwapOutageState.STALE}),
+        SwapOutageState.STALE: frozenset({SwapOutageState.CLOSED}),
+        # The next visit of the same order cuts the power again.
+        SwapOutageState.CLOSED: frozenset({SwapOutageState.OPEN}),
+    },
+)
+
+OUTBOX_MOVES = Moves(
+    "outbox item",
+    {
+        OutboxState.READY: frozenset(
+            {OutboxState.CLAIMED, OutboxState.HELD, OutboxState.CANCELLED, OutboxState.DEAD}
+        ),
+        OutboxState.HELD: frozenset({OutboxState.READY, OutboxState.CANCELLED}),
+        # CANCELLED from here: the last look before the call found it expired or unwanted.
+        OutboxState.CLAIMED: frozenset(
+            {
+                OutboxState.SENT,
+                OutboxState.READY,
+                OutboxState.UNKNOWN,
+                OutboxState.DEAD,
+                OutboxState.CANCELLED,
+            }
+        ),
+        OutboxState.UNKNOWN: frozenset(
+            {OutboxState.SENT, OutboxState.READY, OutboxState.DEAD, OutboxState.CANCELLED}
+        ),
+        # Replay by an operator, under the same dedupe key.
+        OutboxState.DEAD: frozenset({OutboxState.READY, OutboxState.CANCELLED}),
+    },
+)
+
+RUN_MOVES = Moves(
+    "run",
+    {
+        RunState.RUNNING: frozenset(
+            {RunState.OK, RunState.PARTLY, RunState.FAILED, RunState.KILLED}
+        ),
+    },
+)
