@@ -1,0 +1,49 @@
+"""What each kind of staff account may do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """The one role of a staff account."""
+
+    AGENT = "agent"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class Permission(StrEnum):
+    """One thing that an account may or may not do.
+
+    LOOKUP: find metering points and read their story. SEE_KEY_INFO: read how to get to a meter
+    (keys, codes); each reading is recorded. OPERATE: see runs and lanes, pause, release, retry.
+    REPLAY: send again what has failed. SEE_PAYLOAD: read messages as they went over the wire;
+    each reading is recorded. MANAGE_STAFF: make and lock accounts.
+    """
+
+    LOOKUP = "lookup"
+    SEE_PAYLOAD = "see_payload"
+    SEE_KEY_INFO = "see_key_info"
+    OPERATE = "operate"
+    REPLAY = "replay"
+    MANAGE_STAFF = "manage_staff"
+
+
+# Key information is for those who arrange visits, payloads for those who mend the machinery.
+_MAY: Mapping[Role, frozenset[Permission]] = {
+    Role.AGENT: frozenset({Permission.LOOKUP, Permission.SEE_KEY_INFO}),
+    Role.OPERATOR: frozenset(
+        {Permission.LOOKUP, Permission.OPERATE, Permission.REPLAY, Permission.SEE_PAYLOAD}
+    ),
+    Role.ADMIN: frozenset(Permission),
+}
+
+
+def may(role: str, permission: Permission) -> bool:
+    """Tell whether a role has a permission; an unknown role has none."""
+    try:
+        return permission in _MAY[Role(role)]
+    except ValueError:
+        return False
