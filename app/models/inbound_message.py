@@ -20,6 +20,7 @@ class InboundMessage(db.Model):
         ),
         Index("ix_inbound_message_received_at", "received_at"),
         Index("ix_inbound_message_message_id", "source", "message_id"),
+        Index("ix_inbound_message_business_key", "business_key"),
     )
 
     id: Mapped[Id]
@@ -28,6 +29,8 @@ class InboundMessage(db.Model):
     kind: Mapped[Str]
     name: Mapped[Str]
     message_id: Mapped[Str | None]
+    # What the message is about, where one thing can be named: the order of an acknowledgement.
+    business_key: Mapped[Str | None]
     document: Mapped[Str | None]
     body_hash: Mapped[Str]
     size_bytes: Mapped[Big]

@@ -64,6 +64,7 @@ class OutboxItem(db.Model):
     expires_at: Mapped[At | None]
     lease: Mapped[Big | None]
     lease_until: Mapped[At | None]
+    # The attempt that settled it, or whose outcome is unknown.
     attempt_id: Mapped[UUID | None]
     last_error_class: Mapped[Str | None]
     last_error: Mapped[Str | None]

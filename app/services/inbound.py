@@ -1,0 +1,276 @@
+"""What arrives is stored byte-exact first, once; interpretation comes later."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.orm import Session
+
+from app.db import copy_rows
+from app.domain.findings import Finding
+from app.models.inbound_message import InboundChunk, InboundMessage
+
+CHUNK_BYTES = 1024 * 1024
+
+# After these waits (in seconds) an interpretation that failed by our own fault is tried again;
+# after the last one the message is HELD for a person.
+_RETRY_AFTER_S = (5, 30, 120, 600)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where a message was stored; new is False when the same bytes were there already."""
+
+    id: int
+    body_hash: str
+    size_bytes: int
+    new: bool
+
+
+def store(
+    session: Session,
+    *,
+    source: str,
+    kind: str,
+    name: str,
+    chunks: Iterable[bytes],
+    now: datetime,
+    message_id: str | None = None,
+    business_key: str | None = None,
+    state: str = "STORED",
+    reason_code: str | None = None,
+) -> Stored:
+    """Store a body in chunks of at most 1 MiB as it streams by; the hash is known at the end.
+
+    The same bytes from the same source are stored once: the row that is there wins and the new
+    chunks are dropped again, all in the caller's transaction.
+    """
+    provisional = session.execute(
+        insert(InboundMessage)
+        .values(
+            source=source,
+            kind=kind,
+            name=name,
+            message_id=message_id,
+            business_key=business_key,
+            # Unique until the real hash is known.
+            body_hash=f"pending {name} {now.isoformat()}",
+            size_bytes=0,
+            state=state,
+            reason_code=reason_code,
+            counts={},
+            received_at=now,
+            next_at=now,
+        )
+        .returning(InboundMessage.id)
+    ).scalar_one()
+    digest = hashlib.sha256()
+    size = 0
+    for seq, piece in enumerate(_pieces(chunks)):
+        digest.update(piece)
+        size += len(piece)
+        session.execute(
+            insert(InboundChunk).values(inbound_message_id=provisional, seq=seq, body=piece)
+        )
+    body_hash = digest.hexdigest()
+    known = session.execute(
+        select(InboundMessage.id).where(
+            InboundMessage.source == source, InboundMessage.body_hash == body_hash
+        )
+    ).scalar_one_or_none()
+    if known is not None:
+        session.execute(text("DELETE FROM inbound_message WHERE id = :id"), {"id": provisional})
+        return Stored(known, body_hash, size, False)
+    # Two sessions that store the same bytes at once meet here: the unique key lets one through.
+    session.execute(
+        update(InboundMessage)
+        .where(InboundMessage.id == provisional)
+        .values(body_hash=body_hash, size_bytes=size)
+    )
+    return Stored(provisional, body_hash, size, True)
+
+
+def store_small(
+    session: Session,
+    *,
+    source: str,
+    kind: str,
+    name: str,
+    body: bytes,
+    now: datetime,
+    message_id: str | None = None,
+    business_key: str | None = None,
+    state: str = "STORED",
+    reason_code: str | None = None,
+) -> Stored:
+    """Store a body of one chunk in two statements; used by the API, where it must be quick."""
+    body_hash = hashlib.sha256(body).hexdigest()
+    values: dict[str, Any] = {
+        "source": source,
+        "kind": kind,
+        "name": name,
+        "message_id": message_id,
+        "business_key": business_key,
+        "body_hash": body_hash,
+        "size_bytes": len(body),
+        "state": state,
+        "reason_code": reason_code,
+        "counts": {},
+        "received_at": now,
+        "next_at": now,
+        "attempts": 0,
+    }
+    created = session.execute(
+        pg_insert(InboundMessage)
+        .values(**values)
+        .on_conflict_do_nothing(index_elements=["source", "body_hash"])
+        .returning(InboundMessage.id)
+    ).scalar_one_or_none()
+    if created is None:
+        known = session.execute(
+            select(InboundMessage.id).where(
+                InboundMessage.source == source, InboundMessage.body_hash == body_hash
+            )
+        ).scalar_one()
+        return Stored(known, body_hash, len(body), False)
+    session.execute(insert(InboundChunk).values(inbound_message_id=created, seq=0, body=body))
+    return Stored(created, body_hash, len(body), True)
+
+
+def read_chunks(engine: Engine, message_id: int) -> Iterator[bytes]:
+    """The body of a message, chunk by chunk, each in a short read of its own."""
+    seq = 0
+    while True:
+        with engine.connect() as connection:
+            piece = connection.execute(
+                select(InboundChunk.body).where(
+                    InboundChunk.inbound_message_id == message_id, InboundChunk.seq == seq
+                )
+            ).scalar_one_or_none()
+        if piece is None:
+            return
+        yield piece
+        seq += 1
+
+
+def read_body(session: Session, message_id: int) -> bytes:
+    """The whole body of a small message."""
+    pieces = session.execute(
+        select(InboundChunk.body)
+        .where(InboundChunk.inbound_message_id == message_id)
+        .order_by(InboundChunk.seq)
+    ).scalars()
+    return b"".join(pieces)
+
+
+def waiting(session: Session, kind: str, now: datetime, limit: int = 1) -> list[InboundMessage]:
+    """Stored messages that nobody has interpreted, oldest first, locked for the caller."""
+    return list(
+        session.execute(
+            select(InboundMessage)
+            .where(
+                InboundMessage.kind == kind,
+                InboundMessage.state == "STORED",
+                InboundMessage.next_at <= now,
+            )
+            .order_by(InboundMessage.id)
+            .limit(limit)
+            .with_for_update()
+        ).scalars()
+    )
+
+
+def add_findings(
+    session: Session,
+    message_id: int,
+    findings: Sequence[tuple[str | None, Finding]],
+    now: datetime,
+) -> None:
+    """Keep what the checks said, by the order concerned where there is one."""
+    if findings:
+        copy_rows(
+            session,
+            "inbound_finding",
+            ("inbound_message_id", "order_id", "line", "path", "code", "severity", "text", "at"),
+            (
+                (message_id, order_id, f.line, f.path, str(f.code), str(f.severity), f.text, now)
+                for order_id, f in findings
+            ),
+        )
+
+
+def close(
+    session: Session,
+    message_id: int,
+    state: str,
+    now: datetime,
+    *,
+    reason_code: str | None = None,
+    counts: dict[str, int] | None = None,
+    document: str | None = None,
+    header_message_id: str | None = None,
+) -> None:
+    """Record the end of an interpretation."""
+    values: dict[str, Any] = {
+        "state": state,
+        "reason_code": reason_code,
+        "counts": counts or {},
+        "interpreted_at": now,
+    }
+    if document:
+        values["document"] = document
+    if header_message_id:
+        values["message_id"] = header_message_id
+    session.execute(update(InboundMessage).where(InboundMessage.id == message_id).values(**values))
+
+
+def postpone(session: Session, message_id: int, error_class: str, now: datetime) -> str:
+    """After a fault of ours: try again later, or hold it for a person; returns the state."""
+    attempts = session.execute(
+        update(InboundMessage)
+        .where(InboundMessage.id == message_id)
+        .values(attempts=InboundMessage.attempts + 1)
+        .returning(InboundMessage.attempts)
+    ).scalar_one()
+    if attempts > len(_RETRY_AFTER_S):
+        close(session, message_id, "HELD", now, reason_code=f"INTERNAL {error_class}")
+        return "HELD"
+    session.execute(
+        update(InboundMessage)
+        .where(InboundMessage.id == message_id)
+        .values(next_at=now + timedelta(seconds=_RETRY_AFTER_S[attempts - 1]))
+    )
+    return "STORED"
+
+
+def reopen(session: Session, kind: str, business_keys: Sequence[str], reason: str) -> int:
+    """Let held messages about these keys be read again: what they waited for has come."""
+    if not business_keys:
+        return 0
+    result = session.execute(
+        text(
+            "UPDATE inbound_message SET state = 'STORED', reason_code = NULL"
+            " WHERE kind = :kind AND business_key = ANY(:keys) AND state = 'HELD'"
+            " AND reason_code = :reason RETURNING id"
+        ),
+        {"kind": kind, "keys": list(business_keys), "reason": reason},
+    )
+    return len(result.all())
+
+
+def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Regroup whatever sizes arrive into pieces of CHUNK_BYTES."""
+    buffer = bytearray()
+    for chunk in chunks:
+        buffer += chunk
+        while len(buffer) >= CHUNK_BYTES:
+            yield bytes(buffer[:CHUNK_BYTES])
+            del buffer[:CHUNK_BYTES]
+    if buffer:
+        yield bytes(buffer)

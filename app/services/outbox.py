@@ -1,0 +1,426 @@
+"""The outbox: put, claim the head of each key, settle, give back.
+
+Holds the only SKIP LOCKED query of the product. An item is written in the transaction that made
+it necessary, claimed under a lease, called outside of any transaction and settled under the same
+lease, so that whoever lost the lease changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.doorbell import ring_after_commit
+from app.domain.lanes import Mode, mode_of
+
+DEFAULT_PRIORITY = 50
+
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """Something that has to leave; dedupe_key makes writing it twice the same as once."""
+
+    lane: str
+    kind: str
+    business_key: str
+    order_key: str
+    version: int
+    dedupe_key: str
+    payload: Mapping[str, Any]
+    gsrn: str | None = None
+    priority: int = DEFAULT_PRIORITY
+    expires_at: datetime | None = None
+    not_before: datetime | None = None
+    hold_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An item in the hands of one drainer until its lease ends."""
+
+    id: int
+    kind: str
+    business_key: str
+    gsrn: str | None
+    version: int
+    dedupe_key: str
+    payload: dict[str, Any]
+    payload_hash: str
+    attempts: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How one call ended: outcome is SENT, NOT_SENT, REJECTED, UNKNOWN or SKIPPED (no call made).
+
+    state is the item's next state; next_at is when to try again if that is READY.
+    """
+
+    item: Claimed
+    attempt_id: UUID | None
+    outcome: str
+    state: str
+    started_at: datetime
+    finished_at: datetime
+    next_at: datetime | None = None
+    error_class: str | None = None
+    error: str | None = None
+    ref: str | None = None
+    findings: tuple[tuple[str, str, str], ...] = ()
+
+
+_PUT = text(
+    """
+    INSERT INTO outbox_item (lane, kind, business_key, order_key, gsrn, version, dedupe_key, payload,
+        payload_hash, mode, priority, state, hold_reason, attempts, next_at, expires_at, created_at)
+    SELECT lane, kind, business_key, order_key, gsrn, version, dedupe_key, payload::jsonb,
+        payload_hash, mode, priority, CASE WHEN hold_reason IS NULL THEN 'READY' ELSE 'HELD' END,
+        hold_reason, 0, next_at, expires_at, :now
+    FROM unnest(CAST(:lane AS text[]), CAST(:kind AS text[]), CAST(:business_key AS text[]),
+        CAST(:order_key AS text[]), CAST(:gsrn AS text[]), CAST(:version AS bigint[]),
+        CAST(:dedupe_key AS text[]), CAST(:payload AS text[]), CAST(:payload_hash AS text[]),
+        CAST(:mode AS text[]), CAST(:priority AS int[]), CAST(:hold_reason AS text[]),
+        CAST(:next_at AS timestamptz[]), CAST(:expires_at AS timestamptz[]))
+        AS n (lane, kind, business_key, order_key, gsrn, version, dedupe_key, payload, payload_hash,
+              mode, priority, hold_reason, next_at, expires_at)
+    ON CONFLICT (dedupe_key) DO NOTHING
+    RETURNING lane
+    """
+)
+
+
+def put(session: Session, items: Sequence[NewItem], now: datetime) -> int:
+    """Write items that are not there yet and ring their lanes after the commit; returns how many."""
+    if not items:
+        return 0
+    bodies = [msgspec.json.encode(item.payload) for item in items]
+    written = session.execute(
+        _PUT,
+        {
+            "now": now,
+            "lane": [item.lane for item in items],
+            "kind": [item.kind for item in items],
+            "business_key": [item.business_key for item in items],
+            "order_key": [item.order_key for item in items],
+            "gsrn": [item.gsrn for item in items],
+            "version": [item.version for item in items],
+            "dedupe_key": [item.dedupe_key for item in items],
+            "payload": [body.decode() for body in bodies],
+            "payload_hash": [hashlib.sha256(body).hexdigest() for body in bodies],
+            "mode": [mode_of(item.lane).value for item in items],
+            "priority": [item.priority for item in items],
+            "hold_reason": [item.hold_reason for item in items],
+            "next_at": [item.not_before or now for item in items],
+            "expires_at": [item.expires_at for item in items],
+        },
+    ).scalars()
+    lanes = list(written)
+    for lane in set(lanes):
+        ring_after_commit(lane)
+    return len(lanes)
+
+
+_CLAIM = text(
+    """
+    WITH head AS MATERIALIZED (
+        SELECT item.id FROM outbox_item item
+        WHERE item.lane = :lane AND item.state = 'READY' AND item.next_at <= :now
+          AND NOT EXISTS (
+            SELECT 1 FROM outbox_item earlier
+            WHERE earlier.lane = item.lane AND earlier.order_key = item.order_key
+              AND earlier.id < item.id AND earlier.state IN ('READY', 'CLAIMED'))
+        ORDER BY item.priority, item.id
+        LIMIT :limit
+        FOR UPDATE OF item SKIP LOCKED)
+    UPDATE outbox_item item
+    SET state = 'CLAIMED', lease = :lease, lease_until = :until
+    FROM head WHERE item.id = head.id
+    RETURNING item.id, item.kind, item.business_key, item.gsrn, item.version, item.dedupe_key,
+        item.payload, item.payload_hash, item.attempts, item.created_at, item.priority
+    """
+)
+
+
+def claim(
+    session: Session, lane: str, lease: int, limit: int, now: datetime, lease_s: float
+) -> list[Claimed]:
+    """Take up to `limit` items that are due and first of their key, lowest priority number first."""
+    rows = session.execute(
+        _CLAIM,
+        {
+            "lane": lane,
+            "now": now,
+            "limit": limit,
+            "lease": lease,
+            "until": now + timedelta(seconds=lease_s),
+        },
+    ).all()
+    return [Claimed(*row[:-1]) for row in sorted(rows, key=lambda row: (row.priority, row.id))]
+
+
+_LOCK_LEASED = text(
+    """
+    SELECT id, (expires_at IS NOT NULL AND expires_at <= :now) AS expired FROM outbox_item
+    WHERE id = ANY(:ids) AND lease = :lease AND state = 'CLAIMED' ORDER BY id FOR NO KEY UPDATE
+    """
+)
+
+
+def lock_leased(
+    session: Session, ids: Sequence[int], lease: int, now: datetime
+) -> tuple[set[int], set[int]]:
+    """Which of these are still ours, split into live and expired; locked until the commit.
+
+    The lock makes giving back (which locks first and looks for attempts second) wait for us.
+    """
+    rows = session.execute(_LOCK_LEASED, {"ids": list(ids), "lease": lease, "now": now}).all()
+    return {row.id for row in rows if not row.expired}, {row.id for row in rows if row.expired}
+
+
+_BEGIN = text(
+    """
+    INSERT INTO attempt (id, outbox_item_id, lease, started_at, lookups)
+    SELECT id, item, :lease, :now, 0 FROM unnest(CAST(:ids AS uuid[]), CAST(:items AS bigint[])) AS n (id, item)
+    """
+)
+
+
+def begin_attempts(
+    session: Session, lease: int, attempts: Mapping[int, UUID], now: datetime
+) -> None:
+    """Record calls about to be made, so that a death during the call is seen as unknown."""
+    if attempts:
+        session.execute(
+            _BEGIN,
+            {
+                "lease": lease,
+                "now": now,
+                "ids": list(attempts.values()),
+                "items": list(attempts.keys()),
+            },
+        )
+
+
+_SETTLE_ITEMS = text(
+    """
+    UPDATE outbox_item item
+    SET state = s.state, attempts = item.attempts + s.tried, next_at = coalesce(s.next_at, item.next_at),
+        lease = NULL, lease_until = NULL, attempt_id = s.attempt_id, ref = coalesce(s.ref, item.ref),
+        last_error_class = s.error_class, last_error = s.error,
+        settled_at = CASE WHEN s.state IN ('SENT', 'DEAD', 'CANCELLED') THEN CAST(:now AS timestamptz) END
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:tried AS int[]),
+        CAST(:next_at AS timestamptz[]), CAST(:attempt_id AS uuid[]), CAST(:ref AS text[]),
+        CAST(:error_class AS text[]), CAST(:error AS text[]))
+        AS s (id, state, tried, next_at, attempt_id, ref, error_class, error)
+    WHERE item.id = s.id
+      AND (item.state = 'CLAIMED' AND item.lease = :lease
+           OR item.state = 'UNKNOWN' AND item.attempt_id = s.attempt_id AND s.state <> 'UNKNOWN')
+    RETURNING item.id
+    """
+)
+
+_SETTLE_ATTEMPTS = text(
+    """
+    INSERT INTO attempt (id, outbox_item_id, lease, started_at, finished_at, outcome, error_class,
+        error, ref, lookups, next_lookup_at)
+    SELECT id, item, :lease, started_at, finished_at, outcome, error_class, error, ref, 0, look_at
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:items AS bigint[]), CAST(:started AS timestamptz[]),
+        CAST(:finished AS timestamptz[]), CAST(:outcome AS text[]), CAST(:error_class AS text[]),
+        CAST(:error AS text[]), CAST(:ref AS text[]), CAST(:look_at AS timestamptz[]))
+        AS n (id, item, started_at, finished_at, outcome, error_class, error, ref, look_at)
+    ON CONFLICT (id) DO UPDATE SET finished_at = excluded.finished_at, outcome = excluded.outcome,
+        error_class = excluded.error_class, error = excluded.error, ref = excluded.ref,
+        next_lookup_at = excluded.next_lookup_at
+    WHERE attempt.resolved_by IS NULL
+    """
+)
+
+
+def settle(
+    session: Session,
+    lease: int,
+    settlements: Sequence[Settlement],
+    now: datetime,
+    unknown_grace_s: float,
+) -> set[int]:
+    """Record how calls ended, in two statements; returns the ids of the items that it moved.
+
+    An item whose lease was taken away meanwhile is left alone, but for one case: the outcome of
+    its attempt had been declared unknown and is known now.
+    """
+    if not settlements:
+        return set()
+    called = [s for s in settlements if s.attempt_id is not None]
+    if called:
+        look_at = now + timedelta(seconds=unknown_grace_s)
+        session.execute(
+            _SETTLE_ATTEMPTS,
+            {
+                "lease": lease,
+                "ids": [s.attempt_id for s in called],
+                "items": [s.item.id for s in called],
+                "started": [s.started_at for s in called],
+                "finished": [s.finished_at for s in called],
+                "outcome": [s.outcome for s in called],
+                "error_class": [s.error_class for s in called],
+                "error": [s.error for s in called],
+                "ref": [s.ref for s in called],
+                "look_at": [look_at if s.outcome == "UNKNOWN" else None for s in called],
+            },
+        )
+    moved = session.execute(
+        _SETTLE_ITEMS,
+        {
+            "now": now,
+            "lease": lease,
+            "ids": [s.item.id for s in settlements],
+            "states": [s.state for s in settlements],
+            "tried": [0 if s.attempt_id is None else 1 for s in settlements],
+            "next_at": [s.next_at for s in settlements],
+            "attempt_id": [s.attempt_id for s in settlements],
+            "ref": [s.ref for s in settlements],
+            "error_class": [s.error_class for s in settlements],
+            "error": [s.error for s in settlements],
+        },
+    ).scalars()
+    return set(moved)
+
+
+def give_back(
+    session: Session, lease: int, now: datetime, unknown_grace_s: float
+) -> tuple[int, int]:
+    """Take back what a dead drainer held: (given back, unknown).
+
+    Rows without an attempt go back at once. Rows of mode *once* with an attempt become unknown,
+    since the call may have reached the provider; nobody resends them blindly. The rows are locked
+    in a statement of their own before attempts are looked for, so that an attempt committed
+    meanwhile is seen.
+    """
+    ids = list(
+        session.execute(
+            text(
+                "SELECT id FROM outbox_item WHERE lease = :lease AND state = 'CLAIMED'"
+                " ORDER BY id FOR UPDATE"
+            ),
+            {"lease": lease},
+        ).scalars()
+    )
+    if not ids:
+        return 0, 0
+    look_at = now + timedelta(seconds=unknown_grace_s)
+    unknown = session.execute(
+        text(
+            """
+            WITH open_attempt AS (
+                UPDATE attempt SET outcome = 'UNKNOWN', error_class = 'LeaseLost',
+                    error = 'the sender died during the call', next_lookup_at = :look_at
+                WHERE lease = :lease AND outbox_item_id = ANY(:ids) AND outcome IS NULL
+                RETURNING id, outbox_item_id)
+            UPDATE outbox_item item
+            SET state = 'UNKNOWN', attempts = item.attempts + 1, attempt_id = a.id, lease = NULL,
+                lease_until = NULL, last_error_class = 'LeaseLost',
+                last_error = 'the sender died during the call'
+            FROM open_attempt a WHERE item.id = a.outbox_item_id AND item.mode = :once
+            RETURNING item.id, item.lane
+            """
+        ),
+        {"lease": lease, "ids": ids, "look_at": look_at, "once": Mode.ONCE.value},
+    ).all()
+    back = session.execute(
+        text(
+            "UPDATE outbox_item SET state = 'READY', lease = NULL, lease_until = NULL"
+            " WHERE id = ANY(:ids) AND state = 'CLAIMED' RETURNING lane"
+        ),
+        {"ids": ids},
+    ).scalars()
+    lanes = list(back)
+    for lane in set(lanes):
+        ring_after_commit(lane)
+    return len(lanes), len(unknown)
+
+
+def lost_leases(session: Session, now: datetime) -> list[int]:
+    """Leases that have run out although nobody noticed a death: a drainer that hangs."""
+    return list(
+        session.execute(
+            text(
+                "SELECT DISTINCT lease FROM outbox_item"
+                " WHERE state = 'CLAIMED' AND lease IS NOT NULL AND lease_until < :now"
+            ),
+            {"now": now},
+        ).scalars()
+    )
+
+
+def cancel_waiting(session: Session, business_keys: Sequence[str], kind: str, now: datetime) -> int:
+    """Cancel items of these keys that have not left yet: something newer takes their place."""
+    result = session.execute(
+        text(
+            "UPDATE outbox_item SET state = 'CANCELLED', settled_at = :now,"
+            " last_error = 'superseded before it left'"
+            " WHERE business_key = ANY(:keys) AND kind = :kind AND state IN ('READY', 'HELD')"
+            " RETURNING id"
+        ),
+        {"keys": list(business_keys), "kind": kind, "now": now},
+    )
+    return len(result.all())
+
+
+def lanes_with_work(session: Session, now: datetime) -> list[str]:
+    """Sending lanes that have something due, are not paused and whose circuit lets a call pass."""
+    return list(
+        session.execute(
+            text(
+                """
+                SELECT name FROM lane
+                WHERE sends AND NOT paused AND (open_until IS NULL OR open_until <= :now)
+                  AND EXISTS (SELECT 1 FROM outbox_item item
+                              WHERE item.lane = lane.name AND item.state = 'READY'
+                                AND item.next_at <= :now)
+                ORDER BY name
+                """
+            ),
+            {"now": now},
+        ).scalars()
+    )
+
+
+def retry_dead(session: Session, ids: Sequence[int], now: datetime) -> int:
+    """Make dead items due again under their original keys; the receiver tells repetitions apart."""
+    lanes = list(
+        session.execute(
+            text(
+                "UPDATE outbox_item SET state = 'READY', next_at = :now, attempts = 0,"
+                " settled_at = NULL WHERE id = ANY(:ids) AND state = 'DEAD' RETURNING lane"
+            ),
+            {"ids": list(ids), "now": now},
+        ).scalars()
+    )
+    for lane in set(lanes):
+        ring_after_commit(lane)
+    return len(lanes)
+
+
+def release_held(session: Session, ids: Sequence[int], now: datetime) -> int:
+    """Let items go that a check had held; the caller records who decided it."""
+    lanes = list(
+        session.execute(
+            text(
+                "UPDATE outbox_item SET state = 'READY', next_at = :now, hold_reason = NULL"
+                " WHERE id = ANY(:ids) AND state = 'HELD' RETURNING lane"
+            ),
+            {"ids": list(ids), "now": now},
+        ).scalars()
+    )
+    for lane in set(lanes):
+        ring_after_commit(lane)
+    return len(lanes)

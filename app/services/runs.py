@@ -1,0 +1,129 @@
+"""Runs and steps: what every process did, findable by any business key."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, text, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.orm import Session
+
+from app.db import copy_rows
+from app.models.run import PayloadBlob, Run
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One step to record; keys are the business keys by which somebody will look for it."""
+
+    name: str
+    state: str
+    keys: tuple[str, ...]
+    started_at: datetime
+    duration_ms: int = 0
+    detail: str | None = None
+    error_class: str | None = None
+    payload_hash: str | None = None
+
+
+def start_run(
+    session: Session,
+    process: str,
+    trigger: str,
+    now: datetime,
+    *,
+    lease: int | None = None,
+    subject: str | None = None,
+) -> int:
+    """Record that a run began; it commits with the first work of the run."""
+    statement = (
+        insert(Run)
+        .values(
+            process=process,
+            trigger=trigger,
+            subject=subject,
+            state="RUNNING",
+            counts={},
+            lease=lease,
+            started_at=now,
+        )
+        .returning(Run.id)
+    )
+    return session.execute(statement).scalar_one()
+
+
+def add_steps(session: Session, run_id: int, steps: Iterable[StepRow]) -> None:
+    """Record steps in the transaction of their effect, so that both are there or neither."""
+    copy_rows(
+        session,
+        "step",
+        (
+            "run_id",
+            "name",
+            "state",
+            "keys",
+            "started_at",
+            "duration_ms",
+            "detail",
+            "error_class",
+            "payload_hash",
+        ),
+        (
+            (
+                run_id,
+                step.name,
+                step.state,
+                list(step.keys),
+                step.started_at,
+                step.duration_ms,
+                step.detail,
+                step.error_class,
+                step.payload_hash,
+            )
+            for step in steps
+        ),
+    )
+
+
+def finish_run(
+    session: Session,
+    run_id: int,
+    state: str,
+    now: datetime,
+    *,
+    counts: Mapping[str, int] | None = None,
+    error: str | None = None,
+) -> None:
+    """Record how a run ended."""
+    session.execute(
+        update(Run)
+        .where(Run.id == run_id)
+        .values(state=state, counts=dict(counts or {}), error=error, ended_at=now)
+    )
+
+
+def close_killed_runs(session: Session, leases: list[int], now: datetime) -> int:
+    """Mark the runs of dead workers as KILLED; what they left undone is given back elsewhere."""
+    result = session.execute(
+        text(
+            "UPDATE run SET state = 'KILLED', ended_at = :now,"
+            " error = 'the worker died before the run ended'"
+            " WHERE lease = ANY(:leases) AND state = 'RUNNING' RETURNING id"
+        ),
+        {"now": now, "leases": leases},
+    )
+    return len(result.all())
+
+
+def put_payload(session: Session, body: bytes, media_type: str, now: datetime) -> str:
+    """Keep a payload once per content; returns its SHA-256 in hexadecimal."""
+    digest = hashlib.sha256(body).hexdigest()
+    session.execute(
+        pg_insert(PayloadBlob)
+        .values(hash=digest, media_type=media_type, body=body, created_at=now)
+        .on_conflict_do_nothing()
+    )
+    return digest

@@ -1,0 +1,44 @@
+"""The schedule table: what is rung by the clock, and which work lanes have something waiting."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.domain.lanes import ACKS, INTAKE, RECEIPTS
+
+
+def move_on(session: Session, now: datetime) -> list[str]:
+    """Move schedules that are due to their next time and return their lanes.
+
+    A schedule that was missed for a while rings once, not once for each time missed: a ring means
+    "do what waits".
+    """
+    return list(
+        session.execute(
+            text(
+                "UPDATE schedule SET last_at = :now, next_at = :now + make_interval(secs => every_s)"
+                " WHERE active AND next_at <= :now RETURNING lane"
+            ),
+            {"now": now},
+        ).scalars()
+    )
+
+
+def lanes_waiting(session: Session, now: datetime) -> list[str]:
+    """Work lanes with stored messages or receipts that nobody has looked at."""
+    row = session.execute(
+        text(
+            """
+            SELECT EXISTS (SELECT 1 FROM inbound_message WHERE state = 'STORED'
+                             AND kind = 'CIS_FILE' AND next_at <= :now),
+                   EXISTS (SELECT 1 FROM inbound_message WHERE state = 'STORED'
+                             AND kind = 'ACK' AND next_at <= :now),
+                   EXISTS (SELECT 1 FROM delivery_receipt WHERE verdict = 'WAITING')
+            """
+        ),
+        {"now": now},
+    ).one()
+    return [lane for lane, waits in zip((INTAKE, ACKS, RECEIPTS), row, strict=True) if waits]

@@ -1,0 +1,112 @@
+"""The flask commands that run the background: worker, dispatcher and lanes."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+from rq import SimpleWorker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from sqlalchemy import select
+
+from app.db import db
+from app.doorbell import JOB, queue_of
+from app.logs import set_up_logs
+from app.models.lane import Lane
+from app.settings import Settings
+from workers import jobs
+from workers.dispatcher import Dispatcher
+
+
+class LaneWorker(SimpleWorker):
+    """Runs jobs in its own process, on one queue, and only the one job that the product has.
+
+    Whoever can write to Redis can name any function in a job, so every other name is refused.
+    """
+
+    def perform_job(self, job: Job, queue: Any, *args: Any, **kwargs: Any) -> bool:
+        if job.func_name != JOB:
+            job.delete()
+            self.log.error("job refused: %s is not on the list", job.func_name)
+            return False
+        return bool(super().perform_job(job, queue, *args, **kwargs))
+
+
+@click.command("worker")
+@click.argument("lane")
+@with_appcontext
+def worker_command(lane: str) -> None:
+    """Work on one LANE until told to stop; one process per lane and queue."""
+    settings: Settings = current_app.extensions["tiedolla_settings"]
+    if not db.session.get(Lane, lane):
+        raise click.ClickException(f"no lane {lane!r}; see: flask lanes")
+    db.session.remove()
+    set_up_logs(settings.log_level, f"worker {lane}")
+    state = jobs.begin(lane)
+    queue = queue_of(lane)
+    worker = LaneWorker(
+        [queue], connection=queue.connection, job_class=queue.job_class, serializer=JSONSerializer
+    )
+    worker.log_job_description = False
+    _stop_between_slices(worker, state)
+    try:
+        worker.work(logging_level="WARNING", with_scheduler=False)
+    finally:
+        jobs.end()
+
+
+@click.command("dispatcher")
+@with_appcontext
+def dispatcher_command() -> None:
+    """Ring lanes by the clock, give back what dead workers held, stand in when Redis is gone."""
+    settings: Settings = current_app.extensions["tiedolla_settings"]
+    set_up_logs(settings.log_level, "dispatcher")
+    state = jobs.begin("dispatcher")
+    stop = threading.Event()
+
+    def _stop(_signal: int, _frame: Any) -> None:
+        state.stopping = True
+        stop.set()
+
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    try:
+        Dispatcher(settings, state.holder).run(stop)
+    finally:
+        jobs.end()
+
+
+@click.command("lanes")
+@click.option("--plain", is_flag=True, help="names only, one per line")
+@with_appcontext
+def lanes_command(plain: bool) -> None:
+    """List the lanes, each of which wants one worker."""
+    for lane in db.session.execute(select(Lane).order_by(Lane.name)).scalars():
+        if plain:
+            click.echo(lane.name)
+        else:
+            kind = f"sends, {lane.mode}" if lane.sends else "works"
+            click.echo(f"{lane.name:24} {kind}{', paused' if lane.paused else ''}")
+
+
+def register(app: Flask) -> None:
+    """Add the commands to the application."""
+    app.cli.add_command(worker_command)
+    app.cli.add_command(dispatcher_command)
+    app.cli.add_command(lanes_command)
+
+
+def _stop_between_slices(worker: SimpleWorker, state: jobs.Worker) -> None:
+    """On the first SIGTERM or SIGINT let the drain end after its slice, then let RQ stop."""
+    request_stop = worker.request_stop
+
+    def _stop(signum: int, frame: Any) -> None:
+        state.stopping = True
+        request_stop(signum, frame)
+
+    worker.request_stop = _stop

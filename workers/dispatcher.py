@@ -1,0 +1,140 @@
+"""The dispatcher: rings lanes by the clock and by what waits, and cleans up after the dead.
+
+One leads at a time, held by a session advisory lock; others stand by. PostgreSQL tells it all, so
+it needs no memory of its own. When Redis is gone it raises an alarm and does the work itself,
+slowly, one batch at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from app.db import db, transaction, try_session_lock
+from app.doorbell import redis_is_up, ring
+from app.services import alarms, leases, outbox, schedules
+from app.settings import Settings
+from workers import jobs
+from workers.holder import Holder
+
+log = structlog.get_logger()
+
+_LEADER_SPACE = 7_403_003
+_LEADER_KEY = 1
+_TICK_S = 0.25
+_CLEAN_UP_EVERY_S = 1.0
+_DATABASE_AWAY_S = 1.0
+
+
+class Dispatcher:
+    """Runs until told to stop; a lost database only makes it wait."""
+
+    def __init__(self, settings: Settings, holder: Holder) -> None:
+        self._settings = settings
+        self._holder = holder
+        self._leader: Connection | None = None
+        self._cleaned_up_at = 0.0
+        self._redis_was_up = True
+
+    def run(self, stop: threading.Event) -> None:
+        """Tick until `stop` is set."""
+        while not stop.is_set():
+            pause_s = _TICK_S
+            try:
+                if self._leads():
+                    self.tick(datetime.now(UTC), stop.is_set)
+            except DBAPIError as error:
+                log.warning("database_away", error=type(error.orig or error).__name__)
+                self._resign()
+                pause_s = _DATABASE_AWAY_S
+            except Exception:
+                # One bad tick must not end the process that everything else waits for.
+                log.exception("tick_failed")
+                pause_s = _DATABASE_AWAY_S
+            finally:
+                db.session.remove()
+            stop.wait(pause_s)
+        self._resign()
+
+    def tick(self, now: datetime, stopping: Callable[[], bool] = lambda: False) -> None:
+        """One round: clocks, clean-up, bells; and the work itself when nobody hears bells."""
+        self._clean_up(now)
+        with transaction() as session:
+            due = schedules.move_on(session, now)
+            due += schedules.lanes_waiting(session, now)
+            due += outbox.lanes_with_work(session, now)
+        lanes = list(dict.fromkeys(due))
+        if redis_is_up():
+            if not self._redis_was_up:
+                self._redis_is(True, now)
+            for lane in lanes:
+                ring(lane)
+            return
+        if self._redis_was_up:
+            self._redis_is(False, now)
+        for lane in lanes:
+            if stopping():
+                return
+            try:
+                jobs.work(lane, trigger="dispatcher (no Redis)", batches=1)
+            except DBAPIError:
+                raise
+            except Exception:
+                # The lane's own trouble must not keep the others from being worked on.
+                log.exception("stand_in_failed", lane=lane)
+
+    def _leads(self) -> bool:
+        if self._leader is not None:
+            self._leader.exec_driver_sql("SELECT 1")
+            return True
+        connection = db.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        if try_session_lock(connection, _LEADER_SPACE, _LEADER_KEY):
+            self._leader = connection
+            log.info("dispatcher_leads")
+            return True
+        connection.close()
+        return False
+
+    def _resign(self) -> None:
+        if self._leader is not None:
+            self._leader.invalidate()
+            self._leader.close()
+            self._leader = None
+
+    def _clean_up(self, now: datetime) -> None:
+        """Give back what dead workers held; their locks are free for us to take."""
+        if time.monotonic() - self._cleaned_up_at < _CLEAN_UP_EVERY_S:
+            return
+        self._cleaned_up_at = time.monotonic()
+        assert self._leader is not None  # noqa: S101 - only the leader ticks.
+        own = self._holder.lease(now)
+        for lease in leases.dead(self._leader, own):
+            with transaction() as session:
+                back, unknown = outbox.give_back(
+                    session, lease, now, self._settings.unknown_grace_s
+                )
+                runs = leases.close(session, lease, now)
+            leases.let_go(self._leader, lease)
+            if back or unknown or runs:
+                log.warning("worker_died", lease=lease, back=back, unknown=unknown, runs=runs)
+        with transaction() as session:
+            for lease in outbox.lost_leases(session, now):
+                back, unknown = outbox.give_back(
+                    session, lease, now, self._settings.unknown_grace_s
+                )
+                log.warning("lease_ran_out", lease=lease, back=back, unknown=unknown)
+
+    def _redis_is(self, up: bool, now: datetime) -> None:
+        self._redis_was_up = up
+        with transaction() as session:
+            if up:
+                alarms.close_alarm(session, "REDIS_DOWN", "redis", now)
+            else:
+                text = "Redis does not answer: the dispatcher does the work itself, slowly."
+                alarms.open_alarm(session, "REDIS_DOWN", "redis", text, now)

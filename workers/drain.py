@@ -1,0 +1,185 @@
+"""The drain of a sending lane: claim, commit, call (many at once), settle in one commit.
+
+A death at any line leaves either claimed rows without an attempt, which go back at once, or
+attempts without an outcome, which become unknown (mode once) or are called again under the same
+key (mode idempotent).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import structlog
+
+from app.clients import client_for
+from app.db import transaction
+from app.domain.lanes import Mode
+from app.services import lanes, notices, outbox, runs, settlement
+from app.services.outbox import Claimed, Settlement
+from app.settings import Settings
+from workers.calls import call_all
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Drain:
+    """What one drain needs: who it is, how to call, and when to stop taking more."""
+
+    lane: str
+    lease: int
+    settings: Settings
+    loop: asyncio.AbstractEventLoop
+    trigger: str = "doorbell"
+    batch_count: int = 500
+    # Asked between slices: a worker that has to stop gives back what it has not begun.
+    stopping: Callable[[], bool] = lambda: False
+    # The dispatcher drains one batch at a time when Redis is gone.
+    batches: int | None = None
+
+
+def drain(work: Drain) -> Counter[str]:
+    """Send what is due in the lane until nothing is left; returns how many ended how."""
+    counts: Counter[str] = Counter()
+    run_id: int | None = None
+    error: str | None = None
+    try:
+        for _ in itertools.count() if work.batches is None else range(work.batches):
+            now = datetime.now(UTC)
+            with transaction() as session:
+                lane = lanes.get_open_lane(session, work.lane, now)
+                if lane is None or work.stopping():
+                    break
+                # A half-open circuit lets one call pass to see whether the receiver is back.
+                limit = 1 if lane.half_open else work.batch_count
+                items = outbox.claim(
+                    session, work.lane, work.lease, limit, now, work.settings.lease_s
+                )
+                if not items:
+                    break
+                if run_id is None:
+                    run_id = runs.start_run(
+                        session, f"drain {work.lane}", work.trigger, now, lease=work.lease
+                    )
+            _send_batch(work, lane, items, run_id, counts)
+    except Exception as caught:
+        error = f"{type(caught).__name__}"
+        raise
+    finally:
+        if run_id is not None:
+            _finish(work, run_id, counts, error)
+    return counts
+
+
+def _send_batch(
+    work: Drain, lane: lanes.OpenLane, items: list[Claimed], run_id: int, counts: Counter[str]
+) -> None:
+    """Send one claimed batch slice by slice; each commit settles one slice and begins the next."""
+    client = client_for(work.lane, work.settings, work.loop)
+    done: list[Settlement] = []
+    width = lane.in_flight_count
+    slices = [items[at : at + width] for at in range(0, len(items), width)]
+    for part in [*slices, []]:
+        now = datetime.now(UTC)
+        with transaction() as session:
+            is_open = _settle(session, work, lane, done, run_id, counts, now)
+            if part and (not is_open or work.stopping()):
+                # The rest of the claim goes back untouched; the circuit or the next worker decides.
+                outbox.give_back(session, work.lease, now, work.settings.unknown_grace_s)
+                return
+            go, refused = _gate(session, work, lane.mode, part, now)
+            attempt_ids = {item.id: uuid4() for item in go}
+            if lane.mode is Mode.ONCE:
+                outbox.begin_attempts(session, work.lease, attempt_ids, now)
+        if go:
+            done = work.loop.run_until_complete(
+                call_all(client, go, attempt_ids, lane.mode, lane.max_attempts)
+            )
+        else:
+            done = []
+        done += refused
+
+
+def _gate(
+    session: outbox.Session, work: Drain, mode: Mode, items: Sequence[Claimed], now: datetime
+) -> tuple[list[Claimed], list[Settlement]]:
+    """Last look before the wire: still ours, still true, still wanted."""
+    live, expired = outbox.lock_leased(session, [item.id for item in items], work.lease, now)
+    refused = {item_id: "EXPIRED" for item_id in expired}
+    if mode is Mode.ONCE:
+        refused |= notices.begin_sending(
+            session, {item.id: item.payload["notice_id"] for item in items if item.id in live}, now
+        )
+    go = [item for item in items if item.id in live and item.id not in refused]
+    return go, [
+        Settlement(
+            item,
+            None,
+            "SKIPPED",
+            "CANCELLED",
+            now,
+            now,
+            error_class="Skipped",
+            error=refused[item.id],
+        )
+        for item in items
+        if item.id in refused
+    ]
+
+
+def _settle(
+    session: outbox.Session,
+    work: Drain,
+    lane: lanes.OpenLane,
+    done: list[Settlement],
+    run_id: int,
+    counts: Counter[str],
+    now: datetime,
+) -> bool:
+    """Record a slice with all its effects; False when the lane's circuit has opened."""
+    if not done:
+        return True
+    moved = outbox.settle(session, work.lease, done, now, work.settings.unknown_grace_s)
+    applied = [s for s in done if s.item.id in moved]
+    settlement.apply(session, work.lane, applied, now)
+    runs.add_steps(session, run_id, (_step(work.lane, s) for s in done))
+    counts.update(s.outcome for s in done)
+    return lanes.note_outcomes(session, lane, done, now)
+
+
+def _step(lane: str, s: Settlement) -> runs.StepRow:
+    keys = [s.item.business_key]
+    if s.item.gsrn:
+        keys.append(s.item.gsrn)
+    if s.ref:
+        keys.append(s.ref)
+    return runs.StepRow(
+        name=f"send {s.item.kind}",
+        state=s.outcome,
+        keys=tuple(keys),
+        started_at=s.started_at,
+        duration_ms=round((s.finished_at - s.started_at).total_seconds() * 1000),
+        detail=s.error,
+        error_class=s.error_class,
+        payload_hash=s.item.payload_hash,
+    )
+
+
+def _finish(work: Drain, run_id: int, counts: Counter[str], error: str | None) -> None:
+    bad = counts["REJECTED"] + counts["UNKNOWN"]
+    late = counts["NOT_SENT"]
+    state = "FAILED" if error else "PARTLY" if bad or late else "OK"
+    try:
+        with transaction() as session:
+            runs.finish_run(
+                session, run_id, state, datetime.now(UTC), counts=dict(counts), error=error
+            )
+    except Exception:
+        # The run stays RUNNING under a lease; the dispatcher closes it as killed.
+        log.exception("run_not_finished", lane=work.lane, run=run_id)

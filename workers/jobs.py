@@ -1,0 +1,95 @@
+"""The one job of the product: do what waits in a lane. RQ names it; PostgreSQL holds the work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+import uvloop
+from flask import current_app
+
+from app.clients import close_clients
+from app.db import db
+from app.domain.lanes import ACKS, INTAKE, POLL_CIS, RECEIPTS, UPKEEP
+from app.settings import Settings
+from workers.acks import interpret_acks
+from workers.drain import Drain, drain
+from workers.holder import Holder
+from workers.intake import interpret_files
+from workers.poll_cis import poll_cis
+from workers.receipts import apply_receipts
+from workers.upkeep import upkeep
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Worker:
+    """What lives as long as the process: its lease, its event loop and the wish to stop."""
+
+    holder: Holder
+    loop: asyncio.AbstractEventLoop
+    stopping: bool = field(default=False)
+
+
+_worker: Worker | None = None
+
+_WORK: dict[str, Callable[[Settings, int, str], object]] = {
+    POLL_CIS: poll_cis,
+    INTAKE: interpret_files,
+    ACKS: interpret_acks,
+    RECEIPTS: apply_receipts,
+    UPKEEP: upkeep,
+}
+
+
+def begin(lane: str) -> Worker:
+    """Make the process ready to work; called once before the first job."""
+    global _worker  # noqa: PLW0603 - RQ calls `work` by name, so the process's state has to live here.
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    _worker = Worker(Holder(lane), loop)
+    return _worker
+
+
+def end() -> None:
+    """Let go of connections and of the lease."""
+    if _worker is not None:
+        close_clients(_worker.loop)
+        _worker.holder.close()
+        _worker.loop.close()
+
+
+def work(lane: str, trigger: str = "doorbell", batches: int | None = None) -> None:
+    """Do everything that is due in the lane.
+
+    Errors of the database or of the process end the job; what it held is given back and the
+    dispatcher rings again, so nothing here retries.
+    """
+    if _worker is None:
+        raise RuntimeError("begin() has not been called in this process")
+    worker = _worker
+    settings: Settings = current_app.extensions["tiedolla_settings"]
+    try:
+        lease = worker.holder.lease(datetime.now(UTC))
+        run = _WORK.get(lane)
+        if run is not None:
+            run(settings, lease, trigger)
+        else:
+            drain(
+                Drain(
+                    lane=lane,
+                    lease=lease,
+                    settings=settings,
+                    loop=worker.loop,
+                    trigger=trigger,
+                    stopping=lambda: worker.stopping,
+                    batches=batches,
+                )
+            )
+    finally:
+        # A connection that went away with the database must not be handed to the next job.
+        db.session.remove()
