@@ -1,4 +1,4 @@
-"""The audit trail: who did, saw or changed what."""
+"""The audit trail: who did, saw or changed what; written with the act, never changed after."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ def record(
     detail: Mapping[str, Any],
     now: datetime,
 ) -> None:
-    """Add one entry; actor is `staff:name`, `partner:code` or `system:process`."""
+    """Write one act in the transaction of its effect, so that both are there or neither.
+
+    actor and subject name their kind first: staff:aino, point:6499990…; detail holds ids and
+    codes, no addresses and no contents.
+    """
     session.execute(
         insert(AuditEntry).values(
             at=now, actor=actor, action=action, subject=subject, detail=dict(detail)
