@@ -1,0 +1,125 @@
+"""What the CIS notes of the files that come and go on its server, above all what is returned to it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from lxml import etree
+
+from simulators.ledger import Entry, Ledger
+
+INBOX, RETURNS = "inbox", "returns"
+FOLDERS = (INBOX, "processing", "archive", "quarantine", RETURNS)
+READ_MOST_BYTES = 4 << 20
+KEPT_MOST_CHARACTERS = 64_000
+
+
+class FileRecord:
+    """The ledger of the file server.
+
+    Ledger: `put` (a file stands finished in the inbox), `return` (the first file of its name in
+    returns), `repeat` (the same name and content again), `changed` (the same name with another
+    content), `move` and `remove` (everything else).
+    """
+
+    def __init__(self, folder: Path, root: Path) -> None:
+        self._root = root
+        self._returned: dict[str, str] = {}
+        self.ledger = Ledger("cis", folder / "cis.jsonl", self._remember)
+
+    async def catch_up(self) -> None:
+        """Note what was returned when a crash came between the file and its entry."""
+        for path in sorted((self._root / RETURNS).iterdir()):
+            if is_finished(path.name) and path.is_file() and not path.is_symlink():
+                facts = await asyncio.to_thread(read_returned, path)
+                if self._returned.get(path.name) != facts["sha256"]:
+                    await self.ledger.append("return", {"found_at_start": True, **facts})
+
+    async def note_finished(self, path: Path) -> None:
+        """A file got its last byte or its final name."""
+        folder = self._folder_of(path)
+        if not is_finished(path.name) or path.is_symlink() or not path.is_file():
+            return
+        if folder == INBOX:
+            size, digest = await asyncio.to_thread(_measure, path)
+            await self.ledger.append(
+                "put", {"folder": folder, "name": path.name, "bytes": size, "sha256": digest}
+            )
+        elif folder == RETURNS:
+            facts = await asyncio.to_thread(read_returned, path)
+            known = self._returned.get(path.name)
+            kind = "return" if known is None else "changed"
+            await self.ledger.append("repeat" if known == facts["sha256"] else kind, facts)
+
+    async def note_move(self, old: Path, new: Path) -> None:
+        """A file was renamed: into its final name, or from one folder to another."""
+        if self._folder_of(new) in (INBOX, RETURNS) and is_finished(new.name):
+            await self.note_finished(new)
+        elif is_finished(old.name):
+            await self.ledger.append("move", {"from": self._shown(old), "to": self._shown(new)})
+
+    async def note_removed(self, path: Path) -> None:
+        """A file was deleted."""
+        await self.ledger.append("remove", {"path": self._shown(path)})
+
+    def _folder_of(self, path: Path) -> str:
+        parts = path.relative_to(self._root).parts
+        return parts[0] if len(parts) == 2 else ""
+
+    def _shown(self, path: Path) -> str:
+        return path.relative_to(self._root).as_posix().encode("utf-8", "replace").decode()
+
+    def _remember(self, entry: Entry) -> None:
+        if entry["kind"] in ("return", "repeat", "changed"):
+            self._returned[entry["name"]] = entry["sha256"]
+
+
+def is_finished(name: str) -> bool:
+    """Names that end in .tmp or begin with a dot are still being written."""
+    return not name.endswith(".tmp") and not name.startswith(".")
+
+
+def read_returned(path: Path) -> Entry:
+    """The facts of a returned file: who it is about, and the text itself when it is not long."""
+    size, digest = _measure(path)
+    facts: Entry = {"name": path.name, "bytes": size, "sha256": digest}
+    with path.open("rb") as file:
+        data = file.read(READ_MOST_BYTES)
+    try:
+        facts |= _read_xml(data)
+    except etree.XMLSyntaxError as error:
+        facts["not_xml"] = str(error)
+    return {**facts, "text": data.decode("utf-8", "replace")[:KEPT_MOST_CHARACTERS]}
+
+
+def _read_xml(data: bytes) -> dict[str, Any]:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
+    root = etree.fromstring(data, parser)
+    name = etree.QName(root)
+    texts: dict[str, list[str]] = {"OrderId": [], "Revision": [], "MessageId": [], "Code": []}
+    for element in root.iter(etree.Element):
+        local = etree.QName(element).localname
+        if local in texts and element.text and element.text.strip():
+            texts[local].append(element.text.strip())
+    return {
+        "root": name.localname,
+        "namespace": name.namespace,
+        "message_id": _first(texts["MessageId"]),
+        "order_id": _first(texts["OrderId"]),
+        "order_ids": texts["OrderId"],
+        "revision": _first(texts["Revision"]),
+        "codes": texts["Code"],
+    }
+
+
+def _first(values: list[str]) -> str | None:
+    return values[0] if values else None
+
+
+def _measure(path: Path) -> tuple[int, str]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return file.tell(), digest

@@ -1,0 +1,274 @@
+"""The rehearsal folder's config.json: read it, fill in what is missing, write it back privately."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+CONFIG_NAME = "config.json"
+RUNNING_NAME = "running.json"
+
+Span = tuple[float, float]
+
+
+class ConfigInvalid(ValueError):
+    """The configuration cannot be used; the text names the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sftp:
+    """The CIS's file server: who may log in, and with which keys."""
+
+    user: str
+    root_dir: Path
+    host_key_file: Path
+    authorized_keys_file: Path
+    client_key_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Installer:
+    """The mass installer: our token, its credentials towards Tiedolla, and how its crews work."""
+
+    token: str = field(repr=False)
+    ack_token: str = field(repr=False)
+    ack_key_id: str
+    ack_secret: str = field(repr=False)
+    meter_series: str
+    accepted_after_s: Span
+    scheduled_after_s: Span
+    started_after_s: Span
+    completed_after_s: Span
+    scheduled_ratio: float
+    fail_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Twilio:
+    """The SMS provider's account and its usual speed, counted from the acceptance."""
+
+    account_sid: str
+    auth_token: str = field(repr=False)
+    sent_after_s: Span
+    delivered_after_s: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Sendgrid:
+    """The e-mail provider's key, the key that signs its events, and its usual speed."""
+
+    api_key: str = field(repr=False)
+    event_private_key_file: Path
+    event_public_key_file: Path
+    processed_after_s: Span
+    delivered_after_s: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that `run` needs besides its ports."""
+
+    tiedolla_base_url: str
+    seed: int
+    sftp: Sftp
+    installer: Installer
+    bearer_tokens: Mapping[str, str] = field(repr=False)
+    twilio: Twilio
+    sendgrid: Sendgrid
+
+
+def make_defaults() -> dict[str, Any]:
+    """A complete configuration with fresh secrets; delays are a demo's, in seconds."""
+    return {
+        "tiedolla_base_url": "http://127.0.0.1:5000",
+        "seed": 1,
+        "sftp": {
+            "user": "tiedolla",
+            "root_dir": "sftp",
+            "host_key_file": "keys/sftp_host_ed25519",
+            "authorized_keys_file": "keys/tiedolla_ed25519.pub",
+            "client_key_file": "keys/tiedolla_ed25519",
+        },
+        "installer": {
+            "token": secrets.token_urlsafe(32),
+            "acks": {
+                "token": secrets.token_urlsafe(32),
+                "key_id": "voima-1",
+                "secret": secrets.token_urlsafe(32),
+            },
+            "meter_series": f"{secrets.randbelow(9000) + 1000}",
+            "accepted_after_s": [0.5, 2.0],
+            "scheduled_after_s": [1.0, 3.0],
+            "started_after_s": [3.0, 8.0],
+            "completed_after_s": [6.0, 15.0],
+            "scheduled_ratio": 0.6,
+            "fail_ratio": 0.1,
+        },
+        "nis": {"token": secrets.token_urlsafe(32)},
+        "dms": {"token": secrets.token_urlsafe(32)},
+        "billing": {"token": secrets.token_urlsafe(32)},
+        "twilio": {
+            "account_sid": f"AC{secrets.token_hex(16)}",
+            "auth_token": secrets.token_hex(16),
+            "sent_after_s": [0.2, 0.8],
+            "delivered_after_s": [1.0, 3.0],
+        },
+        "sendgrid": {
+            "api_key": f"SG.{secrets.token_urlsafe(16)}.{secrets.token_urlsafe(32)}",
+            "event_private_key_file": "keys/sendgrid_events.pem",
+            "event_public_key_file": "keys/sendgrid_events_public.txt",
+            "processed_after_s": [0.2, 0.8],
+            "delivered_after_s": [1.0, 3.0],
+        },
+    }
+
+
+def complete_config(path: Path) -> bool:
+    """Fill in every missing field of the file, keeping what is there; True when it changed.
+
+    Raises: ConfigInvalid (the file is not a JSON object).
+    """
+    before = _read_object(path) if path.exists() else {}
+    after = _merged(make_defaults(), before)
+    if after == before:
+        return False
+    _write(path, after)
+    return True
+
+
+def set_tiedolla_url(path: Path, url: str) -> None:
+    """Keep where Tiedolla listens: reports go there."""
+    raw = _read_object(path)
+    if raw.get("tiedolla_base_url") != url:
+        _write(path, {**raw, "tiedolla_base_url": url})
+
+
+def load_config(path: Path) -> Config:
+    """Read a complete configuration; file names in it are relative to its folder.
+
+    Raises: ConfigInvalid (names the field).
+    """
+    raw = _Fields(_read_object(path), path.parent.resolve())
+    return Config(
+        tiedolla_base_url=raw.text("tiedolla_base_url").rstrip("/"),
+        seed=int(raw.number("seed")),
+        sftp=Sftp(
+            user=raw.text("sftp.user"),
+            root_dir=raw.file("sftp.root_dir"),
+            host_key_file=raw.file("sftp.host_key_file"),
+            authorized_keys_file=raw.file("sftp.authorized_keys_file"),
+            client_key_file=raw.file("sftp.client_key_file"),
+        ),
+        installer=Installer(
+            token=raw.text("installer.token"),
+            ack_token=raw.text("installer.acks.token"),
+            ack_key_id=raw.text("installer.acks.key_id"),
+            ack_secret=raw.text("installer.acks.secret"),
+            meter_series=raw.text("installer.meter_series"),
+            accepted_after_s=raw.span("installer.accepted_after_s"),
+            scheduled_after_s=raw.span("installer.scheduled_after_s"),
+            started_after_s=raw.span("installer.started_after_s"),
+            completed_after_s=raw.span("installer.completed_after_s"),
+            scheduled_ratio=raw.number("installer.scheduled_ratio"),
+            fail_ratio=raw.number("installer.fail_ratio"),
+        ),
+        bearer_tokens={
+            system: raw.text(f"{system}.token") for system in ("installer", "nis", "dms", "billing")
+        },
+        twilio=Twilio(
+            account_sid=raw.text("twilio.account_sid"),
+            auth_token=raw.text("twilio.auth_token"),
+            sent_after_s=raw.span("twilio.sent_after_s"),
+            delivered_after_s=raw.span("twilio.delivered_after_s"),
+        ),
+        sendgrid=Sendgrid(
+            api_key=raw.text("sendgrid.api_key"),
+            event_private_key_file=raw.file("sendgrid.event_private_key_file"),
+            event_public_key_file=raw.file("sendgrid.event_public_key_file"),
+            processed_after_s=raw.span("sendgrid.processed_after_s"),
+            delivered_after_s=raw.span("sendgrid.delivered_after_s"),
+        ),
+    )
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace the file in one step; only its owner may read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _write(path: Path, raw: Mapping[str, Any]) -> None:
+    write_private(path, json.dumps(raw, indent=2, ensure_ascii=False) + "\n")
+
+
+class _Fields:
+    """Typed reading of nested JSON by dotted names."""
+
+    def __init__(self, raw: Mapping[str, Any], folder: Path) -> None:
+        self._raw = raw
+        self._folder = folder
+
+    def text(self, name: str) -> str:
+        value = self._value(name)
+        if not isinstance(value, str) or not value:
+            raise ConfigInvalid(f"{name}: expected a text")
+        return value
+
+    def number(self, name: str) -> float:
+        value = self._value(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise ConfigInvalid(f"{name}: expected a number, not below 0")
+        return float(value)
+
+    def span(self, name: str) -> Span:
+        value = self._value(name)
+        if (
+            not isinstance(value, list)
+            or len(value) != 2
+            or not all(type(end) in (int, float) for end in value)
+            or not 0 <= value[0] <= value[1]
+        ):
+            raise ConfigInvalid(f"{name}: expected [shortest, longest] in seconds")
+        return float(value[0]), float(value[1])
+
+    def file(self, name: str) -> Path:
+        return self._folder / self.text(name)
+
+    def _value(self, name: str) -> Any:
+        value: Any = self._raw
+        for part in name.split("."):
+            if not isinstance(value, Mapping) or part not in value:
+                raise ConfigInvalid(f"{name}: missing; `simulate init` fills it in")
+            value = value[part]
+        return value
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigInvalid(f"{path}: not there; `simulate init` makes it") from None
+    except ValueError as error:
+        raise ConfigInvalid(f"{path}: not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ConfigInvalid(f"{path}: expected a JSON object")
+    return value
+
+
+def _merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    merged: dict[str, Any] = {**defaults, **given}
+    for name, default in defaults.items():
+        if isinstance(default, dict) and isinstance(given.get(name), dict):
+            merged[name] = _merged(default, given[name])
+    return merged

@@ -1,0 +1,1 @@
+"""The simulated SMS provider: Twilio's paths, answers, error codes and signed status callbacks."""

@@ -1,0 +1,83 @@
+"""The simulated systems of one folder, opened together: each with its ledger and its faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aiohttp import web
+
+from simulators.cis.file_record import FileRecord
+from simulators.cis.file_server import make_folders
+from simulators.control import SYSTEMS, Control, make_fault_middleware
+from simulators.courier import Courier
+from simulators.downstream import RESOURCES, DownstreamSystem
+from simulators.faults import FaultBox
+from simulators.installer.orders import InstallerSystem
+from simulators.mail.api import MailProvider
+from simulators.settings import Config
+from simulators.sms.api import SmsProvider
+from simulators.watch.page import WatchPage
+
+# The e-mail provider takes 30 MB; the others set themselves no limit below it.
+BODY_MOST_BYTES = 31 << 20
+
+
+class Systems:
+    """Everything that outlives a request; opening it replays the ledgers."""
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        ledgers, tiedolla = folder / "ledger", config.tiedolla_base_url
+        make_folders(config.sftp.root_dir)
+        self.faults = {system: FaultBox() for system in SYSTEMS}
+        self.courier = Courier()
+        self.files = FileRecord(ledgers, config.sftp.root_dir.resolve())
+        self.installer = InstallerSystem(
+            ledgers,
+            config.installer,
+            ack_url=f"{tiedolla}/api/v1/acks",
+            seed=config.seed,
+            faults=self.faults["installer"],
+            courier=self.courier,
+        )
+        self.downstream = [
+            DownstreamSystem(one, ledgers, config.bearer_tokens[one.system]) for one in RESOURCES
+        ]
+        self.sms = SmsProvider(ledgers, config.twilio, self.faults["twilio"], self.courier)
+        self.mail = MailProvider(
+            ledgers,
+            config.sendgrid,
+            webhook_url=f"{tiedolla}/callbacks/sendgrid/events",
+            faults=self.faults["sendgrid"],
+            courier=self.courier,
+        )
+        ledgers_of_all = [
+            *(self.files.ledger, self.installer.ledger, self.sms.ledger, self.mail.ledger),
+            *(one.ledger for one in self.downstream),
+        ]
+        self.ledgers = {ledger.system: ledger for ledger in ledgers_of_all}
+
+    def make_app(self) -> web.Application:
+        """The HTTP side."""
+        app = web.Application(
+            client_max_size=BODY_MOST_BYTES, middlewares=[make_fault_middleware(self.faults)]
+        )
+        app.add_routes(Control(self.ledgers, self.faults).routes())
+        app.add_routes(WatchPage(self.sms, self.mail).routes())
+        app.add_routes([*self.installer.routes(), *self.sms.routes(), *self.mail.routes()])
+        for one in self.downstream:
+            app.add_routes(one.routes())
+        return app
+
+    async def start(self) -> None:
+        """Take up what the last run left open."""
+        await self.files.catch_up()
+        for one in (self.installer, self.sms, self.mail):
+            one.start()
+
+    async def close(self) -> None:
+        """Stop telling, then write what is queued."""
+        for one in (self.installer, self.sms, self.mail):
+            await one.stop()
+        await self.courier.close()
+        for ledger in self.ledgers.values():
+            await ledger.close()

@@ -1,0 +1,64 @@
+"""One message on the page, whether it came as a text or as an e-mail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from simulators.sms.message import Sms
+from simulators.sms.parts import count_parts
+from simulators.watch.language import guess_language
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What the page shows of a message; `html_n` is the e-mail's number when it has a HTML part."""
+
+    kind: str
+    number: int
+    at: datetime
+    to: str
+    sender: str
+    subject: str
+    text: str
+    status: str
+    detail: str
+    language: str
+    html_n: int | None
+
+
+def letter_of_sms(sms: Sms, status: str) -> Letter:
+    """A text message."""
+    encoding, parts = count_parts(sms.body)
+    return Letter(
+        kind="sms",
+        number=sms.n,
+        at=datetime.fromtimestamp(sms.at_s, UTC),
+        to=sms.to,
+        sender=sms.sender or sms.service_sid,
+        subject="",
+        text=sms.body,
+        status=status,
+        detail=f"{parts} part{'' if parts == 1 else 's'}, {encoding}",
+        language=guess_language(sms.body),
+        html_n=None,
+    )
+
+
+def letter_of_mail(mail: dict[str, Any], status: str) -> Letter:
+    """An e-mail."""
+    name, address = mail["from_name"], mail["from"]
+    return Letter(
+        kind="mail",
+        number=mail["n"],
+        at=datetime.fromisoformat(mail["at"]),
+        to=mail["to"],
+        sender=f"{name} <{address}>" if name else address,
+        subject=mail["subject"],
+        text=mail["text"],
+        status=status,
+        detail="",
+        language=guess_language(f"{mail['subject']} {mail['text']}", mail["html"]),
+        html_n=mail["n"] if mail["html"] else None,
+    )

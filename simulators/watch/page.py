@@ -1,0 +1,115 @@
+"""Serving the phone-and-inbox page: the page, its live part, formatted e-mails, style and script."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+
+from aiohttp import web
+
+from simulators.mail.api import MailProvider
+from simulators.sms.api import SmsProvider
+from simulators.watch.letter import Letter, letter_of_mail, letter_of_sms
+from simulators.watch.render import STATIC, Recipient, render_live, render_page
+
+SHOWN_MOST = 60
+PEOPLE_MOST = 40
+LOOKED_AT_MOST = 1_000
+SAFE = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "img-src 'self' data:; frame-src 'self'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+MAIL_SAFE = {
+    "Content-Security-Policy": (
+        "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+        "frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class WatchPage:
+    """What the two providers accepted lately, put together by recipient."""
+
+    def __init__(self, sms: SmsProvider, mail: MailProvider) -> None:
+        self._sms = sms
+        self._mail = mail
+
+    def routes(self) -> list[web.RouteDef]:
+        """The page and its parts."""
+        return [
+            web.get("/", self._page),
+            web.get("/live", self._live),
+            web.get("/mail/{n:[0-9]+}", self._formatted),
+            web.get("/watch.css", self._style),
+            web.get("/watch.js", self._script),
+        ]
+
+    async def _page(self, request: web.Request) -> web.Response:
+        wanted = _wanted(request)
+        live = self._render(wanted)
+        html = render_page(live, wanted, _version(live))
+        return web.Response(text=html, content_type="text/html", headers=SAFE)
+
+    async def _live(self, request: web.Request) -> web.Response:
+        """Nothing new is answered with 304 and no body."""
+        live = self._render(_wanted(request))
+        version = _version(live)
+        headers = {**SAFE, "ETag": version}
+        if request.headers.get("If-None-Match") == version:
+            return web.Response(status=304, headers=headers)
+        return web.Response(text=live, content_type="text/html", headers=headers)
+
+    async def _formatted(self, request: web.Request) -> web.Response:
+        html = self._mail.html_of(int(request.match_info["n"]))
+        if html is None:
+            return web.Response(status=404, text="No such e-mail")
+        return web.Response(text=html, content_type="text/html", headers=MAIL_SAFE)
+
+    async def _style(self, _request: web.Request) -> web.Response:
+        return _file("watch.css", "text/css")
+
+    async def _script(self, _request: web.Request) -> web.Response:
+        return _file("watch.js", "text/javascript")
+
+    def _render(self, wanted: str) -> str:
+        letters = [letter_of_sms(*one) for one in self._sms.newest(LOOKED_AT_MOST)]
+        letters += [letter_of_mail(*one) for one in self._mail.newest(LOOKED_AT_MOST)]
+        letters.sort(key=lambda letter: letter.at, reverse=True)
+        shown = [one for one in letters if wanted in one.to.lower()] if wanted else letters
+        return render_live(shown[:SHOWN_MOST], _recipients(letters), wanted)
+
+
+def _recipients(letters: list[Letter]) -> list[Recipient]:
+    counts = Counter(letter.to for letter in letters)
+    newest: dict[str, Letter] = {}
+    for letter in letters:
+        newest.setdefault(letter.to, letter)
+        if len(newest) == PEOPLE_MOST:
+            break
+    return [Recipient(address, counts[address], letter) for address, letter in newest.items()]
+
+
+def _wanted(request: web.Request) -> str:
+    """A phone number may be typed as people write it: 050 123 4567."""
+    typed = request.query.get("of", "").strip().lower()
+    if "@" in typed:
+        return typed
+    bare = "".join(sign for sign in typed if sign not in " -()")
+    return f"+358{bare[1:]}" if bare.startswith("0") and bare.isdigit() else bare
+
+
+def _version(live: str) -> str:
+    return f'"{hashlib.sha256(live.encode()).hexdigest()[:16]}"'
+
+
+def _file(name: str, content_type: str) -> web.Response:
+    return web.Response(
+        body=(STATIC / name).read_bytes(), content_type=content_type, charset="utf-8", headers=SAFE
+    )
