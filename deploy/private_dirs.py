@@ -36,6 +36,14 @@ def private_dir(path: Path) -> Path:
     return path.resolve()
 
 
+def write_private(path: Path, text: str) -> None:
+    """Replace the file in one step; only we may read it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    draft.replace(path)
+
+
 def own(home: Path) -> IO[str]:
     """Take the folder for this process until the answer is closed or the process ends.
 

@@ -21,6 +21,7 @@ from deploy import processes
 from deploy.output import Output
 from deploy.tether import bound
 
+ROOT = Path(__file__).resolve().parents[1]
 MARK = "TIEDOLLA_SUPERVISED_BY"
 TURN_S = 0.1
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
@@ -162,10 +163,9 @@ class Supervisor:
         if self._warden is not None and self._warden.poll() is None:
             return
         environment = {name: value for name, value in self._environment.items() if name != MARK}
-        root = str(Path(__file__).resolve().parents[1])
         self._warden = subprocess.Popen(
             [sys.executable, "-m", "deploy.warden", str(os.getpid()), self._run],
-            cwd=root,
+            cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -186,6 +186,7 @@ class Supervisor:
                 MARK: self._run,
                 "PYTHONUNBUFFERED": "1",
             },
+            cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
