@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
@@ -40,10 +41,8 @@ def count_open(session: Session) -> int:
     return session.execute(statement).scalar_one()
 
 
-def _alarms(session: Session, statement: Select[tuple[Alarm]]) -> list[AlarmRow]:
+def _alarms(session: Session, statement: Select[Any]) -> list[AlarmRow]:
     return [
-        AlarmRow(
-            row.kind, row.subject, row.detail, row.opened_at, row.last_seen_at, row.closed_at
-        )
+        AlarmRow(row.kind, row.subject, row.detail, row.opened_at, row.last_seen_at, row.closed_at)
         for row in session.execute(statement).scalars()
     ]

@@ -11,4 +11,4 @@ from app.models.code_list import OrderType
 def names(session: Session, language: str) -> dict[str, str]:
     """Code to name in one language."""
     column = {"fi": OrderType.name_fi, "sv": OrderType.name_sv, "en": OrderType.name_en}[language]
-    return {code: name for code, name in session.execute(select(OrderType.code, column))}
+    return {row[0]: row[1] for row in session.execute(select(OrderType.code, column))}

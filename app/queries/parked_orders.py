@@ -73,5 +73,5 @@ def find_parked(
 
 def count_parked(session: Session) -> dict[str, int]:
     """How many orders wait in each of PARKED_STATES."""
-    counts: dict[str, int] = {state: count for state, count in session.execute(_COUNTS)}
+    counts = {row[0]: row[1] for row in session.execute(_COUNTS)}
     return {state: counts.get(state, 0) for state in PARKED_STATES}

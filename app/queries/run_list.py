@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from sqlalchemy import Select, select, text
 from sqlalchemy.orm import Session
 
+from app.models.outbox_item import OutboxItem
 from app.models.run import PayloadBlob, Run, Step
 
 # What an operator means by "red": something that did not go as it should.
@@ -50,6 +52,7 @@ class StepRow:
 class Payload:
     """What went in or out of a step."""
 
+    hash: str
     media_type: str
     body: bytes
 
@@ -124,13 +127,29 @@ def steps_of(
     ]
 
 
-def find_payload(session: Session, digest: str) -> Payload | None:
-    """A payload by its hash, or None."""
-    row = session.get(PayloadBlob, digest)
-    return None if row is None else Payload(row.media_type, row.body)
+def find_payload(session: Session, run_id: int, step_id: int) -> Payload | None:
+    """What went in or out of a step, or None.
+
+    Payloads that left through the outbox are kept there; the hash says that it is the same one.
+    """
+    step = session.get(Step, step_id)
+    if step is None or step.run_id != run_id or step.payload_hash is None:
+        return None
+    blob = session.get(PayloadBlob, step.payload_hash)
+    if blob is not None:
+        return Payload(step.payload_hash, blob.media_type, blob.body)
+    item = session.execute(
+        select(OutboxItem.payload)
+        .where(OutboxItem.business_key.in_(step.keys), OutboxItem.payload_hash == step.payload_hash)
+        .limit(1)
+    ).scalar()
+    if item is None:
+        return None
+    body = json.dumps(item, ensure_ascii=False).encode()
+    return Payload(step.payload_hash, "application/json", body)
 
 
-def _filtered(process: str | None, state: str | None, key: str | None) -> Select[tuple[Run]]:
+def _filtered(process: str | None, state: str | None, key: str | None) -> Select[Any]:
     statement = select(Run)
     if process:
         statement = statement.where(Run.process == process)

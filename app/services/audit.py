@@ -17,8 +17,9 @@ def record(
     actor: str,
     action: str,
     subject: str,
-    detail: Mapping[str, Any],
+    *,
     now: datetime,
+    detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Write one act in the transaction of its effect, so that both are there or neither.
 
@@ -27,6 +28,6 @@ def record(
     """
     session.execute(
         insert(AuditEntry).values(
-            at=now, actor=actor, action=action, subject=subject, detail=dict(detail)
+            at=now, actor=actor, action=action, subject=subject, detail=dict(detail or {})
         )
     )

@@ -3,7 +3,42 @@
 from __future__ import annotations
 
 from flask import Flask
+from jinja2 import BaseLoader, ChoiceLoader, PackageLoader, PrefixLoader
+
+from app.web import (
+    access,
+    assets,
+    errors,
+    formats,
+    i18n,
+    labels,
+    login,
+    navigation,
+    place,
+    security,
+    wording,
+)
+from app.web.agents import pages as agents
+from app.web.operators import pages as operators
+from app.web.operators import staff
+from app.web.public import front
 
 
 def register(app: Flask) -> None:
     """Add every page to the application."""
+    _set_up_templates(app)
+    for part in (security, assets, i18n, formats, labels, wording, access, navigation, place):
+        part.init(app)
+    login.init(app)
+    errors.init(app)
+    for blueprint in (front.blueprint, agents.blueprint, operators.blueprint, staff.blueprint):
+        app.register_blueprint(blueprint)
+
+
+def _set_up_templates(app: Flask) -> None:
+    ours = app.jinja_loader
+    assert isinstance(ours, BaseLoader)  # noqa: S101 - the factory gave a template folder.
+    framework = PackageLoader("govuk_frontend_jinja")
+    app.jinja_loader = ChoiceLoader([ours, PrefixLoader({"govuk_frontend_jinja": framework})])
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True

@@ -1,0 +1,248 @@
+"""All that happened at one metering point: who lives there, meters, orders, acknowledgements,
+power cuts, reports to other systems and notices. What it means is told by the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from app.domain.lanes import NOTICE_LANES
+from app.models import (
+    Ack,
+    Contact,
+    Customer,
+    Meter,
+    MeteringPoint,
+    MeterPlacement,
+    MeterReading,
+    Notice,
+    Occupancy,
+    Outage,
+    OutagePoint,
+    OutboxItem,
+    Partner,
+    WorkOrder,
+    WorkOrderChange,
+)
+
+# More than a person reads; a point's whole life fits well below.
+_ORDERS = 50
+_NOTICES = 100
+_OUTAGES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Occupant:
+    """A customer at the point, from the day of moving in to that of moving out."""
+
+    customer: Customer
+    moved_in_on: date
+    moved_out_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One time without power at this point."""
+
+    kind: str
+    state: str
+    source_ref: str
+    off_at: datetime
+    on_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One message about an order to a partner or to another system, and how far it came."""
+
+    order_id: str
+    lane: str
+    kind: str
+    state: str
+    hold_reason: str | None
+    last_error: str | None
+    created_at: datetime
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The last reading of one register of one meter."""
+
+    meter_number: str
+    register: str
+    value: Decimal
+    unit: str
+    read_at: datetime
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeterTrace:
+    """One metering point and its whole story, each list newest first."""
+
+    point: MeteringPoint
+    occupant: Occupant | None
+    contacts: list[Contact]
+    meters: list[Meter]
+    placements: list[MeterPlacement]
+    readings: list[Reading]
+    orders: list[WorkOrder]
+    changes: list[WorkOrderChange]
+    acks: list[Ack]
+    cuts: list[Cut]
+    reports: list[Report]
+    notices: list[Notice]
+    partner_names: dict[str, str]
+
+    @property
+    def safety_ban(self) -> bool:
+        """Whether the address may be shown only where it is needed (turvakielto)."""
+        return self.occupant is not None and self.occupant.customer.personal_safety_ban
+
+
+def find_trace(session: Session, gsrn: str, today: date) -> MeterTrace | None:
+    """The story of one metering point, or None when there is no such point."""
+    point = session.get(MeteringPoint, gsrn)
+    if point is None:
+        return None
+    occupant = _occupant(session, gsrn, today)
+    placements = _all(
+        session,
+        select(MeterPlacement)
+        .where(MeterPlacement.gsrn == gsrn)
+        .order_by(MeterPlacement.installed_at.desc().nulls_last(), MeterPlacement.id.desc()),
+    )
+    orders = _all(
+        session,
+        select(WorkOrder)
+        .where(WorkOrder.gsrn == gsrn)
+        .order_by(WorkOrder.updated_at.desc())
+        .limit(_ORDERS),
+    )
+    ids = [order.order_id for order in orders]
+    numbers = {placement.meter_number for placement in placements}
+    return MeterTrace(
+        point=point,
+        occupant=occupant,
+        contacts=_contacts(session, occupant),
+        meters=_all(
+            session, select(Meter).where(or_(Meter.gsrn == gsrn, Meter.number.in_(numbers)))
+        ),
+        placements=placements,
+        readings=_readings(session, numbers, gsrn),
+        orders=orders,
+        changes=_all(
+            session,
+            select(WorkOrderChange)
+            .where(WorkOrderChange.order_id.in_(ids))
+            .order_by(WorkOrderChange.at.desc(), WorkOrderChange.id.desc()),
+        ),
+        acks=_all(
+            session,
+            select(Ack).where(Ack.order_id.in_(ids)).order_by(Ack.occurred_at.desc()),
+        ),
+        cuts=_cuts(session, gsrn),
+        reports=_reports(session, ids),
+        notices=_all(
+            session,
+            select(Notice)
+            .where(Notice.gsrn == gsrn)
+            .order_by(Notice.created_at.desc(), Notice.id.desc())
+            .limit(_NOTICES),
+        ),
+        partner_names=_partner_names(session, {order.partner_code for order in orders}),
+    )
+
+
+def _occupant(session: Session, gsrn: str, today: date) -> Occupant | None:
+    statement = (
+        select(Customer, Occupancy.moved_in_on, Occupancy.moved_out_on)
+        .join(Occupancy, Occupancy.customer_id == Customer.cis_id)
+        .where(
+            Occupancy.gsrn == gsrn,
+            Occupancy.moved_in_on <= today,
+            or_(Occupancy.moved_out_on.is_(None), Occupancy.moved_out_on >= today),
+        )
+        .order_by(Occupancy.moved_in_on.desc())
+        .limit(1)
+    )
+    row = session.execute(statement).one_or_none()
+    return None if row is None else Occupant(row[0], row[1], row[2])
+
+
+def _contacts(session: Session, occupant: Occupant | None) -> list[Contact]:
+    if occupant is None:
+        return []
+    statement = select(Contact).where(
+        Contact.customer_id == occupant.customer.cis_id, Contact.state != "REMOVED"
+    )
+    return _all(session, statement.order_by(Contact.kind.desc(), Contact.id))
+
+
+def _readings(session: Session, numbers: set[str], gsrn: str) -> list[Reading]:
+    if not numbers:
+        return []
+    statement = (
+        select(
+            MeterReading.meter_number,
+            MeterReading.register,
+            MeterReading.value,
+            MeterReading.unit,
+            MeterReading.read_at,
+            MeterReading.source,
+        )
+        .where(MeterReading.meter_number.in_(numbers), MeterReading.gsrn == gsrn)
+        .distinct(MeterReading.meter_number, MeterReading.register)
+        .order_by(MeterReading.meter_number, MeterReading.register, MeterReading.read_at.desc())
+    )
+    return [Reading(*row) for row in session.execute(statement)]
+
+
+def _cuts(session: Session, gsrn: str) -> list[Cut]:
+    statement = (
+        select(
+            Outage.kind,
+            Outage.state,
+            Outage.source_ref,
+            OutagePoint.off_at,
+            OutagePoint.on_at,
+        )
+        .join(OutagePoint, OutagePoint.outage_id == Outage.id)
+        .where(OutagePoint.gsrn == gsrn)
+        .order_by(OutagePoint.off_at.desc())
+        .limit(_OUTAGES)
+    )
+    return [Cut(*row) for row in session.execute(statement)]
+
+
+def _reports(session: Session, order_ids: list[str]) -> list[Report]:
+    statement = (
+        select(
+            OutboxItem.business_key,
+            OutboxItem.lane,
+            OutboxItem.kind,
+            OutboxItem.state,
+            OutboxItem.hold_reason,
+            OutboxItem.last_error,
+            OutboxItem.created_at,
+            OutboxItem.settled_at,
+        )
+        .where(OutboxItem.business_key.in_(order_ids), OutboxItem.lane.not_in(NOTICE_LANES))
+        .order_by(OutboxItem.id.desc())
+    )
+    return [Report(*row) for row in session.execute(statement)]
+
+
+def _partner_names(session: Session, codes: set[str | None]) -> dict[str, str]:
+    statement = select(Partner.code, Partner.name).where(Partner.code.in_(codes - {None}))
+    return {row.code: row.name for row in session.execute(statement)}
+
+
+def _all(session: Session, statement: Any) -> list[Any]:
+    return list(session.execute(statement).scalars())

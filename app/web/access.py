@@ -1,0 +1,49 @@
+"""Who may open what: the decorator of every staff page, and what the templates may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from flask import Flask, abort
+from flask_login import current_user, login_required
+
+from app.domain import roles
+from app.domain.roles import Permission
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def init(app: Flask) -> None:
+    """Let the templates ask `may('operate')`."""
+    app.add_template_global(may, "may")
+
+
+def role_required(permission: Permission) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let only staff in whose role has the permission: others log in first, or get 403."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        @wraps(view)
+        @login_required
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            if not may(permission):
+                abort(403)
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def may(permission: Permission | str) -> bool:
+    """Whether the person at this page has the permission."""
+    if not current_user.is_authenticated:
+        return False
+    return roles.may(current_user.role, Permission(permission))
+
+
+def actor() -> str:
+    """The person at this page, as the audit trail names them."""
+    return f"staff:{current_user.username}"

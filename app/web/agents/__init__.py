@@ -1,0 +1,1 @@
+"""Pages of customer service: search, and one metering point on one page."""

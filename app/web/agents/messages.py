@@ -1,0 +1,96 @@
+"""Every message to a customer about a metering point: the exact words and what became of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask_babel import gettext, ngettext
+
+from app.models import Notice
+from app.queries.meter_trace import MeterTrace
+from app.web.formats import moment
+from app.web.i18n import LANGUAGE_NAMES
+from app.web.labels import CHANNEL, NOTICE_TYPE, Label, label
+from app.web.wording import code_text
+
+_UNSENT = ("SUPPRESSED", "SUPERSEDED", "EXPIRED", "FAILED", "CREATED", "HELD", "QUEUED")
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """One message as the page shows it."""
+
+    id: int
+    title: str
+    state: Label
+    channel: str | None
+    channel_name: str
+    sent_to: str | None
+    language: str
+    language_name: str
+    at: datetime
+    subject: str | None
+    body: str | None
+    unsent: bool
+    lines: list[str]
+
+
+def message_views(trace: MeterTrace) -> list[MessageView]:
+    """The messages, newest first."""
+    return [_view(notice) for notice in trace.notices]
+
+
+def _view(notice: Notice) -> MessageView:
+    known = NOTICE_TYPE.get(notice.type)
+    channel = CHANNEL.get(notice.channel or "")
+    return MessageView(
+        id=notice.id,
+        title=str(known.text) if known else notice.type,
+        state=label("notice", notice.state),
+        channel=channel.icon if channel else None,
+        channel_name=str(channel.text) if channel else "",
+        sent_to=notice.sent_to,
+        language=notice.language,
+        language_name=LANGUAGE_NAMES.get(notice.language, notice.language),
+        at=notice.sent_at or notice.created_at,
+        subject=notice.subject,
+        body=notice.body,
+        unsent=notice.state in _UNSENT,
+        lines=list(_lines(notice)),
+    )
+
+
+def _lines(notice: Notice) -> list[str]:
+    lines = []
+    if notice.suppress_reason:
+        reason = suppress_text(notice.suppress_reason)
+        lines.append(gettext("Why not: %(reason)s", reason=reason))
+    if notice.delivered_at:
+        lines.append(gettext("Delivered %(when)s", when=moment(notice.delivered_at)))
+    if notice.error_code:
+        lines.append(gettext("Error %(code)s", code=notice.error_code))
+    if notice.segments and notice.channel == "SMS":
+        parts = ngettext("%(num)d SMS part", "%(num)d SMS parts", notice.segments)
+        lines.append(f"{parts}, {notice.encoding}" if notice.encoding else parts)
+    if notice.resent_count:
+        text = gettext(
+            "sent again %(count)s times after an unknown outcome", count=notice.resent_count
+        )
+        lines.append(text)
+    return lines
+
+
+def suppress_text(reason: str) -> str:
+    """Why a message was not sent, in words."""
+    words = {
+        "OPTED_OUT": gettext("the customer does not want these messages"),
+        "NO_CONTACT": gettext("no phone number or e-mail address is known"),
+        "NOT_VERIFIED": gettext("the address has not been verified"),
+        "TOO_LATE": gettext("the news came too late to be of use"),
+        "STALE": gettext("the news came too late to be of use"),
+        "EXPIRED": gettext("the message was no longer true"),
+        "NO_CUSTOMER": gettext("nobody lives at the metering point"),
+        "ALREADY_TOLD": gettext("the customer had been told already"),
+    }
+    return words.get(reason) or code_text(reason)

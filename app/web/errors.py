@@ -1,0 +1,98 @@
+"""Error pages in the reader's language that say what to do next."""
+
+from __future__ import annotations
+
+from flask import Flask, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from werkzeug.exceptions import HTTPException
+
+from app.db import db, is_connection_lost
+
+_CODES = (400, 401, 403, 404, 405, 413, 429, 500, 503)
+
+
+def init(app: Flask) -> None:
+    """Answer errors of pages with a page; the API has handlers of its own."""
+    for code in _CODES:
+        app.register_error_handler(code, _page)
+    app.register_error_handler(CSRFError, _expired_form)
+    app.register_error_handler(OperationalError, _database_away)
+
+
+def _page(error: Exception) -> ResponseReturnValue:
+    code = error.code if isinstance(error, HTTPException) and error.code else 500
+    headers = []
+    if isinstance(error, HTTPException):
+        kept = ("Allow", "Retry-After")
+        headers = [pair for pair in error.get_headers() if pair[0] in kept]
+    return _render(code), code, headers
+
+
+def _expired_form(_error: CSRFError) -> ResponseReturnValue:
+    return _render(400, expired_form=True), 400
+
+
+def _database_away(error: DBAPIError) -> ResponseReturnValue:
+    if not is_connection_lost(error) and "connect" not in str(error.orig).lower():
+        return _page(error)
+    db.session.remove()
+    return _render(503), 503, [("Retry-After", "10")]
+
+
+def _render(code: int, *, expired_form: bool = False) -> str:
+    title, text = _words(code, expired_form)
+    # Without a database nobody can be recognised, so the page must not ask who is there.
+    bare = code >= 500
+    template = "public/error_part.html" if _is_part() else "public/error.html"
+    return render_template(template, code=code, title=title, text=text, bare=bare)
+
+
+def _is_part() -> bool:
+    return request.headers.get("HX-Request") == "true"
+
+
+def _words(code: int, expired_form: bool) -> tuple[str, str]:
+    if expired_form:
+        return (
+            gettext("The form had expired"),
+            gettext("Nothing was changed. Go back, reload the page and try again."),
+        )
+    words = {
+        400: (
+            gettext("The request could not be understood"),
+            gettext("Nothing was changed. Check the address, or go back and try again."),
+        ),
+        401: (gettext("Please log in"), gettext("This page is for staff. Log in to open it.")),
+        403: (
+            gettext("You may not open this page"),
+            gettext("Your role does not include it. Ask an administrator if you need it."),
+        ),
+        404: (
+            gettext("The page was not found"),
+            gettext("The address may be mistyped, or what it showed no longer exists."),
+        ),
+        405: (
+            gettext("The page does not work this way"),
+            gettext("Nothing was changed. Open it from the menu instead."),
+        ),
+        413: (
+            gettext("Too much was sent at once"),
+            gettext("Nothing was changed. Send less and try again."),
+        ),
+        429: (
+            gettext("Too many requests"),
+            gettext("Wait a moment, then try again."),
+        ),
+        503: (
+            gettext("The service is out of reach for a moment"),
+            gettext("What was accepted is safe. Try again in a minute."),
+        ),
+    }
+    fallback = (
+        gettext("Something went wrong on our side"),
+        gettext("The fault has been recorded. Try again, and tell the operators if it stays."),
+    )
+    return words.get(code, fallback)

@@ -1,0 +1,251 @@
+"""What codes and states are called on the pages, with the colour tone and sign of each.
+
+A code that is not here is shown as it is: somebody searching for it finds it all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask import Flask
+from flask_babel import LazyString, gettext
+from flask_babel import lazy_gettext as _l
+
+from app.domain.lanes import partner_of
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A word for a state; tone is ok, fail, warn, info or calm, icon a sign of icons.html."""
+
+    text: str | LazyString
+    tone: str = "calm"
+    icon: str = "calm"
+
+
+WORK_ORDER: Mapping[str, Label] = {
+    "RECEIVED": Label(_l("Received"), "info", "wait"),
+    "VALIDATED": Label(_l("Checked"), "info", "wait"),
+    "REJECTED": Label(_l("Rejected"), "fail", "fail"),
+    "NO_ROUTE": Label(_l("No route"), "warn", "route"),
+    "ROUTED": Label(_l("Routed"), "info", "route"),
+    "SENT": Label(_l("Sent to the contractor"), "info", "sent"),
+    "ACCEPTED": Label(_l("Accepted by the contractor"), "info", "ok"),
+    "PARTNER_REJECTED": Label(_l("Refused by the contractor"), "fail", "fail"),
+    "SCHEDULED": Label(_l("Scheduled"), "info", "wait"),
+    "RESCHEDULED": Label(_l("Rescheduled"), "info", "wait"),
+    "STARTED": Label(_l("Under way"), "warn", "going"),
+    "COMPLETED": Label(_l("Completed"), "ok", "ok"),
+    "FAILED": Label(_l("Visit failed"), "fail", "fail"),
+    "RETURNED": Label(_l("Returned to us"), "warn", "warn"),
+    "CORRECTED": Label(_l("Corrected"), "ok", "ok"),
+    "REPORTED": Label(_l("Completed and reported"), "ok", "ok"),
+    "CLOSED": Label(_l("Closed"), "ok", "ok"),
+    "CANCELLED": Label(_l("Cancelled"), "calm", "calm"),
+}
+
+NOTICE: Mapping[str, Label] = {
+    "CREATED": Label(_l("Created"), "info", "wait"),
+    "SUPPRESSED": Label(_l("Not sent"), "calm", "calm"),
+    "HELD": Label(_l("Held"), "warn", "held"),
+    "QUEUED": Label(_l("Waiting to be sent"), "info", "wait"),
+    "SENDING": Label(_l("Being sent"), "info", "going"),
+    "SENT": Label(_l("Sent, delivery not confirmed"), "info", "sent"),
+    "FAILED": Label(_l("Sending failed"), "fail", "fail"),
+    "UNKNOWN": Label(_l("Outcome unknown"), "warn", "unknown"),
+    "RESENT": Label(_l("Sent again"), "info", "sent"),
+    "DELIVERED": Label(_l("Delivered"), "ok", "ok"),
+    "UNDELIVERED": Label(_l("Not delivered"), "fail", "fail"),
+    "FALLBACK": Label(_l("Sent another way"), "info", "sent"),
+    "SUPERSEDED": Label(_l("Replaced by a newer one"), "calm", "calm"),
+    "EXPIRED": Label(_l("Expired before sending"), "calm", "calm"),
+}
+
+NOTICE_TYPE: Mapping[str, Label] = {
+    "METER_SWAP_ANNOUNCED": Label(_l("Meter replacement announced"), "info", "meter"),
+    "METER_SWAP_BOOK": Label(_l("Meter replacement: time proposed"), "info", "meter"),
+    "METER_SWAP_REMINDER": Label(_l("Meter replacement: reminder"), "info", "meter"),
+    "METER_SWAP_STARTED": Label(_l("Meter replacement started"), "info", "meter"),
+    "METER_SWAP_DONE": Label(_l("Meter replacement done"), "ok", "meter"),
+    "METER_SWAP_FAILED": Label(_l("Meter replacement could not be done"), "warn", "meter"),
+}
+
+ACK_TYPE: Mapping[str, Label] = {
+    "ACCEPTED": Label(_l("The contractor accepted the order"), "info", "ok"),
+    "REJECTED": Label(_l("The contractor refused the order"), "fail", "fail"),
+    "SCHEDULED": Label(_l("The visit was scheduled"), "info", "wait"),
+    "RESCHEDULED": Label(_l("The visit was rescheduled"), "info", "wait"),
+    "EN_ROUTE": Label(_l("The installer is on the way"), "info", "sent"),
+    "STARTED": Label(_l("The work started"), "warn", "going"),
+    "COMPLETED": Label(_l("The work was completed"), "ok", "ok"),
+    "FAILED": Label(_l("The visit failed"), "fail", "fail"),
+    "CANCELLED": Label(_l("The contractor cancelled the order"), "calm", "calm"),
+    "CORRECTED": Label(_l("The contractor corrected its report"), "ok", "ok"),
+}
+
+VERDICT: Mapping[str, Label] = {
+    "APPLIED": Label(_l("Applied"), "ok", "ok"),
+    "DUPLICATE": Label(_l("Duplicate"), "calm", "calm"),
+    "STALE": Label(_l("Came too late to act on"), "warn", "wait"),
+    "REJECTED": Label(_l("Rejected"), "fail", "fail"),
+    "HELD": Label(_l("Held for a check"), "warn", "held"),
+    "WAITING": Label(_l("Waiting"), "info", "wait"),
+    "LATE": Label(_l("Came too late to act on"), "calm", "wait"),
+    "UNKNOWN_ATTEMPT": Label(_l("Not about a message of ours"), "warn", "unknown"),
+}
+
+OUTBOX: Mapping[str, Label] = {
+    "READY": Label(_l("Waiting"), "info", "wait"),
+    "CLAIMED": Label(_l("Being sent"), "info", "going"),
+    "SENT": Label(_l("Sent"), "ok", "ok"),
+    "UNKNOWN": Label(_l("Outcome unknown"), "warn", "unknown"),
+    "DEAD": Label(_l("Gave up"), "fail", "fail"),
+    "CANCELLED": Label(_l("Cancelled"), "calm", "calm"),
+    "HELD": Label(_l("Held for a check"), "warn", "held"),
+}
+
+RUN: Mapping[str, Label] = {
+    "RUNNING": Label(_l("Running"), "info", "going"),
+    "OK": Label(_l("OK"), "ok", "ok"),
+    "PARTLY": Label(_l("Partly"), "warn", "warn"),
+    "FAILED": Label(_l("Failed"), "fail", "fail"),
+    "KILLED": Label(_l("Killed"), "fail", "fail"),
+}
+
+STEP: Mapping[str, Label] = {
+    **RUN,
+    "SENT": Label(_l("Sent"), "ok", "ok"),
+    "NOT_SENT": Label(_l("Not sent"), "warn", "wait"),
+    "SKIPPED": Label(_l("Skipped"), "calm", "calm"),
+    "UNKNOWN": Label(_l("Outcome unknown"), "warn", "unknown"),
+    "REJECTED": Label(_l("Rejected"), "fail", "fail"),
+    "HELD": Label(_l("Held for a check"), "warn", "held"),
+    "DUPLICATE": Label(_l("Duplicate"), "calm", "calm"),
+    "STALE": Label(_l("Came too late to act on"), "warn", "wait"),
+}
+
+PARKED: Mapping[str, Label] = {
+    **WORK_ORDER,
+    "HELD": Label(_l("A report is held for a check"), "warn", "held"),
+}
+
+ALARM: Mapping[str, Label] = {
+    "LANE_DOWN": Label(_l("The receiver does not answer"), "fail", "off"),
+    "REDIS_DOWN": Label(_l("Redis is out of reach: work goes on, but slowly"), "fail", "off"),
+}
+
+ACCOUNT: Mapping[str, Label] = {
+    "ACTIVE": Label(_l("Active"), "ok", "ok"),
+    "LOCKED": Label(_l("Locked for a while"), "warn", "lock"),
+    "OFF": Label(_l("Switched off"), "calm", "calm"),
+}
+
+INBOUND: Mapping[str, Label] = {
+    "STORED": Label(_l("Waiting to be read"), "info", "wait"),
+    "INTERPRETED": Label(_l("Taken in"), "ok", "ok"),
+    "PARTLY": Label(_l("Partly taken in"), "warn", "warn"),
+    "REJECTED": Label(_l("Rejected"), "fail", "fail"),
+    "HELD": Label(_l("Held"), "warn", "held"),
+}
+
+INBOUND_KIND: Mapping[str, Label] = {
+    "CIS_FILE": Label(_l("CIS file"), "info", "inbox"),
+    "ACK": Label(_l("Acknowledgement"), "info", "order"),
+    "TWILIO_STATUS": Label(_l("SMS delivery report"), "info", "sms"),
+    "SENDGRID_EVENTS": Label(_l("E-mail delivery report"), "info", "email"),
+}
+
+SEVERITY: Mapping[str, Label] = {
+    "ERROR": Label(_l("Error"), "fail", "fail"),
+    "WARN": Label(_l("Warning"), "warn", "warn"),
+    "INFO": Label(_l("Note"), "info", "info"),
+}
+
+METER: Mapping[str, Label] = {
+    "ORDERED": Label(_l("Ordered"), "info", "wait"),
+    "DELIVERED": Label(_l("In stock"), "info", "inbox"),
+    "ALLOCATED": Label(_l("Reserved for an order"), "info", "order"),
+    "INSTALLED": Label(_l("Installed"), "ok", "meter"),
+    "COMMUNICATING": Label(_l("Communicating"), "ok", "meter"),
+    "FAULTY": Label(_l("Faulty"), "fail", "fail"),
+    "LOST": Label(_l("Lost"), "fail", "unknown"),
+    "REMOVED": Label(_l("Removed"), "calm", "calm"),
+    "RETURNED": Label(_l("Returned"), "calm", "calm"),
+    "SCRAPPED": Label(_l("Scrapped"), "calm", "calm"),
+}
+
+CIRCUIT: Mapping[str, Label] = {
+    "CLOSED": Label(_l("Open for traffic"), "ok", "ok"),
+    "OPEN": Label(_l("Circuit broken"), "fail", "fail"),
+    "TRYING": Label(_l("Trying again"), "warn", "going"),
+    "PAUSED": Label(_l("Paused by an operator"), "warn", "held"),
+}
+
+CHANNEL: Mapping[str, Label] = {
+    "SMS": Label(_l("SMS"), "info", "sms"),
+    "EMAIL": Label(_l("E-mail"), "info", "email"),
+}
+
+LANE: Mapping[str, Label] = {
+    "poll_cis": Label(_l("Fetching CIS files")),
+    "intake": Label(_l("Reading CIS files")),
+    "acks": Label(_l("Acknowledgements")),
+    "receipts": Label(_l("Delivery reports")),
+    "upkeep": Label(_l("Upkeep")),
+    "cis": Label(_l("Reports to the CIS")),
+    "nis": Label(_l("Network information system (NIS)")),
+    "dms": Label(_l("Distribution management system (DMS)")),
+    "billing": Label(_l("Billing")),
+    "sms": Label(_l("SMS")),
+    "email": Label(_l("E-mail")),
+}
+
+ROLE: Mapping[str, Label] = {
+    "agent": Label(_l("Customer service"), "info", "person"),
+    "operator": Label(_l("Operator"), "info", "person"),
+    "admin": Label(_l("Administrator"), "info", "person"),
+}
+
+MAPS: Mapping[str, Mapping[str, Label]] = {
+    "work_order": WORK_ORDER,
+    "notice": NOTICE,
+    "notice_type": NOTICE_TYPE,
+    "ack_type": ACK_TYPE,
+    "verdict": VERDICT,
+    "outbox": OUTBOX,
+    "run": RUN,
+    "step": STEP,
+    "parked": PARKED,
+    "alarm": ALARM,
+    "account": ACCOUNT,
+    "inbound": INBOUND,
+    "inbound_kind": INBOUND_KIND,
+    "severity": SEVERITY,
+    "meter": METER,
+    "circuit": CIRCUIT,
+    "channel": CHANNEL,
+    "role": ROLE,
+}
+
+
+def init(app: Flask) -> None:
+    """Give the templates these words."""
+    app.add_template_global(label, "label")
+    app.add_template_global(lane_name, "lane_name")
+
+
+def label(kind: str, code: str | None) -> Label:
+    """The label of a code of one kind; an unknown code is its own label."""
+    if code is None:
+        return Label("–")
+    return MAPS[kind].get(code) or Label(code)
+
+
+def lane_name(lane: str) -> str:
+    """What a lane is called; a partner's lane by the partner's code."""
+    partner = partner_of(lane)
+    if partner is not None:
+        return gettext("Contractor: %(code)s", code=partner)
+    known = LANE.get(lane)
+    return str(known.text) if known else lane

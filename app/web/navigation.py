@@ -1,0 +1,54 @@
+"""The main menu, by what the person may do."""
+
+from __future__ import annotations
+
+from flask import Flask, request, url_for
+from flask_babel import gettext
+from markupsafe import Markup, escape
+
+from app.db import db
+from app.domain.roles import Permission
+from app.queries import alarm_list
+from app.web.access import may
+
+
+def init(app: Flask) -> None:
+    """Give the templates `navigation()`."""
+    app.add_template_global(navigation, "navigation")
+
+
+def navigation() -> list[dict[str, object]]:
+    """The entries that this person may open, in the order of a working day."""
+    entries: list[dict[str, object]] = []
+    if may(Permission.LOOKUP):
+        entries.append(_entry("agents.search", gettext("Search"), ("agents.",)))
+    if may(Permission.OPERATE):
+        entries += [
+            _entry("operators.runs", gettext("Runs"), ("operators.runs", "operators.run")),
+            _entry("operators.lanes", gettext("Lanes"), ("operators.lane",)),
+            _entry("operators.orders", gettext("Parked orders"), ("operators.orders",)),
+            _entry("operators.inbound", gettext("Inbound"), ("operators.inbound",)),
+            _alarms(),
+        ]
+    if may(Permission.MANAGE_STAFF):
+        entries.append(_entry("staff.accounts", gettext("Staff"), ("staff.",)))
+    return entries
+
+
+def _entry(endpoint: str, text: str, active: tuple[str, ...]) -> dict[str, object]:
+    here = request.endpoint or ""
+    return {
+        "text": text,
+        "href": url_for(endpoint),
+        "current": here == endpoint,
+        "active": here.startswith(active),
+    }
+
+
+def _alarms() -> dict[str, object]:
+    entry = _entry("operators.alarms", gettext("Alarms"), ("operators.alarms",))
+    count = alarm_list.count_open(db.session())
+    if count:
+        words = Markup('{} <span class="td-count">{}</span>')
+        entry["html"] = words.format(escape(str(entry["text"])), count)
+    return entry

@@ -1,0 +1,40 @@
+"""Work orders that wait for a person, with the reasons that the checks gave."""
+
+from __future__ import annotations
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+
+from app.db import db
+from app.domain.roles import Permission
+from app.queries import order_types, parked_orders
+from app.web.access import role_required
+from app.web.clock import now
+from app.web.i18n import current_language
+from app.web.operators.blueprint import blueprint
+
+PAGE_ROWS = 50
+
+
+@blueprint.get("/orders")
+@role_required(Permission.OPERATE)
+def orders() -> ResponseReturnValue:
+    """The parked orders, the longest waiting first."""
+    session = db.session()
+    state = request.args.get("state")
+    if state not in parked_orders.PARKED_STATES:
+        state = None
+    number = request.args.get("page", "1")
+    page = int(number) if number.isascii() and number.isdecimal() and len(number) < 6 else 1
+    page = max(1, page)
+    rows = parked_orders.find_parked(session, PAGE_ROWS + 1, (page - 1) * PAGE_ROWS, state)
+    return render_template(
+        "operators/orders.html",
+        orders=rows[:PAGE_ROWS],
+        more=len(rows) > PAGE_ROWS,
+        page=page,
+        state=state,
+        counts=parked_orders.count_parked(session),
+        type_names=order_types.names(session, current_language()),
+        now=now(),
+    )
