@@ -17,9 +17,8 @@ def record(
     actor: str,
     action: str,
     subject: str,
-    *,
+    detail: Mapping[str, Any],
     now: datetime,
-    detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Write one act in the transaction of its effect, so that both are there or neither.
 
@@ -28,6 +27,6 @@ def record(
     """
     session.execute(
         insert(AuditEntry).values(
-            at=now, actor=actor, action=action, subject=subject, detail=dict(detail or {})
+            at=now, actor=actor, action=action, subject=subject, detail=dict(detail)
         )
     )

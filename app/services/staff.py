@@ -68,18 +68,18 @@ def authenticate(session: Session, username: str, password: str, now: datetime) 
         if outcome is LoginOutcome.OK and _hasher.check_needs_rehash(account.password_hash):
             account.password_hash = _hasher.hash(password)
     actor = f"staff:{account.username}" if account else "staff:unknown"
-    audit.record(session, actor, f"LOGIN_{outcome}", actor, now=now)
+    audit.record(session, actor, f"LOGIN_{outcome}", actor, {}, now)
     return Login(outcome, account if outcome is LoginOutcome.OK else None)
 
 
 def create(
     session: Session,
-    *,
     username: str,
     display_name: str,
     password: str,
     role: Role,
     now: datetime,
+    *,
     language: str = "fi",
     by: str,
 ) -> StaffAccount:
@@ -98,9 +98,7 @@ def create(
     )
     session.add(account)
     session.flush()
-    audit.record(
-        session, by, "STAFF_CREATED", _subject(account), now=now, detail={"role": role.value}
-    )
+    audit.record(session, by, "STAFF_CREATED", _subject(account), {"role": role.value}, now)
     return account
 
 
@@ -113,7 +111,7 @@ def set_password(
     account.session_version += 1
     account.failed_count = 0
     account.locked_until = None
-    audit.record(session, by, "STAFF_PASSWORD_SET", _subject(account), now=now)
+    audit.record(session, by, "STAFF_PASSWORD_SET", _subject(account), {}, now)
 
 
 def set_active(
@@ -123,7 +121,7 @@ def set_active(
     account.active = active
     account.session_version += 1
     action = "STAFF_ACTIVATED" if active else "STAFF_DEACTIVATED"
-    audit.record(session, by, action, _subject(account), now=now)
+    audit.record(session, by, action, _subject(account), {}, now)
 
 
 def normalised(username: str) -> str:

@@ -124,7 +124,7 @@ def log_out() -> ResponseReturnValue:
     if current_user.is_authenticated:
         actor = f"staff:{current_user.username}"
         with transaction() as db_session:
-            audit.record(db_session, actor, "LOGOUT", actor, now=now())
+            audit.record(db_session, actor, "LOGOUT", actor, {}, now())
     logout_user()
     session.clear()
     flash(gettext("You have logged out."), "ok")

@@ -62,7 +62,7 @@ def reveal_key_info(gsrn: str) -> ResponseReturnValue:
 def _reveal(gsrn: str, what: str, action: str) -> ResponseReturnValue:
     _trace(gsrn)
     with transaction() as db_session:
-        audit.record(db_session, actor(), action, f"point:{gsrn}", now=now())
+        audit.record(db_session, actor(), action, f"point:{gsrn}", {}, now())
     session[_REVEALED] = f"{what}:{gsrn}"
     flash(gettext("Shown this once. That you looked has been recorded."), "info")
     return redirect(url_for(".point", gsrn=gsrn))

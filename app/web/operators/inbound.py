@@ -96,4 +96,4 @@ def _message(message_id: int) -> inbound_list.InboundRow:
 
 def _record_look(message_id: int) -> None:
     with transaction() as session:
-        audit.record(session, actor(), "INBOUND_BODY_SEEN", f"inbound:{message_id}", now=now())
+        audit.record(session, actor(), "INBOUND_BODY_SEEN", f"inbound:{message_id}", {}, now())

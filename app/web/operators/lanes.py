@@ -83,9 +83,7 @@ def lane_retry(name: str) -> ResponseReturnValue:
     with transaction() as session:
         ids = _chosen() or lane_board.ids_of(session, name, "DEAD", ACTION_LIMIT)
         count = outbox.retry_dead(session, ids, moment)
-        audit.record(
-            session, actor(), "LANE_RETRIED", f"lane:{name}", now=moment, detail=_detail(ids, count)
-        )
+        audit.record(session, actor(), "LANE_RETRIED", f"lane:{name}", _detail(ids, count), moment)
     text = ngettext(
         "%(num)d item will be tried again.", "%(num)d items will be tried again.", count
     )
@@ -103,14 +101,7 @@ def lane_release(name: str) -> ResponseReturnValue:
         abort(400)
     with transaction() as session:
         count = outbox.release_held(session, ids, moment)
-        audit.record(
-            session,
-            actor(),
-            "LANE_RELEASED",
-            f"lane:{name}",
-            now=moment,
-            detail=_detail(ids, count),
-        )
+        audit.record(session, actor(), "LANE_RELEASED", f"lane:{name}", _detail(ids, count), moment)
     flash(ngettext("%(num)d item was released.", "%(num)d items were released.", count), "ok")
     return redirect(url_for(".lane", name=name, state="HELD"))
 
@@ -120,7 +111,7 @@ def _set_paused(name: str, paused: bool) -> ResponseReturnValue:
         if not lane_service.set_paused(session, name, paused):
             abort(404)
         action = "LANE_PAUSED" if paused else "LANE_RESUMED"
-        audit.record(session, actor(), action, f"lane:{name}", now=now())
+        audit.record(session, actor(), action, f"lane:{name}", {}, now())
     if paused:
         flash(gettext("%(lane)s is paused.", lane=lane_name(name)), "ok")
     else:

@@ -95,7 +95,7 @@ def payload(run_id: int, step_id: int) -> ResponseReturnValue:
     if found is None:
         abort(404)
     with transaction() as session:
-        audit.record(session, actor(), "PAYLOAD_SEEN", f"step:{step_id}", now=now())
+        audit.record(session, actor(), "PAYLOAD_SEEN", f"step:{step_id}", {}, now())
     return render_template(
         "operators/payload.html",
         title=gettext("Step %(number)s", number=step_id),
