@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from flask_sqlalchemy import SQLAlchemy
@@ -38,6 +38,15 @@ db = SQLAlchemy(
     # A committed object stays readable: reloading each after commit costs a SELECT per object.
     session_options={"expire_on_commit": False},
 )
+
+if TYPE_CHECKING:
+
+    class Model(Base):
+        """What every row class derives from; the type checker cannot see Flask-SQLAlchemy's own."""
+
+        __abstract__ = True
+else:
+    Model = db.Model
 
 _AFTER_COMMIT = "tiedolla_after_commit"
 _OPEN = "tiedolla_transaction_open"

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import structlog
+from sqlalchemy.orm import Session
 
 from app.clients import client_for
 from app.db import transaction
@@ -107,11 +108,11 @@ def _send_batch(
 
 
 def _gate(
-    session: outbox.Session, work: Drain, mode: Mode, items: Sequence[Claimed], now: datetime
+    session: Session, work: Drain, mode: Mode, items: Sequence[Claimed], now: datetime
 ) -> tuple[list[Claimed], list[Settlement]]:
     """Last look before the wire: still ours, still true, still wanted."""
     live, expired = outbox.lock_leased(session, [item.id for item in items], work.lease, now)
-    refused = {item_id: "EXPIRED" for item_id in expired}
+    refused = dict.fromkeys(expired, "EXPIRED")
     if mode is Mode.ONCE:
         refused |= notices.begin_sending(
             session, {item.id: item.payload["notice_id"] for item in items if item.id in live}, now
@@ -134,7 +135,7 @@ def _gate(
 
 
 def _settle(
-    session: outbox.Session,
+    session: Session,
     work: Drain,
     lane: lanes.OpenLane,
     done: list[Settlement],
@@ -150,7 +151,7 @@ def _settle(
     settlement.apply(session, work.lane, applied, now)
     runs.add_steps(session, run_id, (_step(work.lane, s) for s in done))
     counts.update(s.outcome for s in done)
-    return lanes.note_outcomes(session, lane, done, now)
+    return lanes.note_outcomes(session, lane.name, done, now)
 
 
 def _step(lane: str, s: Settlement) -> runs.StepRow:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Big, Json, JsonList, Str
 
 
-class Ack(db.Model):
+class Ack(Model):
     """One fact reported by a partner; an order's state is derived from all of its facts."""
 
     __tablename__ = "ack"

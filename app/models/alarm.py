@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Id, Str
 
 
-class Alarm(db.Model):
+class Alarm(Model):
     """One alarm; at most one per (kind, subject) is open."""
 
     __tablename__ = "alarm"

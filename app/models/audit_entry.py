@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Id, Json, Str
 
 
-class AuditEntry(db.Model):
+class AuditEntry(Model):
     """One act of a person or of a partner; append-only."""
 
     __tablename__ = "audit_entry"

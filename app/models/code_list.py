@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import Str, Strs
 
 
-class OrderType(db.Model):
+class OrderType(Model):
     """A kind of work order (DOMAIN: order type codes), with its name in three languages."""
 
     __tablename__ = "order_type"
@@ -22,7 +22,7 @@ class OrderType(db.Model):
     active: Mapped[bool] = mapped_column(default=True)
 
 
-class MeterModel(db.Model):
+class MeterModel(Model):
     """A meter model, what it fits and for which order types it may be ordered."""
 
     __tablename__ = "meter_model"
@@ -37,7 +37,7 @@ class MeterModel(db.Model):
     active: Mapped[bool] = mapped_column(default=True)
 
 
-class CodeValue(db.Model):
+class CodeValue(Model):
     """One value of a national or internal code list, such as Datahub's AE01."""
 
     __tablename__ = "code_value"

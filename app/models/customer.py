@@ -7,11 +7,11 @@ from datetime import time
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Big, Id, Str
 
 
-class Customer(db.Model):
+class Customer(Model):
     """A party with contracts; cis_id is its name in the CIS."""
 
     __tablename__ = "customer"
@@ -30,7 +30,7 @@ class Customer(db.Model):
     updated_at: Mapped[At]
 
 
-class Contact(db.Model):
+class Contact(Model):
     """One phone number (E.164) or e-mail address (lower case) of a customer."""
 
     __tablename__ = "contact"
@@ -53,7 +53,7 @@ class Contact(db.Model):
     created_at: Mapped[At]
 
 
-class Preference(db.Model):
+class Preference(Model):
     """What a contact wants on one topic now; its past is in PreferenceChange."""
 
     __tablename__ = "preference"
@@ -78,7 +78,7 @@ class Preference(db.Model):
     changed_at: Mapped[At]
 
 
-class PreferenceChange(db.Model):
+class PreferenceChange(Model):
     """Append-only history of preferences: who changed what, when and on which ground."""
 
     __tablename__ = "preference_change"

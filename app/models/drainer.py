@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Mapped
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Id, Str
 
 
-class Drainer(db.Model):
+class Drainer(Model):
     """A process that claims; id is the lease number and the key of its session advisory lock."""
 
     __tablename__ = "drainer"

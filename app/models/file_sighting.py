@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Big, Str
 
 
-class FileSighting(db.Model):
+class FileSighting(Model):
     """A file is taken once two sightings, a quiet time apart, are equal."""
 
     __tablename__ = "file_sighting"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Big, Id, Json, Str
 
 
-class InboundMessage(db.Model):
+class InboundMessage(Model):
     """One message of one source; the body's SHA-256 makes it unique within its source."""
 
     __tablename__ = "inbound_message"
@@ -41,11 +41,14 @@ class InboundMessage(db.Model):
     received_at: Mapped[At]
     interpreted_at: Mapped[At | None]
     attempts: Mapped[int] = mapped_column(default=0)
+    # The file's name in the SFTP server's archive, until it is moved on to the quarantine.
+    remote_name: Mapped[Str | None]
+    quarantined_at: Mapped[At | None]
     # When the interpreter may look again, after an error that was ours.
     next_at: Mapped[At]
 
 
-class InboundChunk(db.Model):
+class InboundChunk(Model):
     """Up to 1 MiB of a message's body; the chunks in order are the body."""
 
     __tablename__ = "inbound_chunk"
@@ -57,7 +60,7 @@ class InboundChunk(db.Model):
     body: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-class InboundFinding(db.Model):
+class InboundFinding(Model):
     """One thing that the checks said about a message or about one order in it."""
 
     __tablename__ = "inbound_finding"

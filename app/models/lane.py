@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Str
 
 
-class Lane(db.Model):
+class Lane(Model):
     """One lane; sends is False for lanes that only work inside the product."""
 
     __tablename__ = "lane"

@@ -7,11 +7,11 @@ from decimal import Decimal
 from sqlalchemy import Index, Numeric
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Big, Id, Reading, Str
 
 
-class Meter(db.Model):
+class Meter(Model):
     """One meter, named by the number on its face; gsrn is where it hangs now, if anywhere."""
 
     __tablename__ = "meter"
@@ -31,7 +31,7 @@ class Meter(db.Model):
     updated_at: Mapped[At]
 
 
-class MeterPlacement(db.Model):
+class MeterPlacement(Model):
     """One stay of a meter at a metering point, with the order that began and ended it."""
 
     __tablename__ = "meter_placement"
@@ -49,7 +49,7 @@ class MeterPlacement(db.Model):
     removed_by_order: Mapped[Str | None]
 
 
-class MeterReading(db.Model):
+class MeterReading(Model):
     """A reading taken by an installer, with the acknowledgement that brought it."""
 
     __tablename__ = "meter_reading"

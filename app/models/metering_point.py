@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Big, On, Str
 
 
-class MeteringPoint(db.Model):
+class MeteringPoint(Model):
     """A place of supply (käyttöpaikka), named by its GSRN."""
 
     __tablename__ = "metering_point"
@@ -48,7 +48,7 @@ class MeteringPoint(db.Model):
     updated_at: Mapped[At]
 
 
-class Occupancy(db.Model):
+class Occupancy(Model):
     """A contract that ties a customer to a metering point between two days."""
 
     __tablename__ = "occupancy"
@@ -67,7 +67,7 @@ class Occupancy(db.Model):
     updated_at: Mapped[At]
 
 
-class PointSearch(db.Model):
+class PointSearch(Model):
     """One folded line per metering point with all that staff may search it by."""
 
     __tablename__ = "point_search"

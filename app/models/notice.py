@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Big, Id, Str
 
 
-class Notice(db.Model):
+class Notice(Model):
     """One message to one contact about one event, or the reason why there was none.
 
     The row is the ledger: its dedupe key (event, metering point, contact) is unique.
@@ -60,7 +60,7 @@ class Notice(db.Model):
     delivered_at: Mapped[At | None]
 
 
-class DeliveryReceipt(db.Model):
+class DeliveryReceipt(Model):
     """One report of a provider about one attempt, once, whatever it is repeated."""
 
     __tablename__ = "delivery_receipt"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Big, Id, Str
 
 
-class Outage(db.Model):
+class Outage(Model):
     """One event that cuts power; for a meter swap its source_ref is the order id."""
 
     __tablename__ = "outage"
@@ -27,7 +27,7 @@ class Outage(db.Model):
     updated_at: Mapped[At]
 
 
-class OutagePoint(db.Model):
+class OutagePoint(Model):
     """One metering point in an outage: when its power went and came back."""
 
     __tablename__ = "outage_point"

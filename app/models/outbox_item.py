@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Big, Id, Json, Str
 
 
-class OutboxItem(db.Model):
+class OutboxItem(Model):
     """One message to one outside system, written in the transaction that made it necessary."""
 
     __tablename__ = "outbox_item"
@@ -73,7 +73,7 @@ class OutboxItem(db.Model):
     settled_at: Mapped[At | None]
 
 
-class Attempt(db.Model):
+class Attempt(Model):
     """One call for one outbox item; committed before the call where repeating it could do harm."""
 
     __tablename__ = "attempt"

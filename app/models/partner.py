@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Str, Strs
 
 
-class Partner(db.Model):
+class Partner(Model):
     """A partner and how to reach it; its secrets are settings or derived, never rows."""
 
     __tablename__ = "partner"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Id, Str, Strs
 
 
-class RouteRule(db.Model):
+class RouteRule(Model):
     """One rule; an empty list or None matches everything, the lowest priority number wins."""
 
     __tablename__ = "route_rule"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Big, Id, Json, Str, Strs
 
 
-class Run(db.Model):
+class Run(Model):
     """One run of a process; lease names the worker, so that a killed run is seen as such."""
 
     __tablename__ = "run"
@@ -31,7 +31,7 @@ class Run(db.Model):
     ended_at: Mapped[At | None]
 
 
-class Step(db.Model):
+class Step(Model):
     """One thing that a run did, findable by any business key."""
 
     __tablename__ = "step"
@@ -53,7 +53,7 @@ class Step(db.Model):
     duration_ms: Mapped[int]
 
 
-class PayloadBlob(db.Model):
+class PayloadBlob(Model):
     """What went in or out of a step, stored once per content."""
 
     __tablename__ = "payload_blob"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Str
 
 
-class Schedule(db.Model):
+class Schedule(Model):
     """Rings a lane every so many seconds; the row is locked while it is moved on, so one rings."""
 
     __tablename__ = "schedule"

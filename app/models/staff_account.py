@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Id, Str
 
 
-class StaffAccount(db.Model):
+class StaffAccount(Model):
     """A local account with one role; failed log-ins lock it for a while."""
 
     __tablename__ = "staff_account"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import db
+from app.db import Model
 from app.models.columns import At, Big, Id, Json, On, Str, Strs
 
 OPEN_STATES = "('RECEIVED','VALIDATED','NO_ROUTE','REJECTED','PARTNER_REJECTED')"
 
 
-class WorkOrder(db.Model):
+class WorkOrder(Model):
     """What the CIS asked to be done at one metering point; named by the CIS's order id."""
 
     __tablename__ = "work_order"
@@ -62,7 +62,7 @@ class WorkOrder(db.Model):
     updated_at: Mapped[At]
 
 
-class WorkOrderChange(db.Model):
+class WorkOrderChange(Model):
     """One change of an order: the states that it went through, and why."""
 
     __tablename__ = "work_order_change"

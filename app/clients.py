@@ -1,0 +1,139 @@
+"""The only place that builds clients of outside systems, from settings and rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from sqlalchemy import select
+
+from app.db import db, transaction
+from app.domain import lanes
+from app.models.partner import Partner
+from app.settings import Settings
+from integrations.billing.client import BillingClient
+from integrations.cis.client import CisReturnsClient
+from integrations.cis.sftp_inbox import CisSftp, SftpInbox
+from integrations.dms.client import DmsClient
+from integrations.installer.client import InstallerClient
+from integrations.nis.client import NisClient
+from integrations.outcomes import Client, HttpTarget, LaneDown
+from integrations.sendgrid_email.client import SendgridConfig, SendgridEmailClient
+from integrations.twilio_sms.client import TwilioSmsClient
+from integrations.twilio_sms.types import TwilioAccount
+
+TWILIO_CALLBACK_PATH = "/callbacks/twilio/status"
+
+# One client per lane and process: its connections are pooled and belong to the process's loop.
+_clients: dict[str, Client] = {}
+
+
+def client_for(lane: str, settings: Settings, loop: asyncio.AbstractEventLoop) -> Client:
+    """The client of a sending lane, built on first use inside the process's one event loop.
+
+    Raises LaneDown when a partner has no token or no row; it is configuration, not the item.
+    """
+    client = _clients.get(lane)
+    if client is None:
+        client = _clients[lane] = loop.run_until_complete(_build(lane, settings))
+    return client
+
+
+def close_clients(loop: asyncio.AbstractEventLoop) -> None:
+    """Close every connection of this process."""
+    for client in _clients.values():
+        loop.run_until_complete(client.aclose())
+    _clients.clear()
+
+
+def cis_inbox(settings: Settings) -> SftpInbox:
+    """The CIS's folders on the SFTP server."""
+    return SftpInbox(cis_sftp(settings))
+
+
+def cis_sftp(settings: Settings) -> CisSftp:
+    """Where the CIS's SFTP server is and how we know that it is the right one."""
+    return CisSftp(
+        host=settings.cis_sftp_host,
+        port=settings.cis_sftp_port,
+        user=settings.cis_sftp_user,
+        key_file=settings.cis_sftp_key_file,
+        host_key=settings.cis_sftp_host_key,
+        inbox=settings.cis_inbox_dir,
+        processing=settings.cis_processing_dir,
+        archive=settings.cis_archive_dir,
+        quarantine=settings.cis_quarantine_dir,
+        returns=settings.cis_returns_dir,
+        connect_s=settings.http_connect_s,
+        channel_s=settings.http_total_s,
+        max_bytes=settings.cis_file_max_bytes,
+    )
+
+
+async def _build(lane: str, settings: Settings) -> Client:
+    partner_code = lanes.partner_of(lane)
+    if partner_code is not None:
+        return InstallerClient(_partner_target(partner_code, settings))
+    build = _BUILD.get(lane)
+    if build is None:
+        raise LaneDown(f"lane {lane} has no client")
+    return build(settings)
+
+
+def twilio_config(settings: Settings) -> TwilioConfig:
+    """How to reach Twilio and where it reports to."""
+    return TwilioConfig(
+        base_url=settings.twilio_url,
+        account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token.get_secret_value(),
+        status_callback_url=settings.base_url + TWILIO_CALLBACK_PATH,
+        connect_s=settings.http_connect_s,
+        total_s=settings.http_total_s,
+        in_flight=settings.in_flight_count,
+    )
+
+
+def sendgrid_config(settings: Settings) -> SendgridConfig:
+    """How to reach SendGrid."""
+    return SendgridConfig(
+        base_url=settings.sendgrid_url,
+        api_key=settings.sendgrid_api_key.get_secret_value(),
+        connect_s=settings.http_connect_s,
+        total_s=settings.http_total_s,
+    )
+
+
+def _partner_target(code: str, settings: Settings) -> HttpTarget:
+    with transaction() as session:
+        base_url = session.execute(
+            select(Partner.base_url).where(Partner.code == code, Partner.active)
+        ).scalar_one_or_none()
+    db.session.remove()
+    token = settings.partner_tokens.get(code)
+    if base_url is None:
+        raise LaneDown(f"partner {code} is not active")
+    if token is None:
+        raise LaneDown(f"TIEDOLLA_PARTNER_TOKENS has no token for {code}")
+    return _target(settings, base_url, token.get_secret_value())
+
+
+def _target(settings: Settings, base_url: str, token: str) -> HttpTarget:
+    return HttpTarget(
+        base_url=base_url.rstrip("/"),
+        token=token,
+        connect_s=settings.http_connect_s,
+        total_s=settings.http_total_s,
+        in_flight=settings.in_flight_count,
+    )
+
+
+_BUILD: dict[str, Callable[[Settings], Client]] = {
+    lanes.CIS: lambda s: CisReturnsClient(cis_sftp(s)),
+    lanes.NIS: lambda s: NisClient(_target(s, s.nis_url, s.nis_token.get_secret_value())),
+    lanes.DMS: lambda s: DmsClient(_target(s, s.dms_url, s.dms_token.get_secret_value())),
+    lanes.BILLING: lambda s: BillingClient(
+        _target(s, s.billing_url, s.billing_token.get_secret_value())
+    ),
+    lanes.SMS: lambda s: TwilioSmsClient(twilio_config(s)),
+    lanes.EMAIL: lambda s: SendgridEmailClient(sendgrid_config(s)),
+}

@@ -1,0 +1,190 @@
+"""Intake of work orders: check, weigh the revision, route; storing is the next room.
+
+Works on slices of a file, each in one transaction, so that a file of any size needs little memory
+and a death in the middle costs at most one slice. Reading the same orders again finds them there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from app.domain.clock import helsinki_day
+from app.domain.findings import Finding, find, has_error
+from app.domain.reject_codes import RejectCode, Severity
+from app.domain.revisions import Known, Verdict, decide_revision, revision_finding
+from app.domain.routing import RouteFacts, decide_route
+from app.domain.states import WorkOrderState
+from app.domain.work_order_checks import PointFacts, check_work_order
+from app.models.partner import Partner
+from app.services import code_lists, inbound, order_store, runs
+from app.services.order_store import Existing, Weighed
+from app.services.slices import Lists, Refusal, Slice, SliceResult, our_finding
+from integrations.cis.types import CisWorkOrder, ParsedOrder
+
+_encoder = msgspec.json.Encoder(decimal_format="string")
+
+
+def load_lists(session: Session, partner_key: str, now: datetime) -> Lists:
+    """The code lists and rules in force."""
+    seeing = session.execute(select(Partner.code).where(Partner.sees_key_info)).scalars()
+    return Lists(
+        code_lists.load_code_lists(session),
+        code_lists.load_rules(session, now),
+        frozenset(seeing),
+        partner_key,
+    )
+
+
+def take_slice(session: Session, part: Slice, parsed: Sequence[ParsedOrder]) -> SliceResult:
+    """Take a slice of a file; one bad order never touches its neighbours.
+
+    Orders that appear twice in a slice are taken in two rounds, because the second is weighed
+    against the first.
+    """
+    result = SliceResult()
+    todo = list(parsed)
+    while todo:
+        seen: set[str] = set()
+        this_round: list[ParsedOrder] = []
+        later: list[ParsedOrder] = []
+        for item in todo:
+            key = item.order.order_id if item.order else None
+            (later if key in seen else this_round).append(item)
+            if key is not None:
+                seen.add(key)
+        _take_round(session, part, this_round, result)
+        todo = later
+    return result
+
+
+def _take_round(
+    session: Session, part: Slice, parsed: Sequence[ParsedOrder], result: SliceResult
+) -> None:
+    existing = _existing(session, [p.order.order_id for p in parsed if p.order])
+    points = _points(session, [p.order.gsrn for p in parsed if p.order])
+    weighed: list[Weighed] = []
+    kept: list[tuple[str | None, Finding]] = []
+    steps: list[runs.StepRow] = []
+    for item in parsed:
+        noted = tuple(our_finding(finding, item.line) for finding in item.findings)
+        if item.order is None:
+            order_id, outcome, findings = item.order_id, "REJECTED", noted
+            keys: tuple[str, ...] = (order_id,) if order_id else ()
+        else:
+            one = _weigh(item.order, existing.get(item.order.order_id), points, part)
+            weighed.append(one)
+            order_id, outcome = one.order.order_id, one.outcome
+            findings = noted + tuple(replace(f, line=item.line) for f in one.findings)
+            keys = (order_id, one.order.gsrn)
+        result.counts[outcome] += 1
+        kept += [(order_id, finding) for finding in findings]
+        result.refusals += [
+            Refusal(order_id, finding) for finding in findings if finding.severity is Severity.ERROR
+        ]
+        steps.append(_step(outcome, keys, findings, part.now))
+    order_store.write(session, weighed, part, points)
+    inbound.add_findings(session, part.message_id, kept, part.now)
+    runs.add_steps(session, part.run_id, steps)
+
+
+def _weigh(
+    order: CisWorkOrder, existing: Existing | None, points: dict[str, PointFacts], part: Slice
+) -> Weighed:
+    """Decide what becomes of one order; nothing is written yet."""
+    known = existing.known if existing else None
+    content_hash = hashlib.sha256(_encoder.encode(order)).hexdigest()
+    verdict = decide_revision(known, order.revision, content_hash, order.action)
+    if (
+        verdict is Verdict.DUPLICATE
+        and existing is not None
+        and existing.inbound_message_id == part.message_id
+    ):
+        # This very file brought it, before we died or were asked to read it again.
+        return Weighed(order, content_hash, verdict, "TAKEN_BEFORE", existing)
+    told = revision_finding(verdict, known, order.revision)
+    findings = (told,) if told else ()
+    if verdict in (Verdict.CANCEL, Verdict.CANCEL_UNKNOWN):
+        return Weighed(
+            order, content_hash, verdict, verdict, existing, findings, WorkOrderState.CANCELLED
+        )
+    if verdict not in (Verdict.NEW, Verdict.UPDATE):
+        return Weighed(order, content_hash, verdict, verdict, existing, findings)
+    findings += check_work_order(
+        order, part.lists.codes, points.get(order.gsrn), helsinki_day(part.now)
+    )
+    if has_error(findings):
+        # A bad update leaves the order as it is; a bad new order is kept where staff see it.
+        state = WorkOrderState.REJECTED if verdict is Verdict.NEW else None
+        return Weighed(order, content_hash, verdict, "REJECTED", existing, findings, state)
+    route = decide_route(_route_facts(order), part.lists.rules, part.now)
+    if route.partner_code is None:
+        findings += (
+            find(RejectCode.NO_ROUTE, "OrderTypeCode", route.reason, severity=Severity.WARN),
+        )
+    state = WorkOrderState.ROUTED if route.partner_code else WorkOrderState.NO_ROUTE
+    outcome = verdict if route.partner_code else "NO_ROUTE"
+    return Weighed(order, content_hash, verdict, outcome, existing, findings, state, route)
+
+
+def _existing(session: Session, order_ids: Sequence[str]) -> dict[str, Existing]:
+    """What we know of these orders, locked in one fixed sequence so that two files cannot deadlock."""
+    rows = session.execute(
+        text(
+            "SELECT order_id, revision, content_hash, state, base_state, inbound_message_id,"
+            " partner_code, gsrn, order_type_code FROM work_order"
+            " WHERE order_id = ANY(:ids) ORDER BY order_id FOR UPDATE"
+        ),
+        {"ids": list(order_ids)},
+    )
+    return {
+        row.order_id: Existing(
+            Known(row.revision, row.content_hash, WorkOrderState(row.state)),
+            base_state=row.base_state,
+            inbound_message_id=row.inbound_message_id,
+            partner_code=row.partner_code,
+            gsrn=row.gsrn,
+        )
+        for row in rows
+    }
+
+
+def _points(session: Session, gsrns: Sequence[str]) -> dict[str, PointFacts]:
+    """What the register says about these metering points."""
+    rows = session.execute(
+        text(
+            "SELECT p.gsrn, p.status, m.number FROM metering_point p"
+            " LEFT JOIN meter m ON m.gsrn = p.gsrn AND m.state IN ('INSTALLED', 'COMMUNICATING')"
+            " WHERE p.gsrn = ANY(:gsrns)"
+        ),
+        {"gsrns": list(gsrns)},
+    )
+    return {row.gsrn: PointFacts(row.gsrn, row.status, row.number) for row in rows}
+
+
+def _route_facts(order: CisWorkOrder) -> RouteFacts:
+    return RouteFacts(
+        order_type_code=order.order_type_code,
+        municipality_code=order.municipality_code,
+        model=order.required_model,
+    )
+
+
+def _step(
+    outcome: str, keys: tuple[str, ...], findings: Iterable[Finding], now: datetime
+) -> runs.StepRow:
+    codes = [finding.code for finding in findings]
+    return runs.StepRow(
+        name="work order",
+        state=outcome,
+        keys=keys,
+        started_at=now,
+        detail=", ".join(codes) or None,
+        error_class=codes[0] if outcome == "REJECTED" and codes else None,
+    )

@@ -1,0 +1,112 @@
+"""Lanes at work: whether one may send now, and what its circuit breaker learns from each slice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.domain.circuit import Breaker, after_calls
+from app.domain.lanes import Mode
+from app.doorbell import ring_after_commit
+from app.models.lane import Lane
+from app.services import alarms
+from app.services.outbox import Settlement
+
+# Errors that blame the receiver or the way to it, not the item that was sent.
+_BLAME_RECEIVER = frozenset({"Retryable", "UnknownOutcome", "LaneDown"})
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLane:
+    """A lane that may send now; half_open means: one call, to see whether the receiver is back."""
+
+    name: str
+    mode: Mode
+    in_flight_count: int
+    max_attempts: int
+    breaker: Breaker
+    half_open: bool
+
+
+def get_open_lane(session: Session, name: str, now: datetime) -> OpenLane | None:
+    """The lane if it may send now; None when it is paused or its circuit is open."""
+    row = session.execute(
+        select(
+            Lane.mode,
+            Lane.in_flight_count,
+            Lane.max_attempts,
+            Lane.failures,
+            Lane.open_until,
+            Lane.paused,
+        ).where(Lane.name == name, Lane.sends)
+    ).one_or_none()
+    if row is None or row.paused or (row.open_until is not None and row.open_until > now):
+        return None
+    return OpenLane(
+        name=name,
+        mode=Mode(row.mode),
+        in_flight_count=row.in_flight_count,
+        max_attempts=row.max_attempts,
+        breaker=Breaker(row.failures, row.open_until),
+        half_open=row.open_until is not None,
+    )
+
+
+def note_outcomes(
+    session: Session, name: str, settlements: Sequence[Settlement], now: datetime
+) -> bool:
+    """Let the lane's breaker learn from a slice; returns whether the lane may go on.
+
+    The row is read and written under a lock, since several drainers may share a lane.
+    """
+    called = [s for s in settlements if s.attempt_id is not None]
+    if not called:
+        return True
+    row = session.execute(
+        select(Lane.failures, Lane.open_until).where(Lane.name == name).with_for_update()
+    ).one()
+    blamed = [s.error_class in _BLAME_RECEIVER for s in called]
+    down = next((s for s in called if s.error_class == "LaneDown"), None)
+    retry_at = max(
+        (s.next_at for s in called if s.error_class == "LaneDown" and s.next_at), default=None
+    )
+    before = Breaker(row.failures, row.open_until)
+    breaker = after_calls(before, blamed, now, lane_down=down is not None, retry_at=retry_at)
+    sent = any(s.state == "SENT" for s in called)
+    if breaker != before or sent:
+        worst = down or next((s for s, b in zip(called, blamed, strict=True) if b), None)
+        session.execute(
+            update(Lane)
+            .where(Lane.name == name)
+            .values(
+                failures=breaker.failures,
+                open_until=breaker.open_until,
+                opened_at=now if breaker.open_until else None,
+                last_error=worst.error if worst and breaker.open_until else None,
+                **({"last_sent_at": now} if sent else {}),
+            )
+        )
+    if breaker.open_until is not None and before.open_until is None:
+        detail = f"The circuit opened: {worst.error if worst else 'calls fail'}"
+        alarms.open_alarm(session, "LANE_DOWN", name, detail, now)
+    elif breaker.open_until is None and before.open_until is not None:
+        alarms.close_alarm(session, "LANE_DOWN", name, now)
+    return breaker.open_until is None
+
+
+def set_paused(session: Session, name: str, paused: bool) -> bool:
+    """Pause or resume a lane; False when there is none of that name. The caller audits it.
+
+    Resuming also closes a broken circuit: whoever presses it believes that the receiver is back.
+    """
+    statement = update(Lane).where(Lane.name == name).values(paused=paused)
+    if not paused:
+        statement = statement.values(failures=0, opened_at=None, open_until=None)
+    found = session.execute(statement.returning(Lane.name)).scalar_one_or_none()
+    if found is not None and not paused:
+        ring_after_commit(name)
+    return found is not None

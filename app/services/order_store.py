@@ -1,0 +1,241 @@
+"""Storing weighed work orders: new ones with COPY, changed ones one by one, and their messages.
+
+The bulk of a file is new, so that path does as little per order as it can.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from app.db import copy_rows
+from app.domain.findings import Finding
+from app.domain.lanes import ACKS
+from app.domain.revisions import Known, Verdict
+from app.domain.routing import RouteDecision
+from app.domain.states import WORK_ORDER_MOVES, WorkOrderState, check_move
+from app.domain.work_order_checks import PointFacts
+from app.doorbell import ring_after_commit
+from app.models.work_order import WorkOrder
+from app.services import inbound, outbox, points, work_orders
+from app.services.partner_orders import partner_item
+from app.services.slices import Slice
+from app.services.work_orders import Change
+from integrations.cis.types import CisWorkOrder
+
+_encoder = msgspec.json.Encoder(decimal_format="string")
+
+# The partner has heard of an order in any other state than these.
+_UNHEARD = frozenset({WorkOrderState.ROUTED, WorkOrderState.NO_ROUTE, WorkOrderState.REJECTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """What we knew of an order before this file."""
+
+    known: Known
+    base_state: str
+    inbound_message_id: int
+    partner_code: str | None
+    gsrn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """One order and what was decided about it; state is None where nothing is to be written."""
+
+    order: CisWorkOrder
+    content_hash: str
+    verdict: Verdict
+    outcome: str
+    existing: Existing | None
+    findings: tuple[Finding, ...] = ()
+    state: WorkOrderState | None = None
+    route: RouteDecision | None = None
+
+
+_COLUMNS = (
+    "order_id",
+    "revision",
+    "content_hash",
+    "order_type_code",
+    "state",
+    "state_at",
+    "base_state",
+    "priority",
+    "gsrn",
+    "municipality_code",
+    "customer_id",
+    "old_meter_number",
+    "required_model",
+    "window_from",
+    "window_to",
+    "due_on",
+    "presence_required",
+    "facts",
+    "key_info",
+    "partner_code",
+    "route_rule_id",
+    "route_reason",
+    "attempts",
+    "inbound_message_id",
+    "created_at",
+    "updated_at",
+)
+
+
+def write(
+    session: Session,
+    weighed: Sequence[Weighed],
+    part: Slice,
+    known_points: Mapping[str, PointFacts],
+) -> None:
+    """Write a round of weighed orders, their history and what has to leave because of them."""
+    stored = [one for one in weighed if one.state is not None]
+    fresh = [one for one in stored if one.existing is None]
+    copy_rows(session, "work_order", _COLUMNS, (_row(one, part) for one in fresh))
+    for one in stored:
+        if one.existing is not None:
+            session.execute(
+                update(WorkOrder)
+                .where(WorkOrder.order_id == one.order.order_id)
+                .values(_changed_values(one, part))
+            )
+    work_orders.record_changes(session, (_change(one) for one in stored), part.now, part.run_id)
+    points.add_unknown(
+        session,
+        [one.order for one in fresh if one.state is not WorkOrderState.REJECTED],
+        known_points,
+        part.now,
+    )
+    items = [item for one in stored for item in _items(session, one, part)]
+    outbox.put(session, items, part.now)
+    held = inbound.reopen(
+        session, "ACK", [one.order.order_id for one in fresh], "ACK_UNKNOWN_ORDER"
+    )
+    if held:
+        ring_after_commit(ACKS)
+
+
+def _row(one: Weighed, part: Slice) -> tuple[Any, ...]:
+    order, route = one.order, one.route
+    return (
+        order.order_id,
+        order.revision,
+        one.content_hash,
+        order.order_type_code,
+        one.state,
+        part.now,
+        one.state,
+        order.priority or 3,
+        order.gsrn,
+        order.municipality_code,
+        order.customer_id,
+        order.old_meter_number,
+        order.required_model,
+        order.window_from,
+        order.window_to,
+        order.due_on,
+        bool(order.presence_required),
+        _facts(order),
+        order.key_info,
+        route.partner_code if route else None,
+        route.rule_id if route else None,
+        route.reason if route else None,
+        0,
+        part.message_id,
+        part.now,
+        part.now,
+    )
+
+
+def _changed_values(one: Weighed, part: Slice) -> dict[str, Any]:
+    """A cancellation carries little, so it changes only what it says."""
+    if one.verdict is Verdict.CANCEL:
+        return {
+            "revision": one.order.revision,
+            "content_hash": one.content_hash,
+            "state": WorkOrderState.CANCELLED,
+            "base_state": WorkOrderState.CANCELLED,
+            "state_at": part.now,
+            "inbound_message_id": part.message_id,
+            "updated_at": part.now,
+        }
+    values = dict(zip(_COLUMNS, _row(one, part), strict=True))
+    values["facts"] = msgspec.json.decode(values["facts"])
+    for name in ("order_id", "created_at", "attempts"):
+        del values[name]
+    return values
+
+
+def _facts(order: CisWorkOrder) -> str:
+    """The order as JSON without the key information, which has a column and a permission of its own."""
+    plain = msgspec.structs.replace(order, key_info=None) if order.key_info else order
+    return _encoder.encode(plain).decode()
+
+
+def _change(one: Weighed) -> Change:
+    state = one.state
+    assert state is not None  # noqa: S101 - only stored orders come here.
+    begin = one.existing.known.state if one.existing else None
+    if one.verdict in (Verdict.CANCEL, Verdict.CANCEL_UNKNOWN):
+        path: tuple[WorkOrderState, ...] = (WorkOrderState.CANCELLED,)
+        path = path if begin else (WorkOrderState.RECEIVED, *path)
+    elif state is WorkOrderState.REJECTED:
+        path = (state,) if begin else (WorkOrderState.RECEIVED, state)
+    else:
+        path = (WorkOrderState.VALIDATED, state)
+        path = path if begin else (WorkOrderState.RECEIVED, *path)
+    _check_path(begin, path)
+    cause = (
+        one.route.reason if one.route else ", ".join(f.code for f in one.findings) or one.verdict
+    )
+    return Change(
+        one.order.order_id, one.order.revision, begin, path, f"CIS {one.verdict}: {cause}"
+    )
+
+
+def _check_path(begin: WorkOrderState | None, path: tuple[WorkOrderState, ...]) -> None:
+    """Every step along the table; an order that was rejected and is still bad stays where it is."""
+    steps = [begin, *path] if begin else list(path)
+    for before, after in itertools.pairwise(steps):
+        if before is not after and before is not None:
+            check_move(WORK_ORDER_MOVES, before, after)
+
+
+def _items(session: Session, one: Weighed, part: Slice) -> list[outbox.NewItem]:
+    """What a partner has to hear about an order: that it is new, changed, or no longer theirs."""
+    before = one.existing.partner_code if one.existing else None
+    after = one.route.partner_code if one.route else None
+    withdrawn = 0
+    heard = False
+    if one.existing is not None and before is not None:
+        withdrawn = outbox.cancel_waiting(session, [one.order.order_id], work_orders.KIND, part.now)
+        # Nothing was withdrawn from a routed order: its message is on the wire right now.
+        heard = one.existing.base_state not in _UNHEARD or withdrawn == 0
+    items = []
+    if before is not None and before != after and heard:
+        items.append(_item(one.order, before, "CANCEL", part, "-cancel" if after else ""))
+    if after is not None:
+        action = "UPDATE" if heard and before == after else "NEW"
+        items.append(_item(one.order, after, action, part))
+    return items
+
+
+def _item(
+    order: CisWorkOrder, partner_code: str, action: Any, part: Slice, suffix: str = ""
+) -> outbox.NewItem:
+    return partner_item(
+        order,
+        partner_code,
+        action,
+        sees_key_info=partner_code in part.lists.key_info_partners,
+        partner_key=part.lists.partner_key,
+        suffix=suffix,
+    )

@@ -1,0 +1,185 @@
+"""What a new installation starts with: code lists, lanes, schedules, a partner and its routes.
+
+Running it again adds what is missing and changes nothing that somebody has edited.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.domain import lanes
+from app.domain.codes import DATAHUB_CODES, DEFAULT_METER_MODELS, DEFAULT_ORDER_TYPES
+from app.models.code_list import CodeValue, MeterModel, OrderType
+from app.models.lane import Lane
+from app.models.partner import Partner
+from app.models.route_rule import RouteRule
+from app.models.schedule import Schedule
+from app.settings import Settings
+
+MASS_INSTALLER = "voima"
+# Where its interface is until somebody says; nothing answers there, which opens the circuit.
+MASS_INSTALLER_URL = "http://127.0.0.1:9/installer"
+_FROM = datetime(2020, 1, 1, tzinfo=UTC)
+
+# About two days of tries with the delays of the domain; an open circuit costs none.
+_MAX_ATTEMPTS = 60
+# SFTP has one connection; more than a few writers only queue behind it.
+_SFTP_IN_FLIGHT = 4
+
+
+def install_defaults(
+    session: Session, settings: Settings, *, installer_url: str = MASS_INSTALLER_URL
+) -> None:
+    """Add the defaults that are not there yet."""
+    _add(
+        session,
+        OrderType,
+        [
+            {
+                "code": kind.code,
+                "name_fi": kind.name.fi,
+                "name_sv": kind.name.sv,
+                "name_en": kind.name.en,
+                "for_removal": kind.for_removal,
+                "takes_new_meter": kind.takes_new_meter,
+                "active": True,
+            }
+            for kind in DEFAULT_ORDER_TYPES
+        ],
+    )
+    _add(
+        session,
+        MeterModel,
+        [
+            {
+                "model": model.model,
+                "maker": model.maker,
+                "phases": model.phases,
+                "ct": model.ct,
+                "max_fuse_a": model.max_fuse_a,
+                "order_types": sorted(model.order_types),
+                "mass_ok": model.mass_ok,
+                "active": True,
+            }
+            for model in DEFAULT_METER_MODELS
+        ],
+    )
+    _add(
+        session,
+        CodeValue,
+        [
+            {
+                "list_name": list_name,
+                "code": code,
+                "name_fi": names.fi,
+                "name_sv": names.sv,
+                "name_en": names.en,
+                "active": True,
+            }
+            for list_name, codes in DATAHUB_CODES.items()
+            for code, names in codes.items()
+        ],
+    )
+    _add_partner_and_routes(session, installer_url)
+    _add_lanes(session, settings)
+    _add_schedules(session, settings)
+
+
+def set_partner_url(session: Session, code: str, base_url: str) -> bool:
+    """Say where a partner's interface is; False when there is no such partner."""
+    result = session.execute(
+        text("UPDATE partner SET base_url = :url WHERE code = :code RETURNING code"),
+        {"url": base_url.rstrip("/"), "code": code},
+    )
+    return result.one_or_none() is not None
+
+
+def _add_partner_and_routes(session: Session, installer_url: str) -> None:
+    now = datetime.now(UTC)
+    _add(
+        session,
+        Partner,
+        [
+            {
+                "code": MASS_INSTALLER,
+                "name": "Voima Asennus Oy",
+                "transport": "REST",
+                "base_url": installer_url.rstrip("/"),
+                "order_types": ["MVM", "MVY", "MVV", "UUA"],
+                "sees_key_info": False,
+                "key_generation": 1,
+                "oldest_key_generation": 1,
+                "active": True,
+                "created_at": now,
+            }
+        ],
+    )
+    if session.execute(select(RouteRule.id).limit(1)).first() is not None:
+        return
+    for priority, name, codes in (
+        (100, "Mass replacement", ["MVM"]),
+        (200, "Single and urgent replacement", ["MVY", "MVV"]),
+        (300, "First meter of a connection", ["UUA"]),
+    ):
+        session.add(
+            RouteRule(
+                name=name,
+                priority=priority,
+                order_type_codes=codes,
+                municipality_codes=[],
+                models=[],
+                mass=None,
+                partner_code=MASS_INSTALLER,
+                active_from=_FROM,
+                created_by="system:setup",
+                created_at=now,
+            )
+        )
+
+
+def _add_lanes(session: Session, settings: Settings) -> None:
+    partners = session.execute(select(Partner.code)).scalars()
+    sending = [lanes.partner_lane(code) for code in partners]
+    sending += [*lanes.DOWNSTREAM_LANES, *lanes.NOTICE_LANES]
+    _add(
+        session,
+        Lane,
+        [
+            {
+                "name": name,
+                "sends": name in sending,
+                "mode": lanes.mode_of(name).value,
+                "paused": False,
+                "in_flight_count": _SFTP_IN_FLIGHT
+                if name == lanes.CIS
+                else settings.in_flight_count,
+                "max_attempts": _MAX_ATTEMPTS,
+                "failures": 0,
+            }
+            for name in (*lanes.WORK_LANES, *sending)
+        ],
+    )
+
+
+def _add_schedules(session: Session, settings: Settings) -> None:
+    now = datetime.now(UTC)
+    _add(
+        session,
+        Schedule,
+        [
+            {"name": name, "lane": lane, "every_s": every_s, "next_at": now, "active": True}
+            for name, lane, every_s in (
+                ("poll the CIS's folder", lanes.POLL_CIS, settings.cis_poll_s),
+                ("upkeep", lanes.UPKEEP, 10.0),
+            )
+        ],
+    )
+
+
+def _add(session: Session, model: Any, rows: list[dict[str, Any]]) -> None:
+    session.execute(insert(model).on_conflict_do_nothing(), rows)

@@ -1,0 +1,52 @@
+"""The quiet check: a file is taken when it looked the same for long enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+
+def note(
+    session: Session, seen: Sequence[tuple[str, int, int]], now: datetime, quiet: timedelta
+) -> set[str]:
+    """Record (name, size, mtime) of the files seen now; returns the names that have come to rest.
+
+    A file rests when an earlier sighting at least `quiet` ago showed the same size and time of
+    change. Rows of files that are gone are dropped.
+    """
+    names = [name for name, _, _ in seen]
+    session.execute(
+        text("DELETE FROM file_sighting WHERE NOT name = ANY(:names)"), {"names": names}
+    )
+    if not seen:
+        return set()
+    rows = session.execute(
+        text(
+            """
+            INSERT INTO file_sighting AS known (name, size_bytes, mtime, unchanged_since_at)
+            SELECT name, size_bytes, mtime, :now
+            FROM unnest(CAST(:names AS text[]), CAST(:sizes AS bigint[]), CAST(:mtimes AS bigint[]))
+                AS s (name, size_bytes, mtime)
+            ON CONFLICT (name) DO UPDATE SET
+                unchanged_since_at = CASE
+                    WHEN known.size_bytes = excluded.size_bytes AND known.mtime = excluded.mtime
+                    THEN known.unchanged_since_at ELSE excluded.unchanged_since_at END,
+                size_bytes = excluded.size_bytes, mtime = excluded.mtime
+            RETURNING name, unchanged_since_at
+            """
+        ),
+        {
+            "now": now,
+            "names": names,
+            "sizes": [size for _, size, _ in seen],
+            "mtimes": [mtime for _, _, mtime in seen],
+        },
+    )
+    return {
+        row.name
+        for row in rows
+        if row.unchanged_since_at < now and row.unchanged_since_at <= now - quiet
+    }

@@ -1,0 +1,60 @@
+"""A slice of a file: the moment and the lists under which it is taken, and what became of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from app.domain.findings import Finding
+from app.domain.reject_codes import RejectCode, Severity
+from app.domain.routing import CompiledRules
+from app.domain.work_order_checks import CodeLists
+from integrations.cis.types import CisFinding
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """What the checks and the routing need, read once per file."""
+
+    codes: CodeLists
+    rules: CompiledRules
+    key_info_partners: frozenset[str]
+    partner_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The file and the moment to which a slice of orders belongs."""
+
+    message_id: int
+    run_id: int
+    now: datetime
+    lists: Lists
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One finding that the CIS should hear about."""
+
+    order_id: str | None
+    finding: Finding
+
+
+@dataclass(slots=True)
+class SliceResult:
+    """What became of a slice: counts by outcome, and what to tell the CIS."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+def our_finding(finding: CisFinding, line: int | None = None) -> Finding:
+    """A finding of the codec in the domain's words."""
+    return Finding(
+        RejectCode(finding.code),
+        finding.path,
+        finding.text,
+        finding.line or line,
+        Severity(finding.severity),
+    )

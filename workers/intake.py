@@ -1,0 +1,239 @@
+"""The second stage of intake: reads our own copy of a file and takes what is in it, in slices."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeVar, cast
+
+import structlog
+
+from app.db import db, is_connection_lost, transaction, try_session_lock
+from app.models.inbound_message import InboundMessage
+from app.services import inbound, intake, master_data, rejects, runs
+from app.services.slices import Refusal, Slice, SliceResult, our_finding
+from app.settings import Settings
+from integrations.cis.document import HEAD_BYTES, sniff
+from integrations.cis.master_data_codec import parse_master_data
+from integrations.cis.types import (
+    CisFinding,
+    DocumentKind,
+    FileRejected,
+    MessageHeader,
+    ParsedOrder,
+    ParsedRecord,
+)
+from integrations.cis.work_order_codec import parse_work_orders
+
+log = structlog.get_logger()
+
+KIND = "CIS_FILE"
+_INTAKE_SPACE = 7_403_005
+# Records per transaction: enough to make a round trip cheap, few enough to lose little.
+SLICE_COUNT = 500
+# What the CIS hears about one file; every finding stands in our own record all the same.
+_REFUSALS_MAX = 20_000
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One file while it is read: what it is, what came of it, and why it ended early if it did."""
+
+    message: InboundMessage
+    run_id: int
+    document: str | None = None
+    header: MessageHeader | None = None
+    result: SliceResult = field(default_factory=SliceResult)
+    refused: tuple[CisFinding, ...] = ()
+
+    def add(self, part: SliceResult) -> None:
+        """Add what became of one slice."""
+        self.result.counts.update(part.counts)
+        room = _REFUSALS_MAX - len(self.result.refusals)
+        self.result.refusals.extend(part.refusals[: max(room, 0)])
+
+
+def interpret_files(settings: Settings, lease: int, trigger: str) -> None:
+    """Interpret stored files one after the other until none waits.
+
+    A fault of ours postpones the file and lets the next one pass; the database going away ends
+    the job, and the dispatcher rings again.
+    """
+    with db.engine.connect() as connection:
+        guard = connection.execution_options(isolation_level="AUTOCOMMIT")
+        # Files are read in the order of their arrival, so one process reads at a time.
+        if not try_session_lock(guard, _INTAKE_SPACE, 1):
+            return
+        try:
+            while _interpret_next(settings, lease, trigger):
+                pass
+        finally:
+            # Closing a pooled connection would keep the lock; this one goes for good.
+            guard.invalidate()
+
+
+def _interpret_next(settings: Settings, lease: int, trigger: str) -> bool:
+    now = datetime.now(UTC)
+    with transaction() as session:
+        waiting = inbound.waiting(session, KIND, now)
+        if not waiting:
+            return False
+        message = waiting[0]
+        run_id = runs.start_run(session, "intake", trigger, now, lease=lease, subject=message.name)
+    reading = _Reading(message, run_id)
+    try:
+        _read(settings, reading)
+        _close(reading)
+    except Exception as error:
+        if is_connection_lost(error):
+            raise
+        log.exception("intake_failed", message=message.id)
+        _postpone(reading, error)
+    return True
+
+
+def _read(settings: Settings, reading: _Reading) -> None:
+    """Take the file slice by slice; a file that breaks off keeps what came before the break."""
+    with transaction() as session:
+        key = settings.partner_key.get_secret_value()
+        lists = intake.load_lists(session, key, datetime.now(UTC))
+    body = inbound.read_chunks(db.engine, reading.message.id)
+    first = next(body, b"")
+    chunks = itertools.chain([first], body)
+    try:
+        kind = sniff(first[:HEAD_BYTES])
+        reading.document = kind
+        if kind is DocumentKind.MASS_WORK_ORDERS:
+            raise FileRejected(_not_yet())
+        parse = parse_master_data if kind is DocumentKind.MASTER_DATA else parse_work_orders
+        take = _take_records if kind is DocumentKind.MASTER_DATA else _take_orders
+        records = cast("Iterator[object]", iter(parse(chunks)))
+        header = next(records, None)
+        if isinstance(header, MessageHeader):
+            reading.header = header
+            _check_header(header, settings)
+        for batch in _batches(records, SLICE_COUNT):
+            now = datetime.now(UTC)
+            reading.add(take(Slice(reading.message.id, reading.run_id, now, lists), batch))
+    except FileRejected as error:
+        reading.refused = error.findings
+
+
+def _take_orders(part: Slice, batch: list[object]) -> SliceResult:
+    with transaction() as session:
+        return intake.take_slice(session, part, cast("list[ParsedOrder]", batch))
+
+
+def _take_records(part: Slice, batch: list[object]) -> SliceResult:
+    with transaction() as session:
+        return master_data.take_slice(session, part, cast("list[ParsedRecord]", batch))
+
+
+def _check_header(header: MessageHeader, settings: Settings) -> None:
+    """Refuse what is not meant for us to act upon."""
+    if header.test and settings.environment == "production":
+        text = "TestIndicator is true and this is the production environment."
+        raise FileRejected(CisFinding("FIELD_INVALID", "Header/TestIndicator", text))
+    known = settings.message_sender_ids
+    if known and header.sender not in known:
+        text = f"Sender {header.sender} is not one that may send here."
+        raise FileRejected(CisFinding("FIELD_INVALID", "Header/Sender", text))
+
+
+def _not_yet() -> CisFinding:
+    return CisFinding(
+        "XML_VERSION",
+        "MassWorkOrderMessage",
+        "Mass orders are reserved and not taken yet; send the orders in a WorkOrderMessage.",
+    )
+
+
+def _close(reading: _Reading) -> None:
+    """Record the end of the file, and answer the CIS where something was refused."""
+    now = datetime.now(UTC)
+    counts = reading.result.counts
+    findings = [our_finding(finding) for finding in reading.refused]
+    good = counts.total() - counts["REJECTED"]
+    if not findings and not counts["REJECTED"]:
+        state = "INTERPRETED"
+    else:
+        state = "PARTLY" if good else "REJECTED"
+    refusals = [Refusal(None, finding) for finding in findings] + reading.result.refusals
+    reason = refusals[0].finding.code if refusals else None
+    with transaction() as session:
+        inbound.add_findings(session, reading.message.id, [(None, f) for f in findings], now)
+        inbound.close(
+            session,
+            reading.message.id,
+            state,
+            now,
+            reason_code=reason,
+            counts=dict(counts),
+            document=reading.document,
+            header_message_id=reading.header.message_id if reading.header else None,
+        )
+        if refusals:
+            rejects.put_reject(
+                session,
+                file_name=reading.message.name,
+                body_hash=reading.message.body_hash,
+                message_id=reading.header.message_id if reading.header else None,
+                refusals=[(refusal.order_id, refusal.finding) for refusal in refusals],
+                now=now,
+            )
+        if findings:
+            runs.add_steps(
+                session,
+                reading.run_id,
+                [
+                    runs.StepRow(
+                        "read file",
+                        "REJECTED",
+                        (reading.message.name,),
+                        now,
+                        detail="; ".join(f.text for f in findings)[:500],
+                        error_class=findings[0].code,
+                    )
+                ],
+            )
+        run_state = {"INTERPRETED": "OK", "PARTLY": "PARTLY"}.get(state, "FAILED")
+        runs.finish_run(session, reading.run_id, run_state, now, counts=dict(counts), error=reason)
+
+
+def _postpone(reading: _Reading, error: Exception) -> None:
+    now = datetime.now(UTC)
+    with transaction() as session:
+        state = inbound.postpone(session, reading.message.id, type(error).__name__, now)
+        runs.finish_run(
+            session,
+            reading.run_id,
+            "FAILED",
+            now,
+            counts=dict(reading.result.counts),
+            error=f"{type(error).__name__}, the file is {state}",
+        )
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of up to `size`; what was read before a fault is handed out before the fault."""
+    batch: list[T] = []
+    iterator = iter(items)
+    while True:
+        try:
+            item = next(iterator)
+        except StopIteration:
+            break
+        except FileRejected:
+            if batch:
+                yield batch
+            raise
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

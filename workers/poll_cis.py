@@ -1,0 +1,249 @@
+"""One poll of the CIS's folder: files are moved and recorded here, never interpreted.
+
+Each step can be done again after a death at any line: a claimed file that was not stored is found
+in the processing folder, a stored one that was not archived is recognised by its hash.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import IO
+
+import structlog
+from sqlalchemy.orm import Session
+
+from app.clients import cis_inbox
+from app.db import db, transaction, try_session_lock
+from app.domain.lanes import INTAKE
+from app.doorbell import ring_after_commit
+from app.services import alarms, inbound, rejects, runs, sightings
+from app.settings import Settings
+from integrations.cis.sftp_inbox import ClaimLost, FileChanged, RemoteFile, SftpInbox
+from integrations.outcomes import CallError
+
+log = structlog.get_logger()
+
+SOURCE = "cis"
+KIND = "CIS_FILE"
+_POLL_SPACE = 7_403_004
+_READ_BYTES = 1024 * 1024
+# Up to this size a file is held in memory while it is fetched, above on disk.
+_SPOOL_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Poll:
+    """One poll at work."""
+
+    inbox: SftpInbox
+    settings: Settings
+    lease: int
+    trigger: str
+    run_id: int | None = None
+    counts: Counter[str] | None = None
+
+
+def poll_cis(settings: Settings, lease: int, trigger: str) -> None:
+    """Look at the folder once and take every file that has come to rest.
+
+    A run is recorded only when a file was there to handle. A server out of reach raises an alarm,
+    which the next good poll closes.
+    """
+    with db.engine.connect() as connection:
+        guard = connection.execution_options(isolation_level="AUTOCOMMIT")
+        # Two polls at once would only race each other for the claims.
+        if not try_session_lock(guard, _POLL_SPACE, 1):
+            return
+        try:
+            _poll(settings, lease, trigger)
+        finally:
+            # Closing a pooled connection would keep the lock; this one goes for good.
+            guard.invalidate()
+
+
+def _poll(settings: Settings, lease: int, trigger: str) -> None:
+    inbox = cis_inbox(settings)
+    poll = _Poll(inbox, settings, lease, trigger, counts=Counter())
+    now = datetime.now(UTC)
+    try:
+        files = inbox.list_inbox()
+        # What an earlier poll had claimed when it died comes first.
+        for left in inbox.list_processing():
+            _take(poll, left)
+        with transaction() as session:
+            rested = sightings.note(
+                session,
+                [(file.name, file.size, file.mtime) for file in files],
+                now,
+                timedelta(seconds=settings.cis_quiet_s),
+            )
+        for file in files:
+            if file.size > settings.cis_file_max_bytes and file.name in rested:
+                _claim_and(poll, file, _quarantine_by_size)
+            elif file.name in rested:
+                _claim_and(poll, file, _take)
+        _alarm(None)
+    except CallError as error:
+        log.warning("cis_sftp_failed", error=type(error).__name__, why=error.why)
+        _alarm(f"{type(error).__name__}: {error.why}")
+    finally:
+        _finish(poll)
+        inbox.close()
+
+
+def _claim_and(poll: _Poll, file: RemoteFile, act: object) -> None:
+    try:
+        claimed = poll.inbox.claim(file.name)
+    except ClaimLost:
+        return
+    mine = RemoteFile(name=claimed, size=file.size, mtime=file.mtime)
+    (_quarantine_by_size if act is _quarantine_by_size else _take)(poll, mine)
+
+
+def _take(poll: _Poll, file: RemoteFile) -> None:
+    """Fetch a claimed file, store it byte-exact, then archive it."""
+    if file.size > poll.settings.cis_file_max_bytes:
+        _quarantine_by_size(poll, file)
+        return
+    started_at = datetime.now(UTC)
+    name = posixpath.basename(file.name)
+    with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
+        try:
+            # The network comes before the transaction, never inside it.
+            for chunk in poll.inbox.fetch(file.name):
+                spool.write(chunk)
+        except FileChanged as error:
+            _step(poll, "fetch", "CHANGED", name, started_at, error.why)
+            return
+        spool.seek(0)
+        with transaction() as session:
+            run_id = _run(session, poll)
+            stored = inbound.store(
+                session,
+                source=SOURCE,
+                kind=KIND,
+                name=name,
+                chunks=_read(spool),
+                now=started_at,
+            )
+            outcome = "STORED" if stored.new else "DUPLICATE"
+            runs.add_steps(
+                session,
+                run_id,
+                [
+                    runs.StepRow(
+                        "store file",
+                        outcome,
+                        (name, stored.body_hash),
+                        started_at,
+                        duration_ms=_ms_since(started_at),
+                        detail=f"{stored.size_bytes} bytes, message {stored.id}",
+                    )
+                ],
+            )
+            if stored.new:
+                ring_after_commit(INTAKE)
+    _count(poll, outcome)
+    poll.inbox.archive(file.name)
+
+
+def _quarantine_by_size(poll: _Poll, file: RemoteFile) -> None:
+    """A file above the limit is put aside unread; the record and the CIS's answer come first."""
+    started_at = datetime.now(UTC)
+    name = posixpath.basename(file.name)
+    with transaction() as session:
+        run_id = _run(session, poll)
+        rejects.reject_unread_file(
+            session, SOURCE, name, file.size, poll.settings.cis_file_max_bytes, started_at
+        )
+        runs.add_steps(
+            session,
+            run_id,
+            [
+                runs.StepRow(
+                    "store file",
+                    "REJECTED",
+                    (name,),
+                    started_at,
+                    detail=f"{file.size} bytes is over the limit",
+                    error_class="FILE_TOO_LARGE",
+                )
+            ],
+        )
+    _count(poll, "REJECTED")
+    poll.inbox.quarantine(file.name)
+
+
+def _read(spool: IO[bytes]) -> Iterable[bytes]:
+    def _blocks() -> Iterator[bytes]:
+        while block := spool.read(_READ_BYTES):
+            yield block
+
+    return _blocks()
+
+
+def _run(session: Session, poll: _Poll) -> int:
+    if poll.run_id is None:
+        poll.run_id = runs.start_run(
+            session, "poll CIS", poll.trigger, datetime.now(UTC), lease=poll.lease
+        )
+    return poll.run_id
+
+
+def _step(
+    poll: _Poll, name: str, state: str, key: str, started_at: datetime, detail: str | None = None
+) -> None:
+    with transaction() as session:
+        run_id = _run(session, poll)
+        runs.add_steps(
+            session,
+            run_id,
+            [
+                runs.StepRow(
+                    name,
+                    state,
+                    (key,),
+                    started_at,
+                    duration_ms=_ms_since(started_at),
+                    detail=detail,
+                )
+            ],
+        )
+    _count(poll, state)
+
+
+def _count(poll: _Poll, outcome: str) -> None:
+    if poll.counts is not None:
+        poll.counts[outcome] += 1
+
+
+def _finish(poll: _Poll) -> None:
+    if poll.run_id is None or poll.counts is None:
+        return
+    bad = poll.counts["REJECTED"] + poll.counts["CHANGED"]
+    with transaction() as session:
+        runs.finish_run(
+            session,
+            poll.run_id,
+            "PARTLY" if bad else "OK",
+            datetime.now(UTC),
+            counts=dict(poll.counts),
+        )
+
+
+def _alarm(detail: str | None) -> None:
+    now = datetime.now(UTC)
+    with transaction() as session:
+        if detail is None:
+            alarms.close_alarm(session, "CIS_SFTP", "poll", now)
+        else:
+            alarms.open_alarm(session, "CIS_SFTP", "poll", detail, now)
+
+
+def _ms_since(started_at: datetime) -> int:
+    return round((datetime.now(UTC) - started_at).total_seconds() * 1000)
