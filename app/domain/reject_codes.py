@@ -58,6 +58,7 @@ class RejectCode(StrEnum):
     ACK_NOT_YOURS = "ACK_NOT_YOURS"
     ACK_OUT_OF_ORDER = "ACK_OUT_OF_ORDER"
     REASON_UNKNOWN = "REASON_UNKNOWN"
+    READING_MISSING = "READING_MISSING"
     READING_LOW = "READING_LOW"
     READING_JUMP = "READING_JUMP"
     MULTIPLIER_CHANGED = "MULTIPLIER_CHANGED"
@@ -301,6 +302,12 @@ REJECT_CODES: Mapping[RejectCode, CodeInfo] = {
         "1.7",
         _WARN,
         Names("Tuntematon syykoodi", "Okänd orsakskod", "Unknown reason code"),
+    ),
+    RejectCode.READING_MISSING: CodeInfo(
+        "1.7",
+        _WARN,
+        Names("Loppulukema puuttuu", "Slutavläsning saknas", "The final reading is missing"),
+        holds_billing=True,
     ),
     RejectCode.READING_LOW: CodeInfo(
         "5.3",

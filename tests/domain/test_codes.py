@@ -55,6 +55,7 @@ def test_doubtful_acknowledgements_hold_the_bill_and_nothing_else_does() -> None
     assert holding == {
         RejectCode.METER_POINT_MISMATCH,
         RejectCode.CANCEL_TOO_LATE,
+        RejectCode.READING_MISSING,
         RejectCode.READING_LOW,
         RejectCode.READING_JUMP,
         RejectCode.MULTIPLIER_CHANGED,
