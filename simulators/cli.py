@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from simulators.cis.cli import cis
+from simulators.config_file import complete_config, set_tiedolla_url
 from simulators.control import SYSTEMS
 from simulators.faults import CALLBACKS, Faults
 from simulators.keys import make_missing_keys
@@ -22,9 +23,7 @@ from simulators.settings import (
     RUNNING_NAME,
     Config,
     ConfigInvalid,
-    complete_config,
     load_config,
-    set_tiedolla_url,
 )
 
 TOO_LONG_S = 30

@@ -6,7 +6,8 @@ import asyncssh
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from simulators.settings import Config, write_private
+from simulators.config_file import write_private
+from simulators.settings import Config
 
 
 def make_missing_keys(config: Config) -> list[str]:

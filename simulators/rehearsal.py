@@ -18,7 +18,8 @@ from pathlib import Path
 from aiohttp import web
 
 from simulators.cis.file_server import start_file_server
-from simulators.settings import RUNNING_NAME, Config, write_private
+from simulators.config_file import write_private
+from simulators.settings import RUNNING_NAME, Config
 from simulators.systems import Systems
 
 # Below the range that Linux hands out to outgoing connections.

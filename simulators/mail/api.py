@@ -7,6 +7,7 @@ import hmac
 import itertools
 import json
 import secrets
+import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,7 +48,6 @@ class MailProvider:
         self._faults = faults
         self._open: dict[int, Mail] = {}
         self._shown: deque[Entry] = deque(maxlen=SHOWN_MOST)
-        self._last_event: dict[int, str] = {}
         self._webhook = EventWebhook(webhook_url, account, faults, courier, self._open)
         self._live = False
         self.ledger = Ledger("sendgrid", folder / "sendgrid.jsonl", self._remember)
@@ -68,9 +68,10 @@ class MailProvider:
         await self._webhook.stop()
 
     def newest(self, most: int) -> list[tuple[Entry, str]]:
-        """The newest mails, newest first, each with the last event that was taken."""
+        """The newest mails, newest first, each with its status now."""
+        now_s = time.time()
         chosen = itertools.islice(reversed(self._shown), most)
-        return [(mail, self._last_event.get(mail["n"], "accepted")) for mail in chosen]
+        return [(mail, Mail.of(mail).status_at(now_s, self._account)) for mail in chosen]
 
     def html_of(self, number: int) -> str | None:
         """The HTML part of one of the newest mails."""
@@ -110,15 +111,14 @@ class MailProvider:
                     self._webhook.plan(mail)
         elif entry["kind"] == "events" and 200 <= entry["answered"] < 300:
             for told in entry["events"]:
-                self._settle(told["mail"], told["step"], told["event"])
+                self._settle(told["mail"], told["step"])
 
-    def _settle(self, number: int, step: int, event: str) -> None:
+    def _settle(self, number: int, step: int) -> None:
         """Note that an event was taken; a mail whose events were all taken needs no more room."""
         mail = self._open.get(number)
         if mail is None:
             return
         mail.told |= 1 << step
-        self._last_event[number] = event
         if mail.told == (1 << len(ending_of(mail.to).events)) - 1:
             del self._open[number]
 

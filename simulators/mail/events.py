@@ -64,6 +64,11 @@ class Mail:
             for step, event in enumerate(events)
         ]
 
+    def status_at(self, now_s: float, usual: Sendgrid) -> str:
+        """The newest event by now, or accepted."""
+        past = [event for event, at_s in self.steps(usual) if at_s <= now_s]
+        return past[-1] if past else "accepted"
+
 
 class EventWebhook:
     """Tells what became of each mail; what was told is in the ledger as `events`."""

@@ -44,9 +44,13 @@ def render_page(live: str, wanted: str, version: str) -> str:
 
 def render_live(letters: Sequence[Letter], recipients: Sequence[Recipient], wanted: str) -> str:
     """The part that is fetched again and again: recipients and messages, newest first."""
+    # One phone's messages look like that phone's screen; the recipient stands above them once.
+    looks = "letters"
+    if wanted and letters and {one.to for one in letters} == {letters[0].to}:
+        looks += " letters--one" + (" letters--handset" if letters[0].kind == "sms" else "")
     return (
-        f'<nav class="people" aria-label="Phones and inboxes">{_people(recipients, wanted)}</nav>'
-        f'<section class="letters" aria-labelledby="letters-title">{_letters(letters, wanted)}'
+        f'<nav class="people" aria-label="Recipients">{_people(recipients, wanted)}</nav>'
+        f'<section class="{looks}" aria-labelledby="letters-title">{_letters(letters, wanted)}'
         "</section>"
     )
 
@@ -57,7 +61,9 @@ def _people(recipients: Sequence[Recipient], wanted: str) -> str:
         f'<li><a id="all" class="person person--all" href="/"{everybody}>Everybody</a></li>',
         *(_person(one, wanted) for one in recipients),
     ]
-    return f'<h2 class="people__title">Phones and inboxes</h2><ul class="people__list">{"".join(items)}</ul>'
+    return (
+        f'<h2 class="people__title">Recipients</h2><ul class="people__list">{"".join(items)}</ul>'
+    )
 
 
 def _person(one: Recipient, wanted: str) -> str:
@@ -102,7 +108,7 @@ def _letter(letter: Letter) -> str:
         f'<h3 class="letter__to" id="{name}-head"><span class="unseen">{KINDS[letter.kind]} to '
         f"</span>{escape(_spaced(letter.to))}</h3>"
         f'<time class="letter__time" datetime="{letter.at.isoformat()}">'
-        f'{local:%H:%M:%S}<span class="letter__day"> {local.day}.{local.month}.</span></time>'
+        f"{local.day}.{local.month}. {local:%H:%M:%S}</time>"
         f'</header><div class="letter__paper"><p class="letter__from">From {escape(letter.sender)}'
         f'</p>{subject}<p class="letter__text" lang="{letter.language}">{escape(letter.text)}</p>'
         f"{_formatted(letter, name)}</div>"
@@ -114,13 +120,14 @@ def _letter(letter: Letter) -> str:
 
 
 def _formatted(letter: Letter, name: str) -> str:
-    """The HTML part is shown in a frame that may run nothing and load nothing."""
+    """The HTML part is shown in a frame that may run nothing; it is loaded when it is opened."""
     if letter.html_n is None:
         return ""
     return (
         f'<details class="letter__html" id="{name}-html"><summary>Formatted version</summary>'
-        f'<iframe sandbox loading="lazy" title="Formatted version of the e-mail" '
-        f'src="/mail/{letter.html_n}"></iframe></details>'
+        f'<iframe sandbox title="Formatted version of the e-mail" '
+        f'data-src="/mail/{letter.html_n}"></iframe>'
+        f'<p><a href="/mail/{letter.html_n}">Open it alone</a></p></details>'
     )
 
 

@@ -51,5 +51,19 @@ async function ask() {
   }
 }
 
+// On a narrow screen the recipients stand in one row: show the chosen one.
+const chosen = live.querySelector("[aria-current]");
+if (chosen) chosen.scrollIntoView({ block: "nearest", inline: "center" });
+
+// A formatted e-mail is fetched when somebody opens it, not with every refresh.
+live.addEventListener(
+  "toggle",
+  (event) => {
+    const frame = event.target.querySelector("iframe[data-src]");
+    if (event.target.open && frame && !frame.src) frame.src = frame.dataset.src;
+  },
+  true,
+);
+
 setInterval(ask, EVERY_MS);
 document.addEventListener("visibilitychange", ask);
