@@ -12,17 +12,14 @@ from app.domain import lanes
 from app.models.partner import Partner
 from app.settings import Settings
 from integrations.billing.client import BillingClient
-from integrations.cis.client import CisReturnsClient
-from integrations.cis.sftp_inbox import CisSftp, SftpInbox
 from integrations.dms.client import DmsClient
 from integrations.installer.client import InstallerClient
 from integrations.nis.client import NisClient
 from integrations.outcomes import Client, HttpTarget, LaneDown
-from integrations.sendgrid_email.client import SendgridConfig, SendgridEmailClient
+from integrations.sendgrid_email.client import SendgridEmailClient
+from integrations.sendgrid_email.types import SendgridAccount
 from integrations.twilio_sms.client import TwilioSmsClient
 from integrations.twilio_sms.types import TwilioAccount
-
-TWILIO_CALLBACK_PATH = "/callbacks/twilio/status"
 
 # One client per lane and process: its connections are pooled and belong to the process's loop.
 _clients: dict[str, Client] = {}
@@ -46,13 +43,15 @@ def close_clients(loop: asyncio.AbstractEventLoop) -> None:
     _clients.clear()
 
 
-def cis_inbox(settings: Settings) -> SftpInbox:
+def cis_inbox(settings: Settings):
     """The CIS's folders on the SFTP server."""
+    from integrations.cis.sftp_inbox import SftpInbox
     return SftpInbox(cis_sftp(settings))
 
 
-def cis_sftp(settings: Settings) -> CisSftp:
+def cis_sftp(settings: Settings):
     """Where the CIS's SFTP server is and how we know that it is the right one."""
+    from integrations.cis.sftp_inbox import CisSftp
     return CisSftp(
         host=settings.cis_sftp_host,
         port=settings.cis_sftp_port,
@@ -80,24 +79,23 @@ async def _build(lane: str, settings: Settings) -> Client:
     return build(settings)
 
 
-def twilio_config(settings: Settings) -> TwilioConfig:
-    """How to reach Twilio and where it reports to."""
-    return TwilioConfig(
-        base_url=settings.twilio_url,
+def twilio_account(settings: Settings) -> TwilioAccount:
+    """How to reach Twilio."""
+    return TwilioAccount(
         account_sid=settings.twilio_account_sid,
         auth_token=settings.twilio_auth_token.get_secret_value(),
-        status_callback_url=settings.base_url + TWILIO_CALLBACK_PATH,
+        base_url=settings.twilio_url,
         connect_s=settings.http_connect_s,
         total_s=settings.http_total_s,
         in_flight=settings.in_flight_count,
     )
 
 
-def sendgrid_config(settings: Settings) -> SendgridConfig:
+def sendgrid_account(settings: Settings) -> SendgridAccount:
     """How to reach SendGrid."""
-    return SendgridConfig(
-        base_url=settings.sendgrid_url,
+    return SendgridAccount(
         api_key=settings.sendgrid_api_key.get_secret_value(),
+        base_url=settings.sendgrid_url,
         connect_s=settings.http_connect_s,
         total_s=settings.http_total_s,
     )
@@ -128,12 +126,11 @@ def _target(settings: Settings, base_url: str, token: str) -> HttpTarget:
 
 
 _BUILD: dict[str, Callable[[Settings], Client]] = {
-    lanes.CIS: lambda s: CisReturnsClient(cis_sftp(s)),
     lanes.NIS: lambda s: NisClient(_target(s, s.nis_url, s.nis_token.get_secret_value())),
     lanes.DMS: lambda s: DmsClient(_target(s, s.dms_url, s.dms_token.get_secret_value())),
     lanes.BILLING: lambda s: BillingClient(
         _target(s, s.billing_url, s.billing_token.get_secret_value())
     ),
-    lanes.SMS: lambda s: TwilioSmsClient(twilio_config(s)),
-    lanes.EMAIL: lambda s: SendgridEmailClient(sendgrid_config(s)),
+    lanes.SMS: lambda s: TwilioSmsClient(twilio_account(s)),
+    lanes.EMAIL: lambda s: SendgridEmailClient(sendgrid_account(s)),
 }

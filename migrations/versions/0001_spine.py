@@ -134,6 +134,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("message_id", sa.Text(), nullable=True),
+        sa.Column("business_key", sa.Text(), nullable=True),
         sa.Column("document", sa.Text(), nullable=True),
         sa.Column("body_hash", sa.Text(), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
@@ -143,11 +144,16 @@ def upgrade() -> None:
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("interpreted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("remote_name", sa.Text(), nullable=True),
+        sa.Column("quarantined_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbound_message")),
         sa.UniqueConstraint(
             "source", "body_hash", name=op.f("uq_inbound_message_source_body_hash")
         ),
+    )
+    op.create_index(
+        "ix_inbound_message_business_key", "inbound_message", ["business_key"], unique=False
     )
     op.create_index(
         "ix_inbound_message_message_id", "inbound_message", ["source", "message_id"], unique=False
@@ -866,6 +872,7 @@ def downgrade() -> None:
     )
     op.drop_index("ix_inbound_message_received_at", table_name="inbound_message")
     op.drop_index("ix_inbound_message_message_id", table_name="inbound_message")
+    op.drop_index("ix_inbound_message_business_key", table_name="inbound_message")
     op.drop_table("inbound_message")
     op.drop_table("file_sighting")
     op.drop_table("drainer")
