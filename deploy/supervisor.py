@@ -67,15 +67,14 @@ class Supervisor:
         environment: Mapping[str, str] | None = None,
         stream: TextIO = sys.stdout,
         grace_s: float = 10.0,
-        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.stop_asked = False
+        self.on_change: Callable[[], None] = lambda: None
         self._home = home.resolve()
         self._run = f"{self._home}#{secrets.token_hex(8)}"
         self._environment = dict(os.environ if environment is None else environment)
         self._output = Output(stream)
         self._grace_s = grace_s
-        self._on_change = on_change
         self._running: dict[str, Running] = {}
         self._pipes = selectors.DefaultSelector()
         self._warden: subprocess.Popen[bytes] | None = None
@@ -92,6 +91,10 @@ class Supervisor:
             # nohup means that a closed terminal is no reason to stop.
             if name is not signal.SIGHUP or signal.getsignal(name) is not signal.SIG_IGN:
                 signal.signal(name, self._ask_to_stop)
+
+    def add_environment(self, variables: Mapping[str, str]) -> None:
+        """Give these variables to every child started from now on."""
+        self._environment.update(variables)
 
     def say(self, text: str) -> None:
         """A line of our own in the output."""
@@ -196,7 +199,7 @@ class Supervisor:
         if pipe is not None:
             os.set_blocking(pipe.fileno(), False)
             self._pipes.register(pipe, selectors.EVENT_READ, (child.name, pipe))
-        self._on_change()
+        self.on_change()
 
     def _pass_output_on(self, patience_s: float) -> None:
         if not self._pipes.get_map():
@@ -236,7 +239,7 @@ class Supervisor:
             running.start_again_at = time.monotonic() + pause_s
             how = describe_exit(running.exit_code)
             self._output.line(child.name, f"ended ({how}), starts again in {pause_s:.1f} s")
-        self._on_change()
+        self.on_change()
 
     def _stop_stage(self, stage: list[Running]) -> None:
         for running in stage:

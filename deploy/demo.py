@@ -1,0 +1,273 @@
+"""The whole product on one machine with simulated outside systems: `python -m deploy.demo`.
+
+Everything it makes is in instance/ or in the folder given; `--clean` removes that. It starts again on the same data, and
+after kill -9 it first ends what was left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import IO
+
+from deploy.demo_record import Login, describe, keep_logins, write_record
+from deploy.environment import Rehearsal, clean_environment, keep_secrets, product_settings
+from deploy.ports import is_free, keep_ports
+from deploy.postgres import PrivatePostgres
+from deploy.private_dirs import AlreadyRunning, own
+from deploy.supervisor import ROOT, Child, Supervisor, describe_exit
+from deploy.tether import bound, stop_with_parent
+from deploy.valkey import PrivateValkey
+
+READY_PATIENCE_S = 180.0
+HAND_OVER_PATIENCE_S = 30.0
+WEB_THREADS = "8"
+SEED_POINTS, SEED_ORDERS = 200, 40
+
+
+class DemoFailed(RuntimeError):
+    """A step of the start failed; the text says which and shows its output."""
+
+
+class Demo:
+    """One run of the demo, from the left-overs of the last one to its own end."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._environment = clean_environment()
+        self._supervisor = Supervisor(home, environment=self._environment)
+        self._postgres = PrivatePostgres(home / "postgres")
+        self._valkey = PrivateValkey(home / "valkey")
+        self._logins: dict[str, Login] = {}
+        self._ready = False
+
+    def run(self) -> None:
+        """Run until a signal asks for the end."""
+        self._supervisor.listen_for_signals()
+        try:
+            self._prepare()
+            self._start_children()
+            self._await_web()
+            self._seed_once()
+            self._announce()
+            while not self._supervisor.stop_asked:
+                self._turn()
+        except DemoFailed as failure:
+            # A stop during the start makes the step fail that was under way; that is no failure.
+            if not self._supervisor.stop_asked:
+                raise
+            self._supervisor.say(f"stopped during the start: {str(failure).splitlines()[0]}")
+        finally:
+            self._supervisor.say("stopping")
+            self._record_file.unlink(missing_ok=True)
+            self._supervisor.stop()
+            self._valkey.stop()
+            self._postgres.stop()
+            self._supervisor.say(f"everything has stopped; the data stay in {self._home}")
+
+    @property
+    def _record_file(self) -> Path:
+        return self._home / "demo.json"
+
+    def _prepare(self) -> None:
+        """Servers, settings, tables, defaults and accounts; quick when they are there already."""
+        say = self._supervisor.say
+        self._record_file.unlink(missing_ok=True)
+        left_count = self._supervisor.end_left_over()
+        if left_count:
+            say(f"ended {left_count} processes that an earlier run left behind")
+        given = os.environ.get("TIEDOLLA_PORT")
+        fixed = {"web": int(given)} if given else {}
+        ports = keep_ports(self._home / "ports.json", ("web", "simulators", "sftp"), fixed)
+        if given and not is_free(ports["web"]):
+            raise DemoFailed(f"port {given}, asked for by TIEDOLLA_PORT, is in use")
+        self._web_port = ports["web"]
+        self._base_url = f"http://127.0.0.1:{self._web_port}"
+        self._rehearsal = Rehearsal(self._home / "simulators", ports["simulators"], ports["sftp"])
+        say("starting PostgreSQL and Valkey")
+        database_url, redis_url = self._postgres.start(), self._valkey.start()
+        self._simulate("init", "--tiedolla-url", self._base_url)
+        settings = product_settings(
+            base_url=self._base_url,
+            database_url=database_url,
+            redis_url=redis_url,
+            own_secrets=keep_secrets(self._home / "secrets.json"),
+            rehearsal=self._rehearsal,
+        )
+        self._environment.update(settings)
+        self._supervisor.add_environment(settings)
+        say("making the tables and what a new installation starts with")
+        self._flask("db", "upgrade")
+        self._flask("setup", "--installer-url", f"{self._rehearsal.url}/installer")
+        self._logins = keep_logins(self._home / "logins.json")
+        for login in self._logins.values():
+            create = ("staff", "create", login.username, "--role", login.role)
+            self._flask(*create, "--password-stdin", given=login.password)
+        self._lanes = self._flask("lanes", "--plain").split()
+
+    def _start_children(self) -> None:
+        simulators = [
+            *("-m", "simulators", "run", "--dir", str(self._rehearsal.folder)),
+            *("--port", str(self._rehearsal.http_port)),
+            *("--sftp-port", str(self._rehearsal.sftp_port)),
+        ]
+        web = [
+            *("-m", "granian", "--interface", "wsgi", "wsgi:app", "--host", "127.0.0.1"),
+            *("--port", str(self._web_port), "--workers", "1", "--respawn-failed-workers"),
+            *("--blocking-threads", WEB_THREADS, "--no-ws"),
+        ]
+        self._supervisor.on_change = self._keep_record
+        # The outside world is the first to be there and the last to go.
+        self._start("simulators", *simulators, stage=0)
+        self._start("web", *web)
+        self._start("dispatcher", "-m", "flask", "dispatcher")
+        for lane in self._lanes:
+            self._start(lane, "-m", "flask", "worker", lane)
+
+    def _start(self, name: str, *words: str, stage: int = 1) -> None:
+        self._supervisor.start(Child(name, (sys.executable, *words), stage=stage))
+
+    def _await_web(self) -> None:
+        deadline = time.monotonic() + READY_PATIENCE_S
+        while not self._supervisor.stop_asked and not _answers(f"{self._base_url}/readyz"):
+            if time.monotonic() > deadline:
+                raise DemoFailed(f"{self._base_url}/readyz was not ready in {READY_PATIENCE_S} s")
+            for _ in range(5):
+                self._turn()
+
+    def _seed_once(self) -> None:
+        """Let the CIS send its first files; the product takes them in as it would any."""
+        done = self._home / "seeded"
+        if done.exists() or self._supervisor.stop_asked:
+            return
+        self._supervisor.say(f"the CIS sends {SEED_POINTS} points and {SEED_ORDERS} orders")
+        self._simulate("cis", "master-data", "--points", str(SEED_POINTS))
+        self._simulate("cis", "orders", "--count", str(SEED_ORDERS))
+        done.touch()
+
+    def _announce(self) -> None:
+        if self._supervisor.stop_asked:
+            return
+        self._ready = True
+        self._keep_record()
+        for line in describe(self._base_url, self._rehearsal.url, self._logins, self._record_file):
+            self._supervisor.say(line)
+
+    def _turn(self) -> None:
+        """One round of the supervisor; servers that somebody killed come back."""
+        self._supervisor.turn()
+        for name, server in (("PostgreSQL", self._postgres), ("Valkey", self._valkey)):
+            if not server.is_running and not self._supervisor.stop_asked:
+                self._supervisor.say(f"{name} has ended, starts again")
+                server.restart(immediate=True)
+                self._keep_record()
+
+    def _keep_record(self) -> None:
+        if self._ready and not self._supervisor.stop_asked:
+            pids = {"demo": os.getpid(), **self._supervisor.pids()}
+            servers = {"postgres": self._postgres.pid, "valkey": self._valkey.pid}
+            pids |= {name: pid for name, pid in servers.items() if pid is not None}
+            write_record(
+                self._record_file,
+                base_url=self._base_url,
+                rehearsal=self._rehearsal,
+                logins=self._logins,
+                pids=pids,
+            )
+
+    def _simulate(self, *words: str) -> None:
+        self._step("-m", "simulators", *words, "--dir", str(self._rehearsal.folder))
+
+    def _flask(self, *words: str, given: str = "") -> str:
+        return self._step("-m", "flask", *words, given=given)
+
+    def _step(self, *words: str, given: str = "") -> str:
+        """Run one short command to its end and answer its output."""
+        if self._supervisor.stop_asked:
+            raise DemoFailed("asked to stop")
+        done = subprocess.run(
+            bound([sys.executable, *words]),
+            cwd=ROOT,
+            env=self._environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            what = " ".join(words[1:4])
+            how = describe_exit(done.returncode)
+            raise DemoFailed(f"{what} failed ({how}):\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+        return done.stdout
+
+
+def main() -> int:
+    """Run or clean, as the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.demo", description=__doc__)
+    parser.add_argument("--clean", action="store_true", help="remove the demo's data")
+    parser.add_argument(
+        "--stop-with-parent", action="store_true", help="stop when the starting process dies"
+    )
+    parser.add_argument(
+        "--dir", type=Path, default=ROOT / "instance", help="where it keeps everything"
+    )
+    options = parser.parse_args()
+    home: Path = options.dir.absolute()
+    if options.stop_with_parent:
+        stop_with_parent(signal.SIGTERM, os.getppid())
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with _take_over(home, patience_s=0 if options.clean else HAND_OVER_PATIENCE_S):
+            if options.clean:
+                clean(home)
+            else:
+                Demo(home).run()
+    except AlreadyRunning as error:
+        print(f"The demo of this clone runs already: {error}. Stop it first.", file=sys.stderr)
+        return 1
+    except DemoFailed as error:
+        print(f"The demo could not start: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _take_over(home: Path, *, patience_s: float) -> IO[str]:
+    """Take the folder; an earlier demo that is just stopping gets the time that it needs.
+
+    Raises: AlreadyRunning -> a demo runs here and goes on.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return own(home)
+        except AlreadyRunning as error:
+            if (home / "demo.json").exists() or time.monotonic() > deadline:
+                raise AlreadyRunning(str(error)) from None
+            time.sleep(0.2)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def clean(home: Path) -> None:
+    """Remove everything that the demo made."""
+    Supervisor(home).end_left_over()
+    PrivatePostgres(home / "postgres").remove()
+    PrivateValkey(home / "valkey").remove()
+    shutil.rmtree(home)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
