@@ -92,7 +92,8 @@ class _Taken:
 
     def _take(self, items: Sequence[ParsedRecord], versions: str, write: Any) -> None:
         keys = [item.key for item in items]
-        known = dict(self.session.execute(text(versions), {"keys": keys}).tuples().all())
+        rows = self.session.execute(text(versions), {"keys": keys}).all()
+        known: dict[str, int] = {key: version for key, version in rows}
         self._look_up(items)
         newest: dict[str, ParsedRecord] = {}
         for item in items:
