@@ -1,0 +1,1 @@
+"""What outside systems get from us and what we make of their answers."""
