@@ -1,0 +1,1 @@
+"""The billing system: final and start readings of a meter change."""

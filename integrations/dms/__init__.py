@@ -1,0 +1,1 @@
+"""The distribution management system: the outage that a meter swap makes."""

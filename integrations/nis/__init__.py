@@ -1,0 +1,1 @@
+"""The network information system: which meter hangs at which metering point."""

@@ -1,0 +1,49 @@
+"""The JSON Schemas beside the integrations, made from their types.
+
+`python -m tests.integrations.schemas` writes them anew after a type has changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import integrations
+from integrations.billing.types import MeterChange
+from integrations.dms.types import SwapOutage
+from integrations.installer.ack_types import InstallerAck
+from integrations.installer.types import InstallerOrder
+from integrations.nis.types import NisDevice
+
+SCHEMAS: Mapping[str, type[msgspec.Struct]] = {
+    "installer/schema/order.schema.json": InstallerOrder,
+    "installer/schema/ack.schema.json": InstallerAck,
+    "nis/schema/device.schema.json": NisDevice,
+    "dms/schema/swap_outage.schema.json": SwapOutage,
+    "billing/schema/meter_change.schema.json": MeterChange,
+}
+
+
+def path_of(name: str) -> Path:
+    """Where the schema lives."""
+    return Path(next(iter(integrations.__path__))) / name
+
+
+def make_schema(name: str) -> dict[str, Any]:
+    """The schema of a type, with a name of its own."""
+    system, what = name.split("/", maxsplit=1)[0], Path(name).name.removesuffix(".schema.json")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:tiedolla:{system}:{what}:1",
+        **msgspec.json.schema(SCHEMAS[name]),
+    }
+
+
+if __name__ == "__main__":
+    for each in SCHEMAS:
+        text = json.dumps(make_schema(each), indent=2, ensure_ascii=False)
+        path_of(each).write_text(text + "\n", encoding="utf-8")
