@@ -1,0 +1,293 @@
+"""Whether a customer is told about an event: now, later or not at all, and why.
+
+The rule of thumb: what is happening at the customer's door is told when it happens, at any hour
+(LIVE); what we learn late is told in the morning, and only while it is still worth reading; nothing
+is told twice, to nobody who left the topic, and never against the facts. Each answer carries a
+sentence for the record (I6).
+Source: REQ-02, REQ-09, REQ-10, REQ-11, REQ-18, REQ-31, REQ-38 in docs/domain.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, time
+from enum import StrEnum
+from hashlib import sha256
+
+from app.domain.languages import ASSUMED_LANGUAGE, Language
+from app.domain.notice_types import NOTICE_RULES, Channel, NoticeRule, NoticeType, Urgency
+from app.domain.quiet_hours import quiet_until
+from app.domain.states import NoticeState
+
+
+class Action(StrEnum):
+    """What the policy decided."""
+
+    SEND = "SEND"
+    HOLD = "HOLD"
+    SUPPRESS = "SUPPRESS"
+
+
+class SuppressReason(StrEnum):
+    """Why somebody was not told."""
+
+    OPTED_OUT = "OPTED_OUT"
+    NO_CONTACT = "NO_CONTACT"
+    CONTACT_INVALID = "CONTACT_INVALID"
+    CONTACT_UNVERIFIED = "CONTACT_UNVERIFIED"
+    UNCONFIRMED = "UNCONFIRMED"
+    STALE = "STALE"
+    DUPLICATE = "DUPLICATE"
+
+
+class ContactState(StrEnum):
+    """How far a phone number or address can be trusted."""
+
+    UNVERIFIED = "UNVERIFIED"
+    VERIFIED = "VERIFIED"
+    INVALID = "INVALID"
+    REMOVED = "REMOVED"
+
+
+# The CIS is the contract's own record, so its contacts may be used before anybody confirmed them.
+TRUSTED_SOURCE = "CIS"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeEvent:
+    """Something that happened and that a customer may want to know.
+
+    subject: what it is about, for instance an order id or an outage; occurrence: which of several
+    happenings of the same kind it is, for instance the id of the acknowledgement. over_at: when
+    the situation ended, if it has. confirmed: False when its time is not to be believed.
+    """
+
+    type: NoticeType
+    subject: str
+    gsrn: str
+    happened_at: datetime
+    occurrence: str = ""
+    over_at: datetime | None = None
+    confirmed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ContactFacts:
+    """One phone number (E.164) or e-mail address (lower case)."""
+
+    id: int
+    channel: Channel
+    value: str
+    state: ContactState = ContactState.UNVERIFIED
+    source: str = TRUSTED_SOURCE
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Who would be told: wants and night_ok are for the event's topic and metering point.
+
+    quiet_from, quiet_to: None means the company's default (quiet_hours.py).
+    """
+
+    customer_id: str
+    contact: ContactFacts | None
+    wants: bool = True
+    night_ok: bool = False
+    quiet_from: time | None = None
+    quiet_to: time | None = None
+    language: Language = ASSUMED_LANGUAGE
+    safety_ban: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """An earlier decision about the same subject and metering point."""
+
+    notice_id: int
+    type: NoticeType
+    dedupe_key: str
+    contact_value: str | None
+    event_at: datetime
+    state: NoticeState
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do, until when to hold, when the text goes stale, and which notices to stop.
+
+    hide_address: the text must not say where (REQ-31). A DUPLICATE needs no ledger row: the
+    earlier one is its record.
+    """
+
+    action: Action
+    why: str
+    reason: SuppressReason | None = None
+    until: datetime | None = None
+    expires_at: datetime | None = None
+    supersedes: tuple[int, ...] = ()
+    hide_address: bool = False
+
+
+def decide_notice(
+    event: NoticeEvent, recipient: Recipient, ledger: Iterable[LedgerRow], now: datetime
+) -> Decision:
+    """Decide about telling one recipient of one event.
+
+    ledger holds the earlier decisions about the event's subject at its metering point; rows of
+    other contacts in it do no harm.
+    """
+    rule = NOTICE_RULES[event.type]
+    rows = tuple(ledger)
+    found = _obstacle(event, recipient, rule, rows, now)
+    if found is not None and found[0] is SuppressReason.DUPLICATE:
+        return Decision(Action.SUPPRESS, found[1], found[0])
+    # Even somebody who will not be told must not get an older text that has become untrue.
+    supersedes = tuple(
+        row.notice_id for row in rows if _made_pointless(row, event, recipient, rule)
+    )
+    if found is not None:
+        return Decision(Action.SUPPRESS, found[1], found[0], supersedes=supersedes)
+    action, why, until = _when(event, recipient, rule, now)
+    expires_at = event.happened_at + rule.good_for
+    if until is not None and until >= expires_at:
+        why = "Quiet hours end only after the text has gone stale."
+        return Decision(Action.SUPPRESS, why, SuppressReason.STALE, supersedes=supersedes)
+    return Decision(
+        action,
+        why,
+        until=until,
+        expires_at=expires_at,
+        supersedes=supersedes,
+        hide_address=recipient.safety_ban,
+    )
+
+
+def check_before_send(
+    recipient: Recipient, expires_at: datetime | None, now: datetime
+) -> SuppressReason | None:
+    """Look once more at what may have changed since the decision, right before the call (REQ-11)."""
+    found = _contact_obstacle(recipient)
+    if found is not None:
+        return found[0]
+    if expires_at is not None and now >= expires_at:
+        return SuppressReason.STALE
+    return None
+
+
+def dedupe_key(event: NoticeEvent, recipient: Recipient) -> str:
+    """The name under which a person is told of an event once (REQ-02); unique in the ledger.
+
+    It goes by the address itself, not by our row of it: one phone known under two customers rings
+    once. The address is hashed because keys end up in logs and with providers.
+    """
+    contact = recipient.contact
+    to_whom = f"{contact.channel}:{contact.value}" if contact else f"-:{recipient.customer_id}"
+    short = sha256(to_whom.encode()).hexdigest()[:20]
+    return "/".join((event.type, event.subject, event.occurrence, event.gsrn, short))
+
+
+_Obstacle = tuple[SuppressReason, str]
+
+
+def _obstacle(
+    event: NoticeEvent,
+    recipient: Recipient,
+    rule: NoticeRule,
+    rows: tuple[LedgerRow, ...],
+    now: datetime,
+) -> _Obstacle | None:
+    key = dedupe_key(event, recipient)
+    if any(row.dedupe_key == key for row in rows):
+        return SuppressReason.DUPLICATE, "This was decided before."
+    found = _contact_obstacle(recipient)
+    if found is not None:
+        return found
+    if not event.confirmed:
+        return SuppressReason.UNCONFIRMED, "The reported time is not to be believed."
+    found = _stale(event, rule, now)
+    if found is not None:
+        return found
+    if any(_tells_the_same(row, event, recipient, rule, rows) for row in rows):
+        return SuppressReason.DUPLICATE, "The recipient has been told the same."
+    return None
+
+
+def _contact_obstacle(recipient: Recipient) -> _Obstacle | None:
+    contact = recipient.contact
+    if not recipient.wants:
+        return SuppressReason.OPTED_OUT, "The recipient does not want this topic."
+    if contact is None or contact.state is ContactState.REMOVED:
+        return SuppressReason.NO_CONTACT, "There is no contact to tell."
+    if contact.state is ContactState.INVALID:
+        return SuppressReason.CONTACT_INVALID, "The contact has proved unusable."
+    if contact.state is ContactState.UNVERIFIED and contact.source != TRUSTED_SOURCE:
+        return SuppressReason.CONTACT_UNVERIFIED, "The contact has not been confirmed."
+    return None
+
+
+def _stale(event: NoticeEvent, rule: NoticeRule, now: datetime) -> _Obstacle | None:
+    if rule.only_while_it_lasts and event.over_at is not None:
+        return SuppressReason.STALE, "It was over before it could be told."
+    if now - event.happened_at > rule.good_for:
+        minutes = int((now - event.happened_at).total_seconds() // 60)
+        limit = int(rule.good_for.total_seconds() // 60)
+        return SuppressReason.STALE, f"It happened {minutes} min ago, more than {limit} min."
+    return None
+
+
+def _tells_the_same(
+    row: LedgerRow,
+    event: NoticeEvent,
+    recipient: Recipient,
+    rule: NoticeRule,
+    rows: tuple[LedgerRow, ...],
+) -> bool:
+    """Whether an earlier notice of the same kind leaves nothing new to tell."""
+    if row.type is not event.type or not _is_for(row, recipient) or row.state in _NOT_TOLD:
+        return False
+    if rule.repeats_after is None:
+        return True
+    if abs(event.happened_at - row.event_at) >= rule.repeats_after:
+        return False
+    # A visit that ended in between makes the next start a new one, however soon it comes.
+    first, last = sorted((row.event_at, event.happened_at))
+    return not any(
+        other.type is not event.type and first <= other.event_at <= last for other in rows
+    )
+
+
+def _made_pointless(
+    row: LedgerRow, event: NoticeEvent, recipient: Recipient, rule: NoticeRule
+) -> bool:
+    return (
+        row.type in rule.supersedes
+        and row.state in _NOT_LEFT
+        and _is_for(row, recipient)
+        and row.event_at <= event.happened_at
+    )
+
+
+def _is_for(row: LedgerRow, recipient: Recipient) -> bool:
+    return recipient.contact is not None and row.contact_value == recipient.contact.value
+
+
+def _when(
+    event: NoticeEvent, recipient: Recipient, rule: NoticeRule, now: datetime
+) -> tuple[Action, str, datetime | None]:
+    until = quiet_until(now, recipient.quiet_from, recipient.quiet_to)
+    if until is None:
+        return Action.SEND, "Outside quiet hours.", None
+    if rule.urgency is Urgency.SAFETY:
+        return Action.SEND, "In quiet hours, but it is about safety.", None
+    if recipient.night_ok:
+        return Action.SEND, "In quiet hours, which the recipient has lifted for this topic.", None
+    if rule.urgency is Urgency.LIVE and now - event.happened_at <= rule.live_for:
+        return Action.SEND, "In quiet hours, but it is happening right now.", None
+    return Action.HOLD, "Held until the end of quiet hours.", until
+
+
+_NOT_TOLD = frozenset(
+    {NoticeState.SUPPRESSED, NoticeState.SUPERSEDED, NoticeState.EXPIRED, NoticeState.FAILED}
+)
+_NOT_LEFT = frozenset({NoticeState.CREATED, NoticeState.HELD, NoticeState.QUEUED})
