@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask_migrate import upgrade
 from sqlalchemy import text
 
+from app.db import db, transaction
+from app.doorbell import rq
+from app.factory import create_app
+from app.services import setup
 from app.settings import Settings
 
 pytest_plugins = ["tests.servers"]
@@ -56,11 +61,6 @@ test_settings.__test__ = False  # type: ignore[attr-defined]
 @pytest.fixture(scope="session")
 def migrated_app(postgres_url: str, redis_url: str) -> Iterator[Flask]:
     """The application on a database that the migrations made."""
-    from flask_migrate import upgrade
-
-    from app.db import db
-    from app.factory import create_app
-
     app = create_app(test_settings(database_url=postgres_url, redis_url=redis_url))
     with app.app_context():
         upgrade()
@@ -73,10 +73,6 @@ def migrated_app(postgres_url: str, redis_url: str) -> Iterator[Flask]:
 @pytest.fixture
 def app(migrated_app: Flask) -> Iterator[Flask]:
     """The application on empty tables with the shipped code lists, lanes, partners and rules."""
-    from app.db import db, transaction
-    from app.doorbell import rq
-    from app.services import setup
-
     with migrated_app.app_context():
         tables = ", ".join(
             f'"{table.name}"'

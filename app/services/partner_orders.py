@@ -58,8 +58,8 @@ def partner_item(
 
 def ack_token(partner_key: str, order_id: str) -> str:
     """A token that ties acknowledgements to one order; derived, so nothing secret is stored."""
-    digest = hmac.new(partner_key.encode(), b"ack-order:" + order_id.encode(), hashlib.sha256)
-    return digest.hexdigest()[:32]
+    message = b"ack-order:" + order_id.encode()
+    return hmac.digest(partner_key.encode(), message, hashlib.sha256).hex()[:32]
 
 
 def _payload(

@@ -229,7 +229,7 @@ def _settle(lease: int, settlements: list[Settlement]) -> set[int]:
 def _states() -> dict[str, str]:
     with transaction() as session:
         rows = session.execute(select(OutboxItem.dedupe_key, OutboxItem.state)).all()
-        return {key: state for key, state in rows}
+        return dict(rows)
 
 
 def _wait_until_somebody_waits_for_a_lock() -> None:
