@@ -100,33 +100,28 @@ class DownstreamSystem:
         name = request.match_info["id"]
         errors = self._check(name, asked)
         if errors:
-            self.ledger.note("refused", {"status": 422, "key": asked.key, "errors": errors})
+            await self.ledger.append("refused", {"status": 422, "key": asked.key, "errors": errors})
             return json_answer({"errors": errors}, 422)
         async with self._turns.of(f"key {asked.key}"), self._turns.of(f"id {name}"):
             return await self._apply(name, asked)
 
     def _check(self, name: str, asked: Asked) -> list[Error]:
         errors = fields.check_fields(asked.body, self._resource.expected)
-        if asked.body.get(self._resource.id_field) not in (name, None):
-            field = self._resource.id_field
-            errors.append(
-                {
-                    "field": field,
-                    "code": "MISMATCH",
-                    "message": f"{field} is not the one in the URL",
-                }
-            )
+        field = self._resource.id_field
+        if not errors and asked.body[field] != name:
+            words = f"{field} is not the one in the URL"
+            errors.append({"field": field, "code": "MISMATCH", "message": words})
         return errors
 
     async def _apply(self, name: str, asked: Asked) -> web.Response:
         known = self._by_key.get(asked.key)
         if known is not None:
-            return self._answer_again(asked, known)
+            return await self._answer_again(asked, known)
         version = int(asked.body["version"])
         newest, digest = self._newest.get(name, (0, ""))
         ref = self._ref(name)
         if version == newest and digest != asked.digest:
-            self.ledger.note("refused", {"status": 409, "key": asked.key, "id": name})
+            await self.ledger.append("refused", {"status": 409, "key": asked.key, "id": name})
             return problem(409, "This version was received with another content")
         kind, status = ("applied", "OK") if version > newest else ("ignored_older", "IGNORED_OLDER")
         if version == newest:
@@ -145,12 +140,12 @@ class DownstreamSystem:
         )
         return _answer(ref, status, 201 if newest == 0 else 200)
 
-    def _answer_again(self, asked: Asked, known: tuple[str, str, str]) -> web.Response:
+    async def _answer_again(self, asked: Asked, known: tuple[str, str, str]) -> web.Response:
         digest, ref, status = known
         if digest != asked.digest:
-            self.ledger.note("refused", {"status": 409, "key": asked.key})
+            await self.ledger.append("refused", {"status": 409, "key": asked.key})
             return problem(409, "This Idempotency-Key was used with another content")
-        self.ledger.note("repeat", {"key": asked.key, "ref": ref})
+        await self.ledger.append("repeat", {"key": asked.key, "ref": ref})
         return _answer(ref, status, 200)
 
     def _ref(self, name: str) -> str:

@@ -89,7 +89,7 @@ class InstallerSystem:
             return refusal.answer
         errors = check_order(asked.body, asked.key)
         if errors:
-            self.ledger.note("refused", {"status": 422, "key": asked.key, "errors": errors})
+            await self.ledger.append("refused", {"status": 422, "key": asked.key, "errors": errors})
             return json_answer({"errors": errors}, 422)
         async with self._turns.of(asked.body["orderId"]):
             return await self._take(asked)
@@ -99,10 +99,10 @@ class InstallerSystem:
         ref = partner_ref(self._installer.meter_series, order["orderId"])
         known = self._digests.get(asked.key)
         if known is not None and known != asked.digest:
-            self.ledger.note("refused", {"status": 409, "key": asked.key})
+            await self.ledger.append("refused", {"status": 409, "key": asked.key})
             return problem(409, "This Idempotency-Key was used with another content")
         if known is not None:
-            self.ledger.note("repeat", {"key": asked.key, "order_id": order["orderId"]})
+            await self.ledger.append("repeat", {"key": asked.key, "order_id": order["orderId"]})
             return json_answer({"partnerRef": ref})
         plan = (
             make_cancel_plan(self._installer, self._faults.now)

@@ -89,7 +89,7 @@ class MailProvider:
             return _errors(400, [{"message": "Bad Request", "field": None, "help": None}])
         wrong = check_send(body if isinstance(body, dict) else {})
         if wrong:
-            self.ledger.note("refused", {"status": 400, "errors": wrong})
+            await self.ledger.append("refused", {"status": 400, "errors": wrong})
             return _errors(400, wrong)
         if is_sandbox(body):
             return web.Response(status=200)

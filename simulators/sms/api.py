@@ -85,7 +85,7 @@ class SmsProvider:
         if wrong is not None:
             code, words = wrong
             facts = {"status": 400, "code": code, "to": wanted.to, "body": wanted.body}
-            self.ledger.note("refused", facts)
+            await self.ledger.append("refused", facts)
             return error(400, code, words)
         message = make_message(wanted, self._faults.now.callbacks)
         await self.ledger.append("message", message)
