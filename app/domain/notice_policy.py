@@ -37,6 +37,7 @@ class SuppressReason(StrEnum):
     CONTACT_INVALID = "CONTACT_INVALID"
     CONTACT_UNVERIFIED = "CONTACT_UNVERIFIED"
     UNCONFIRMED = "UNCONFIRMED"
+    NO_OUTAGE = "NO_OUTAGE"
     STALE = "STALE"
     DUPLICATE = "DUPLICATE"
 
@@ -60,7 +61,8 @@ class NoticeEvent:
 
     subject: what it is about, for instance an order id or an outage; occurrence: which of several
     happenings of the same kind it is, for instance the id of the acknowledgement. over_at: when
-    the situation ended, if it has. confirmed: False when its time is not to be believed.
+    the situation ended, if it has. confirmed: False when its time is not to be believed. no_outage:
+    True when the power stays on, so that a text about a cut would be untrue.
     """
 
     type: NoticeType
@@ -70,6 +72,7 @@ class NoticeEvent:
     occurrence: str = ""
     over_at: datetime | None = None
     confirmed: bool = True
+    no_outage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,8 @@ def _obstacle(
         return found
     if not event.confirmed:
         return SuppressReason.UNCONFIRMED, "The reported time is not to be believed."
+    if event.no_outage and rule.only_while_it_lasts:
+        return SuppressReason.NO_OUTAGE, "The power stays on, there is no cut to tell of."
     found = _stale(event, rule, now)
     if found is not None:
         return found

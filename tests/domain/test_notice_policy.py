@@ -112,6 +112,12 @@ def test_a_time_that_is_not_to_be_believed_is_told_to_nobody() -> None:
     assert decide_notice(event, CUSTOMER, (), NOON).reason is SuppressReason.UNCONFIRMED
 
 
+def test_work_without_a_cut_has_an_end_to_tell_of_but_no_start() -> None:
+    start, done = (replace(event_of(kind, NOON), no_outage=True) for kind in (STARTED, DONE))
+    assert decide_notice(start, CUSTOMER, (), NOON).reason is SuppressReason.NO_OUTAGE
+    assert decide_notice(done, CUSTOMER, (), NOON).action is SEND
+
+
 @pytest.mark.parametrize(
     ("earlier", "minutes_ago", "state", "kind", "outcome"),
     [
