@@ -109,7 +109,7 @@ def _weigh(
         # This very file brought it, before we died or were asked to read it again.
         return Weighed(order, content_hash, verdict, "TAKEN_BEFORE", existing)
     told = revision_finding(verdict, known, order.revision)
-    findings = (told,) if told else ()
+    findings: tuple[Finding, ...] = (told,) if told else ()
     if verdict in (Verdict.CANCEL, Verdict.CANCEL_UNKNOWN):
         return Weighed(
             order, content_hash, verdict, verdict, existing, findings, WorkOrderState.CANCELLED

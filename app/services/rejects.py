@@ -38,9 +38,9 @@ def put_reject(
         key = f"{_stem(file_name)}.{body_hash[:8]}{suffix}.reject"
         payload: dict[str, Any] = {
             "file_name": file_name,
-            "message_id": message_id,
+            "rejected_message_id": message_id,
             "created_at": now.isoformat(),
-            "findings": [_wire(order_id, finding) for order_id, finding in part],
+            "entries": [_wire(order_id, finding) for order_id, finding in part],
         }
         items.append(
             outbox.NewItem(
@@ -107,6 +107,7 @@ def _wire(order_id: str | None, finding: Finding) -> dict[str, Any]:
         "code": str(finding.code),
         "iec_code": REJECT_CODES[finding.code].iec,
         "text": finding.text,
+        "severity": str(finding.severity),
     }
 
 

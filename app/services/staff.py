@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -23,8 +24,15 @@ PASSWORD_MIN_CHARS = 12
 PASSWORD_MAX_CHARS = 200
 
 _hasher = PasswordHasher()
-# Checked for user names that nobody has, so that they cost as much time as those that exist.
-_NOBODYS_HASH = _hasher.hash("nobody has this password")
+
+
+@cache
+def _nobodys_hash() -> str:
+    """Checked for user names that nobody has, so that they cost as much time as those that exist.
+
+    Made on first use: a hash takes 64 MiB, which workers that log nobody in must not hold.
+    """
+    return _hasher.hash("nobody has this password")
 
 
 class LoginOutcome(StrEnum):
@@ -61,7 +69,7 @@ def authenticate(session: Session, username: str, password: str, now: datetime) 
     name = normalised(username)
     statement = select(StaffAccount).where(StaffAccount.username == name).with_for_update()
     account = session.scalars(statement).one_or_none()
-    fits = _fits(account.password_hash if account else _NOBODYS_HASH, password)
+    fits = _fits(account.password_hash if account else _nobodys_hash(), password)
     outcome = _outcome(account, fits, now)
     if account is not None:
         _note(account, outcome, now)
