@@ -203,14 +203,7 @@ def _obstacle(
     key = dedupe_key(event, recipient)
     if any(row.dedupe_key == key for row in rows):
         return SuppressReason.DUPLICATE, "This was decided before."
-    found = _contact_obstacle(recipient)
-    if found is not None:
-        return found
-    if not event.confirmed:
-        return SuppressReason.UNCONFIRMED, "The reported time is not to be believed."
-    if event.no_outage and rule.only_while_it_lasts:
-        return SuppressReason.NO_OUTAGE, "The power stays on, there is no cut to tell of."
-    found = _stale(event, rule, now)
+    found = _contact_obstacle(recipient) or _untrue(event, rule, now)
     if found is not None:
         return found
     if any(_tells_the_same(row, event, recipient, rule, rows) for row in rows):
@@ -231,7 +224,11 @@ def _contact_obstacle(recipient: Recipient) -> _Obstacle | None:
     return None
 
 
-def _stale(event: NoticeEvent, rule: NoticeRule, now: datetime) -> _Obstacle | None:
+def _untrue(event: NoticeEvent, rule: NoticeRule, now: datetime) -> _Obstacle | None:
+    if not event.confirmed:
+        return SuppressReason.UNCONFIRMED, "The reported time is not to be believed."
+    if event.no_outage and rule.only_while_it_lasts:
+        return SuppressReason.NO_OUTAGE, "The power stays on, there is no cut to tell of."
     if rule.only_while_it_lasts and event.over_at is not None:
         return SuppressReason.STALE, "It was over before it could be told."
     if now - event.happened_at > rule.good_for:
