@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from app.domain.lanes import NOTICE_LANES
+from app.domain.lanes import DOWNSTREAM_LANES, NOTICE_LANES
 from app.models import (
     Ack,
     Contact,
@@ -104,6 +104,14 @@ class MeterTrace:
     def safety_ban(self) -> bool:
         """Whether the address may be shown only where it is needed (turvakielto)."""
         return self.occupant is not None and self.occupant.customer.personal_safety_ban
+
+    def told_systems(self, order_id: str) -> list[Report]:
+        """How far each other system has been told of an order: its newest report."""
+        newest: dict[str, Report] = {}
+        for report in self.reports:
+            if report.order_id == order_id and report.lane in DOWNSTREAM_LANES:
+                newest.setdefault(report.lane, report)
+        return [newest[lane] for lane in DOWNSTREAM_LANES if lane in newest]
 
 
 def find_trace(session: Session, gsrn: str, today: date) -> MeterTrace | None:

@@ -118,6 +118,13 @@ STEP: Mapping[str, Label] = {
     "SENT": Label(_l("Sent"), "ok", "ok"),
     "NOT_SENT": Label(_l("Not sent"), "warn", "wait"),
     "SKIPPED": Label(_l("Skipped"), "calm", "calm"),
+    "NEW": Label(_l("New"), "ok", "ok"),
+    "UPDATE": Label(_l("Changed"), "ok", "ok"),
+    "CANCEL": Label(_l("Cancelled"), "calm", "calm"),
+    "TAKEN_BEFORE": Label(_l("Taken in before"), "calm", "calm"),
+    "CONFLICT": Label(_l("In conflict with an earlier one"), "fail", "fail"),
+    "NO_ROUTE": Label(_l("No route"), "warn", "route"),
+    "APPLIED": Label(_l("Applied"), "ok", "ok"),
     "UNKNOWN": Label(_l("Outcome unknown"), "warn", "unknown"),
     "REJECTED": Label(_l("Rejected"), "fail", "fail"),
     "HELD": Label(_l("Held for a check"), "warn", "held"),
@@ -132,6 +139,7 @@ PARKED: Mapping[str, Label] = {
 
 ALARM: Mapping[str, Label] = {
     "LANE_DOWN": Label(_l("The receiver does not answer"), "fail", "off"),
+    "CIS_SFTP": Label(_l("The CIS's file server does not answer"), "fail", "off"),
     "REDIS_DOWN": Label(_l("Redis is out of reach: work goes on, but slowly"), "fail", "off"),
 }
 
@@ -176,7 +184,7 @@ METER: Mapping[str, Label] = {
 }
 
 CIRCUIT: Mapping[str, Label] = {
-    "CLOSED": Label(_l("Open for traffic"), "ok", "ok"),
+    "CLOSED": Label(_l("Working"), "ok", "ok"),
     "OPEN": Label(_l("Circuit broken"), "fail", "fail"),
     "TRYING": Label(_l("Trying again"), "warn", "going"),
     "PAUSED": Label(_l("Paused by an operator"), "warn", "held"),
@@ -189,6 +197,7 @@ CHANNEL: Mapping[str, Label] = {
 
 LANE: Mapping[str, Label] = {
     "poll_cis": Label(_l("Fetching CIS files")),
+    "poll CIS": Label(_l("Fetching CIS files")),
     "intake": Label(_l("Reading CIS files")),
     "acks": Label(_l("Acknowledgements")),
     "receipts": Label(_l("Delivery reports")),
@@ -199,6 +208,19 @@ LANE: Mapping[str, Label] = {
     "billing": Label(_l("Billing")),
     "sms": Label(_l("SMS")),
     "email": Label(_l("E-mail")),
+}
+
+SYSTEM: Mapping[str, Label] = {
+    "cis": Label(_l("CIS")),
+    "nis": Label(_l("NIS")),
+    "dms": Label(_l("DMS")),
+    "billing": Label(_l("Billing")),
+}
+
+LANGUAGE: Mapping[str, Label] = {
+    "fi": Label(_l("Finnish")),
+    "sv": Label(_l("Swedish")),
+    "en": Label(_l("English")),
 }
 
 ROLE: Mapping[str, Label] = {
@@ -226,6 +248,8 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "circuit": CIRCUIT,
     "channel": CHANNEL,
     "role": ROLE,
+    "system": SYSTEM,
+    "language": LANGUAGE,
 }
 
 
@@ -246,6 +270,6 @@ def lane_name(lane: str) -> str:
     """What a lane is called; a partner's lane by the partner's code."""
     partner = partner_of(lane)
     if partner is not None:
-        return gettext("Contractor: %(code)s", code=partner)
+        return gettext("Contractor %(code)s", code=partner)
     known = LANE.get(lane)
     return str(known.text) if known else lane

@@ -12,9 +12,10 @@ from markupsafe import Markup, escape
 
 from app.domain.codes import REJECT_CODES, RejectCode
 from app.domain.gsrn import is_valid_gsrn
+from app.domain.lanes import partner_of
 from app.web.formats import quantity
 from app.web.i18n import current_language
-from app.web.labels import lane_name
+from app.web.labels import LANE, lane_name
 
 _TRIGGER = {
     "doorbell": _l("A ring"),
@@ -23,12 +24,40 @@ _TRIGGER = {
     "dispatcher": _l("The dispatcher, without Redis"),
 }
 
+_KIND = {
+    "WORK_ORDER": _l("Work order"),
+    "METER_CHANGE": _l("Meter change"),
+    "DEVICE": _l("Device"),
+    "SWAP_OUTAGE": _l("Power cut of a replacement"),
+    "COMPLETION": _l("Completion"),
+    "REJECT": _l("Reject file"),
+    "NOTICE": _l("Message to a customer"),
+    "CUSTOMER": _l("Customer"),
+    "CONTACT": _l("Contact"),
+    "METERING_POINT": _l("Metering point"),
+    "METER": _l("Meter"),
+    "CONTRACT": _l("Contract"),
+    "ACK": _l("Acknowledgement"),
+}
+
+# What outcomes are called where they are counted: "12 sent, 1 rejected".
 _COUNT = {
     "SENT": _l("sent"),
     "NOT_SENT": _l("not sent"),
     "REJECTED": _l("rejected"),
     "UNKNOWN": _l("unknown"),
     "SKIPPED": _l("skipped"),
+    "NEW": _l("new"),
+    "UPDATE": _l("changed"),
+    "CANCEL": _l("cancelled"),
+    "DUPLICATE": _l("repeated"),
+    "TAKEN_BEFORE": _l("taken in before"),
+    "STALE": _l("out of date"),
+    "CONFLICT": _l("in conflict"),
+    "NO_ROUTE": _l("without a route"),
+    "APPLIED": _l("applied"),
+    "HELD": _l("held"),
+    "LATE": _l("too late"),
 }
 
 
@@ -38,6 +67,7 @@ def init(app: Flask) -> None:
         process_name,
         trigger_name,
         kind_name,
+        step_name,
         counts_line,
         code_text,
         key_href,
@@ -61,7 +91,15 @@ def trigger_name(trigger: str) -> str:
 
 def kind_name(kind: str) -> str:
     """What an outbox item carries."""
-    return kind.replace("_", " ").capitalize()
+    known = _KIND.get(kind)
+    return str(known) if known else kind.replace("_", " ").capitalize()
+
+
+def step_name(name: str) -> str:
+    """What a step did."""
+    if name.startswith("send "):
+        return gettext("Send: %(kind)s", kind=kind_name(name.removeprefix("send ")))
+    return kind_name(name.upper().replace(" ", "_"))
 
 
 def counts_line(counts: Mapping[str, Any]) -> str:
@@ -82,6 +120,20 @@ def code_text(code: str) -> str:
         return code
 
 
+def suppress_text(reason: str) -> str:
+    """Why a message was not sent, in words."""
+    words = {
+        "OPTED_OUT": gettext("the customer does not want these messages"),
+        "NO_CONTACT": gettext("no phone number or e-mail address is known"),
+        "CONTACT_INVALID": gettext("the phone number or address does not work"),
+        "CONTACT_UNVERIFIED": gettext("the phone number or address has not been verified"),
+        "UNCONFIRMED": gettext("the event has not been confirmed"),
+        "STALE": gettext("the news came too late to be of use"),
+        "DUPLICATE": gettext("the customer had been told already"),
+    }
+    return words.get(reason) or code_text(reason)
+
+
 def key_href(key: str) -> str:
     """Where a business key leads: a metering point to its page, the rest to their runs."""
     if is_valid_gsrn(key):
@@ -91,15 +143,14 @@ def key_href(key: str) -> str:
 
 def subject_link(subject: str) -> Markup:
     """An alarm's subject with a link where there is a page for it."""
-    name, text = subject, subject
-    if name.startswith("lane:"):
-        name = name.removeprefix("lane:")
-        text = lane_name(name)
-        href = url_for("operators.lane", name=name)
-    elif is_valid_gsrn(name):
-        href = url_for("agents.point", gsrn=name)
+    text = subject
+    if subject in LANE or partner_of(subject) is not None:
+        text = lane_name(subject)
+        href = url_for("operators.lane", name=subject)
+    elif is_valid_gsrn(subject):
+        href = url_for("agents.point", gsrn=subject)
     else:
-        return escape(text)
+        return escape(subject)
     return Markup('<a class="govuk-link" href="{}">{}</a>').format(href, text)
 
 

@@ -10,9 +10,8 @@ from flask_babel import gettext, ngettext
 from app.models import Notice
 from app.queries.meter_trace import MeterTrace
 from app.web.formats import moment
-from app.web.i18n import LANGUAGE_NAMES
 from app.web.labels import CHANNEL, NOTICE_TYPE, Label, label
-from app.web.wording import code_text
+from app.web.wording import suppress_text
 
 _UNSENT = ("SUPPRESSED", "SUPERSEDED", "EXPIRED", "FAILED", "CREATED", "HELD", "QUEUED")
 
@@ -52,7 +51,7 @@ def _view(notice: Notice) -> MessageView:
         channel_name=str(channel.text) if channel else "",
         sent_to=notice.sent_to,
         language=notice.language,
-        language_name=LANGUAGE_NAMES.get(notice.language, notice.language),
+        language_name=str(label("language", notice.language).text),
         at=notice.sent_at or notice.created_at,
         subject=notice.subject,
         body=notice.body,
@@ -79,18 +78,3 @@ def _lines(notice: Notice) -> list[str]:
         )
         lines.append(text)
     return lines
-
-
-def suppress_text(reason: str) -> str:
-    """Why a message was not sent, in words."""
-    words = {
-        "OPTED_OUT": gettext("the customer does not want these messages"),
-        "NO_CONTACT": gettext("no phone number or e-mail address is known"),
-        "NOT_VERIFIED": gettext("the address has not been verified"),
-        "TOO_LATE": gettext("the news came too late to be of use"),
-        "STALE": gettext("the news came too late to be of use"),
-        "EXPIRED": gettext("the message was no longer true"),
-        "NO_CUSTOMER": gettext("nobody lives at the metering point"),
-        "ALREADY_TOLD": gettext("the customer had been told already"),
-    }
-    return words.get(reason) or code_text(reason)

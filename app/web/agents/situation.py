@@ -16,6 +16,7 @@ from app.queries.meter_trace import Cut, MeterTrace
 from app.web.formats import clock_time, day, moment
 from app.web.i18n import current_language
 from app.web.labels import CHANNEL, NOTICE
+from app.web.wording import suppress_text
 
 _SWAPS = ("MVM", "MVY", "MVV")
 _PLANNED = ("SCHEDULED", "RESCHEDULED")
@@ -176,13 +177,21 @@ def _told(trace: MeterTrace, now: datetime) -> str:
     state = NOTICE.get(last.state)
     channel = CHANNEL.get(last.channel or "")
     facts = {
-        "channel": str(channel.text) if channel else "",
+        "channel": _inside_a_sentence(str(channel.text)) if channel else "",
         "when": moment(_notice_at(last)),
         "state": str(state.text).lower() if state else last.state,
     }
+    if last.state == "SUPPRESSED" and last.suppress_reason:
+        reason = suppress_text(last.suppress_reason)
+        return gettext("The customer was not told: %(reason)s.", reason=reason)
     if last.state in _SENT and channel:
         return gettext("Last message: %(channel)s %(when)s, %(state)s.", **facts)
     return gettext("Last message: %(when)s, %(state)s.", **facts)
+
+
+def _inside_a_sentence(name: str) -> str:
+    """A name without its capital, unless it is written in capitals."""
+    return name if name.isupper() else name[:1].lower() + name[1:]
 
 
 def _notice_at(notice: Notice) -> datetime:

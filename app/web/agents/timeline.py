@@ -15,6 +15,7 @@ from app.queries.meter_trace import Cut, MeterTrace, Report
 from app.web.agents.situation import failure_shown
 from app.web.formats import moment, span, weekday
 from app.web.labels import ACK_TYPE, CHANNEL, NOTICE, NOTICE_TYPE, VERDICT, lane_name
+from app.web.wording import code_text
 
 # Shorter pauses are part of the same story.
 _GAP = timedelta(hours=1)
@@ -156,10 +157,11 @@ def _is_worth_telling(report: Report) -> bool:
 
 def _report(report: Report) -> Entry:
     title = gettext("Waits for an operator: %(system)s", system=lane_name(report.lane))
-    detail = report.hold_reason if report.state == "HELD" else report.last_error
-    return Entry(
-        report.settled_at or report.created_at, title, "fail", "warn", detail or "", rank=70
-    )
+    if report.state == "HELD" and report.hold_reason:
+        detail = code_text(report.hold_reason)
+    else:
+        detail = report.last_error or ""
+    return Entry(report.settled_at or report.created_at, title, "fail", "warn", detail, rank=70)
 
 
 def _notice(notice: Notice) -> Entry:
