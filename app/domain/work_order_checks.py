@@ -18,7 +18,7 @@ from app.domain.gsrn import is_valid_gsrn
 from app.domain.languages import Language
 from app.domain.meter_models import DEFAULT_METER_MODELS, MeterModelDef
 from app.domain.order_types import DEFAULT_ORDER_TYPES, OrderTypeDef
-from app.domain.reject_codes import RejectCode
+from app.domain.reject_codes import RejectCode, Severity
 from app.domain.revisions import Action
 
 
@@ -39,6 +39,10 @@ class WorkOrderFacts(Protocol):
     def gsrn(self) -> str: ...
     @property
     def physical_status(self) -> str | None: ...
+    @property
+    def point_type(self) -> str | None: ...
+    @property
+    def point_subtype(self) -> str | None: ...
     @property
     def required_model(self) -> str | None: ...
     @property
@@ -62,6 +66,8 @@ class CodeLists:
     order_types: Mapping[str, OrderTypeDef]
     models: Mapping[str, MeterModelDef]
     physical_statuses: frozenset[str]
+    point_types: frozenset[str] = frozenset(DATAHUB_CODES["AG"])
+    point_subtypes: frozenset[str] = frozenset(DATAHUB_CODES["AQ"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +152,13 @@ def _point_findings(
     if status is not None and status not in lists.physical_statuses:
         text = f"Physical status {status} is not in the code list."
         yield find(RejectCode.FIELD_INVALID, _STATUS_PATH, text)
+    # Nothing that we do depends on these two, so an unknown code stops no order.
+    if order.point_type is not None and order.point_type not in lists.point_types:
+        text = f"Metering point type {order.point_type} is not in the code list."
+        yield find(RejectCode.FIELD_INVALID, "MeteringPoint/Type", text, severity=Severity.WARN)
+    if order.point_subtype is not None and order.point_subtype not in lists.point_subtypes:
+        text = f"Metering point subtype {order.point_subtype} is not in the code list."
+        yield find(RejectCode.FIELD_INVALID, "MeteringPoint/SubType", text, severity=Severity.WARN)
     if status in CLOSED_STATUSES and not (kind is not None and kind.for_removal):
         text = f"The metering point has status {status}; only a removal may be ordered there."
         yield find(RejectCode.POINT_CLOSED, _STATUS_PATH, text)

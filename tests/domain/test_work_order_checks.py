@@ -35,6 +35,8 @@ def test_a_good_order_has_no_findings() -> None:
         ({"physical_status": "AE04"}, RejectCode.POINT_CLOSED, Severity.ERROR),
         ({"physical_status": "AE05"}, RejectCode.POINT_CLOSED, Severity.ERROR),
         ({"physical_status": "AE99"}, RejectCode.FIELD_INVALID, Severity.ERROR),
+        ({"point_type": "AG99"}, RejectCode.FIELD_INVALID, Severity.WARN),
+        ({"point_subtype": "AQ99"}, RejectCode.FIELD_INVALID, Severity.WARN),
         (
             {"window_to": datetime(2025, 12, 1, 8, tzinfo=UTC)},
             RejectCode.WINDOW_INVALID,
@@ -141,6 +143,8 @@ class Order:
     window_to: datetime | None = datetime(2025, 12, 1, 10, tzinfo=UTC)
     gsrn: str = "649999000000000013"
     physical_status: str | None = "AE01"
+    point_type: str | None = "AG01"
+    point_subtype: str | None = "AQ01"
     required_model: str | None = "6534"
     old_meter_number: str | None = "5530001"
     phases: int | None = 3
