@@ -7,8 +7,9 @@ from the whole set, walked by (time, id), and the same set gives the same answer
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 
 from app.domain.ack_checks import check_ack, effect_of
 from app.domain.ack_facts import AckEffect, AckFact, AckType, MeterFacts, OrderFacts, Reading
@@ -43,14 +44,9 @@ def derive_order_state(
     Plans (accepted, scheduled and so on) count only from the present partner and for the present
     revision; work counts from whomever did it.
     """
-    copies = sorted(set(acks), key=_arrival)
-    facts: dict[AckFact, AckFact] = {}
-    seen: set[str] = set()
+    facts: dict[tuple[object, ...], AckFact] = {}
     refused, repeated = [], []
-    for ack in copies:
-        if ack.ack_id in seen:
-            continue
-        seen.add(ack.ack_id)
+    for ack in _each_once(acks):
         if ack.effect is AckEffect.REFUSE:
             refused.append(ack.ack_id)
         elif facts.setdefault(_content(ack), ack) is not ack:
@@ -74,13 +70,26 @@ def keep_reporting(derived: Derived, current: str, reported_ack_id: str | None) 
     return WorkOrderState(current) if reported and counts else derived.state
 
 
-def _arrival(ack: AckFact) -> tuple[datetime, str, str]:
-    # The first copy to arrive stays the one that counts when others come after it; the last part
-    # only keeps the order fixed should one id ever come with two contents at the same instant.
-    return ack.received_at, ack.ack_id, repr(ack)
+def _each_once(acks: Iterable[AckFact]) -> list[AckFact]:
+    """One acknowledgement per id in order of arrival: the first copy stays the one that counts."""
+    first: dict[str, AckFact] = {}
+    for ack in acks:
+        known = first.setdefault(ack.ack_id, ack)
+        if known != ack and _arrival(ack) < _arrival(known):
+            first[ack.ack_id] = ack
+    return sorted(first.values(), key=lambda ack: (ack.received_at, ack.ack_id))
 
 
-def _content(ack: AckFact) -> AckFact:
-    """What an acknowledgement says, without its own name and the ways it took."""
-    at = ack.occurred_at
-    return replace(ack, ack_id="", reported_at=at, received_at=at, effect=AckEffect.APPLY)
+def _arrival(ack: AckFact) -> tuple[datetime, str]:
+    # The text decides only should one id ever come with two contents at the same instant.
+    return ack.received_at, repr(ack)
+
+
+# What an acknowledgement says, without its own name, the ways it took and what we thought of it.
+_content = attrgetter(
+    *(
+        field.name
+        for field in fields(AckFact)
+        if field.name not in {"ack_id", "reported_at", "received_at", "effect"}
+    )
+)
