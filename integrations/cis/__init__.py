@@ -1,0 +1,1 @@
+"""The customer information system (CIS): its XML files and the SFTP server they travel by."""
