@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from simulators.exchange import json_answer, problem
+from simulators.exchange import json_answer, parse_json, problem
 from simulators.faults import NO_FAULTS, Fate, FaultBox, FaultsInvalid, parse_faults
 from simulators.ledger import Ledger, LedgerError
 
@@ -71,7 +70,7 @@ class Control:
         if box is None:
             return _unknown_system()
         try:
-            box.put(parse_faults(json.loads(await request.read())))
+            box.put(parse_faults(parse_json(await request.read())))
         except FaultsInvalid as error:
             return problem(422, "These faults are not understood", detail=str(error))
         except ValueError as error:

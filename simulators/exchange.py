@@ -64,7 +64,7 @@ async def read_asked(request: web.Request, token: str) -> Asked:
     if not key or len(key) > 200:
         raise Refusal(problem(400, "Idempotency-Key is missing or longer than 200 characters"))
     try:
-        body = json.loads(await request.read())
+        body = parse_json(await request.read())
     except ValueError as error:
         raise Refusal(problem(400, "The body is not JSON", detail=str(error))) from None
     if not isinstance(body, dict):
@@ -72,7 +72,22 @@ async def read_asked(request: web.Request, token: str) -> Asked:
     return Asked(key, body, digest_of(body))
 
 
+def parse_json(data: bytes) -> Any:
+    """Strict JSON: no NaN, nothing nested beyond what Python can walk.
+
+    Raises: ValueError (it is not JSON).
+    """
+    try:
+        return json.loads(data, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
 def digest_of(body: Mapping[str, Any]) -> str:
     """SHA-256 of the object's canonical form: the order of its fields and spaces do not count."""
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

@@ -100,7 +100,7 @@ class Ledger:
             try:
                 await asyncio.to_thread(self._write, b"".join(lines))
             except OSError as error:
-                self._refuse(batch, error)
+                self._refuse(batch, LedgerError(f"{self.system}: {error.strerror}"))
                 continue
             for entry, line, (_, _, done) in zip(entries, lines, batch, strict=True):
                 self._starts.append(self._durable_bytes)
@@ -121,11 +121,11 @@ class Ledger:
             raise
 
     def _refuse(
-        self, batch: list[tuple[str, Entry, asyncio.Future[int] | None]], error: OSError
+        self, batch: list[tuple[str, Entry, asyncio.Future[int] | None]], error: LedgerError
     ) -> None:
         for _, _, done in batch:
             if done is not None and not done.done():
-                done.set_exception(LedgerError(f"{self.system}: {error.strerror}"))
+                done.set_exception(error)
 
     def _replay(self) -> int:
         """Hand every whole line to `remember`; the tail of a broken line was never answered."""

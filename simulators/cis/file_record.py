@@ -20,7 +20,7 @@ KEPT_MOST_CHARACTERS = 64_000
 class FileRecord:
     """The ledger of the file server.
 
-    Ledger: `put` (a file stands finished in the inbox), `return` (the first file of its name in
+    Ledger: `put` (a file in the inbox was closed under its final name, or got it), `return` (the first file of its name in
     returns), `repeat` (the same name and content again), `changed` (the same name with another
     content), `move` and `remove` (everything else).
     """
@@ -33,10 +33,12 @@ class FileRecord:
     async def catch_up(self) -> None:
         """Note what was returned when a crash came between the file and its entry."""
         for path in sorted((self._root / RETURNS).iterdir()):
-            if is_finished(path.name) and path.is_file() and not path.is_symlink():
-                facts = await asyncio.to_thread(read_returned, path)
-                if self._returned.get(path.name) != facts["sha256"]:
-                    await self.ledger.append("return", {"found_at_start": True, **facts})
+            if not is_finished(path.name) or path.is_symlink() or not path.is_file():
+                continue
+            known = self._returned.get(path.name)
+            if known is None or known != _measure(path)[1]:
+                kind = "return" if known is None else "changed"
+                await self.ledger.append(kind, {"found_at_start": True, **read_returned(path)})
 
     async def note_finished(self, path: Path) -> None:
         """A file got its last byte or its final name."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import itertools
-import json
 import secrets
 import time
 from collections import deque
@@ -15,7 +14,7 @@ from pathlib import Path
 from aiohttp import web
 
 from simulators.courier import Courier
-from simulators.exchange import json_answer
+from simulators.exchange import json_answer, parse_json
 from simulators.faults import FaultBox
 from simulators.ledger import Entry, Ledger
 from simulators.mail.addresses import ending_of
@@ -84,7 +83,7 @@ class MailProvider:
         if request.content_type != "application/json":
             return _errors(415, [{"message": "Content-Type should be application/json."}])
         try:
-            body = json.loads(await request.read())
+            body = parse_json(await request.read())
         except ValueError:
             return _errors(400, [{"message": "Bad Request", "field": None, "help": None}])
         wrong = check_send(body if isinstance(body, dict) else {})

@@ -31,7 +31,7 @@ def check_send(body: Mapping[str, Any]) -> list[Wrong]:
         if not isinstance(person, Mapping):
             wrong.append(_wrong(path, "Each personalization must be an object."))
             continue
-        wrong += _check_person(person, path, isinstance(body.get("subject"), str))
+        wrong += _check_person(person, path, _is_text(body.get("subject")))
         recipients += sum(len(_people(person, kind)) for kind in ("to", "cc", "bcc"))
     if recipients > RECIPIENTS_MOST:
         wrong.append(_wrong("personalizations", "There are more than 1000 recipients."))
@@ -92,8 +92,8 @@ def _check_person(person: Mapping[str, Any], path: str, subject_given: bool) -> 
             elif str(address).lower() in seen:
                 yield _wrong(f"{path}", "Each email address should be unique between to, cc, bcc.")
             seen.add(str(address).lower())
-    subject = person.get("subject")
-    if not isinstance(subject or "", str) or not (subject or subject_given):
+    own_subject = person.get("subject")
+    if not (_is_text(own_subject) or (own_subject is None and subject_given)):
         yield _wrong("subject", "The subject is required.")
     for name in ("custom_args", "substitutions"):
         yield from _check_texts(person.get(name), f"{path}.{name}")
@@ -134,6 +134,10 @@ def _check_headers(headers: object, path: str) -> list[Wrong]:
         for name in headers
         if str(name).lower() in RESERVED_HEADERS
     ]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 def _people(person: Mapping[str, Any], kind: str) -> list[Any]:

@@ -135,4 +135,8 @@ class SmsProvider:
             if self._live:
                 self._callbacks.plan(sms)
         elif entry["kind"] == "callback" and entry["done"]:
-            self._by_sid[entry["sid"]].told |= 1 << entry["step"]
+            sms = self._by_sid[entry["sid"]]
+            if self._live:
+                self._callbacks.note_told(sms, entry["step"])
+            else:
+                sms.told |= 1 << entry["step"]

@@ -39,14 +39,25 @@ class StatusCallbacks:
         await self._agenda.stop()
 
     def plan(self, sms: Sms) -> None:
-        """Have every status that was not told yet told at its time."""
+        """Have what was not told yet told at its time: the next status, or all when they are late.
+
+        Late ones overtake one another; the others wait until the one before was answered.
+        """
         if not sms.callback_url or sms.callbacks == "none":
             return
-        late = sms.callbacks == "late"
         for step, (_, at_s) in enumerate(sms.steps(self._usual)):
-            if not sms.told & 1 << step:
-                held_s = self._faults.draw_late_s() if late else 0.0
-                self._agenda.put(at_s + held_s, (sms, step, 1))
+            if sms.told & 1 << step:
+                continue
+            if sms.callbacks != "late":
+                self._agenda.put(at_s, (sms, step, 1))
+                return
+            self._agenda.put(at_s + self._faults.draw_late_s(), (sms, step, 1))
+
+    def note_told(self, sms: Sms, step: int) -> None:
+        """A status was told, or given up: go on with the next one."""
+        sms.told |= 1 << step
+        if sms.callbacks != "late":
+            self.plan(sms)
 
     async def _tell(self, item: tuple[Sms, int, int]) -> None:
         sms, step, attempt = item
@@ -72,9 +83,10 @@ class StatusCallbacks:
             "X-Twilio-Signature": sign(self._usual.auth_token, sms.callback_url, form),
         }
         body = urlencode(form).encode()
-        for _ in range(2 if sms.callbacks == "duplicate" else 1):
+        copies = 2 if sms.callbacks == "duplicate" else 1
+        for copy in range(1, copies + 1):
             answered, why = await self._courier.post(sms.callback_url, body, headers)
-            done = 200 <= answered < 300 or attempt == 2
+            done = copy == copies and (200 <= answered < 300 or attempt == 2)
             self._ledger.note(
                 "callback",
                 {

@@ -4,11 +4,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
+from simulators.ledger import Entry
 from simulators.sms.message import Sms
 from simulators.sms.parts import count_parts
 from simulators.watch.language import guess_language
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message that may be shown: cheap to sort, read only when it is."""
+
+    at_s: float
+    to: str
+    source: Sms | Entry
+    status: str
+
+    @classmethod
+    def of_sms(cls, sms: Sms, status: str) -> Arrival:
+        """A text message."""
+        return cls(sms.at_s, sms.to, sms, status)
+
+    @classmethod
+    def of_mail(cls, mail: Entry, status: str) -> Arrival:
+        """An e-mail, as its ledger entry."""
+        return cls(datetime.fromisoformat(mail["at"]).timestamp(), mail["to"], mail, status)
+
+    def letter(self) -> Letter:
+        """What the page shows of it."""
+        if isinstance(self.source, Sms):
+            return _letter_of_sms(self.source, self.status)
+        return _letter_of_mail(self.source, self.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +54,7 @@ class Letter:
     html_n: int | None
 
 
-def letter_of_sms(sms: Sms, status: str) -> Letter:
-    """A text message."""
+def _letter_of_sms(sms: Sms, status: str) -> Letter:
     encoding, parts = count_parts(sms.body)
     return Letter(
         kind="sms",
@@ -46,8 +71,7 @@ def letter_of_sms(sms: Sms, status: str) -> Letter:
     )
 
 
-def letter_of_mail(mail: dict[str, Any], status: str) -> Letter:
-    """An e-mail."""
+def _letter_of_mail(mail: Entry, status: str) -> Letter:
     name, address = mail["from_name"], mail["from"]
     return Letter(
         kind="mail",

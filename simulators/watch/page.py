@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from itertools import islice
 
 from aiohttp import web
 
 from simulators.mail.api import MailProvider
 from simulators.sms.api import SmsProvider
-from simulators.watch.letter import Letter, letter_of_mail, letter_of_sms
+from simulators.watch.letter import Arrival
 from simulators.watch.render import STATIC, Recipient, render_live, render_page
 
 SHOWN_MOST = 60
@@ -79,21 +80,22 @@ class WatchPage:
         return _file("watch.js", "text/javascript")
 
     def _render(self, wanted: str) -> str:
-        letters = [letter_of_sms(*one) for one in self._sms.newest(LOOKED_AT_MOST)]
-        letters += [letter_of_mail(*one) for one in self._mail.newest(LOOKED_AT_MOST)]
-        letters.sort(key=lambda letter: letter.at, reverse=True)
-        shown = [one for one in letters if wanted in one.to.lower()] if wanted else letters
-        return render_live(shown[:SHOWN_MOST], _recipients(letters), wanted)
+        arrivals = [Arrival.of_sms(*one) for one in self._sms.newest(LOOKED_AT_MOST)]
+        arrivals += [Arrival.of_mail(*one) for one in self._mail.newest(LOOKED_AT_MOST)]
+        arrivals.sort(key=lambda arrival: arrival.at_s, reverse=True)
+        shown = (one for one in arrivals if wanted in one.to.lower())
+        letters = [one.letter() for one in islice(shown, SHOWN_MOST)]
+        return render_live(letters, _recipients(arrivals), wanted)
 
 
-def _recipients(letters: list[Letter]) -> list[Recipient]:
-    counts = Counter(letter.to for letter in letters)
-    newest: dict[str, Letter] = {}
-    for letter in letters:
-        newest.setdefault(letter.to, letter)
+def _recipients(arrivals: list[Arrival]) -> list[Recipient]:
+    counts = Counter(arrival.to for arrival in arrivals)
+    newest: dict[str, Arrival] = {}
+    for arrival in arrivals:
+        newest.setdefault(arrival.to, arrival)
         if len(newest) == PEOPLE_MOST:
             break
-    return [Recipient(address, counts[address], letter) for address, letter in newest.items()]
+    return [Recipient(to, counts[to], arrival.letter()) for to, arrival in newest.items()]
 
 
 def _wanted(request: web.Request) -> str:

@@ -221,7 +221,9 @@ def ended_orders(tiedolla: Listener) -> set[str]:
 def unanswered(rehearsal: RunningRehearsal) -> set[str]:
     """Reports that Tiedolla has not taken yet."""
     made = {one["ack_id"] for one in rehearsal.ledger("installer", "ack")}
-    return made - {one["ack_id"] for one in rehearsal.ledger("installer", "ack_answer") if one["done"]}
+    return made - {
+        one["ack_id"] for one in rehearsal.ledger("installer", "ack_answer") if one["done"]
+    }
 
 
 def wait_for_ending(tiedolla: Listener, number: int) -> list[dict[str, Any]]:

@@ -71,9 +71,7 @@ def test_a_wrong_token_is_refused(shared: RunningRehearsal) -> None:
 
 def test_many_at_once_with_one_key_are_one_order(shared: RunningRehearsal) -> None:
     with ThreadPoolExecutor(16) as pool:
-        answers = list(
-            pool.map(lambda _: post_order(shared, make_order(8)).status_code, range(16))
-        )
+        answers = list(pool.map(lambda _: post_order(shared, make_order(8)).status_code, range(16)))
     assert sorted(answers) == [200] * 15 + [201]
     assert len(orders_in_ledger(shared, 8)) == 1
 
