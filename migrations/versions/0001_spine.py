@@ -109,6 +109,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_delivery_receipt_attempt_id", "delivery_receipt", ["attempt_id"], unique=False
     )
+    op.create_index(
+        "ix_delivery_receipt_waiting",
+        "delivery_receipt",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("verdict = 'WAITING'"),
+    )
     op.create_table(
         "drainer",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -160,6 +167,13 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_inbound_message_received_at", "inbound_message", ["received_at"], unique=False
+    )
+    op.create_index(
+        "ix_inbound_message_refused",
+        "inbound_message",
+        ["source"],
+        unique=False,
+        postgresql_where=sa.text("state = 'REJECTED' AND quarantined_at IS NULL"),
     )
     op.create_index(
         "ix_inbound_message_waiting",
@@ -324,6 +338,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("dedupe_key", name=op.f("uq_notice_dedupe_key")),
     )
     op.create_index("ix_notice_contact_id", "notice", ["contact_id"], unique=False)
+    op.create_index(
+        "ix_notice_created_at", "notice", ["created_at"], unique=False, postgresql_using="brin"
+    )
     op.create_index("ix_notice_gsrn", "notice", ["gsrn", "created_at"], unique=False)
     op.create_index("ix_notice_order_id", "notice", ["order_id"], unique=False)
     op.create_index(op.f("ix_notice_provider_ref"), "notice", ["provider_ref"], unique=False)
@@ -850,6 +867,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_notice_provider_ref"), table_name="notice")
     op.drop_index("ix_notice_order_id", table_name="notice")
     op.drop_index("ix_notice_gsrn", table_name="notice")
+    op.drop_index("ix_notice_created_at", table_name="notice", postgresql_using="brin")
     op.drop_index("ix_notice_contact_id", table_name="notice")
     op.drop_table("notice")
     op.drop_index("ix_metering_point_municipality_code", table_name="metering_point")
@@ -870,12 +888,22 @@ def downgrade() -> None:
         table_name="inbound_message",
         postgresql_where=sa.text("state = 'STORED'"),
     )
+    op.drop_index(
+        "ix_inbound_message_refused",
+        table_name="inbound_message",
+        postgresql_where=sa.text("state = 'REJECTED' AND quarantined_at IS NULL"),
+    )
     op.drop_index("ix_inbound_message_received_at", table_name="inbound_message")
     op.drop_index("ix_inbound_message_message_id", table_name="inbound_message")
     op.drop_index("ix_inbound_message_business_key", table_name="inbound_message")
     op.drop_table("inbound_message")
     op.drop_table("file_sighting")
     op.drop_table("drainer")
+    op.drop_index(
+        "ix_delivery_receipt_waiting",
+        table_name="delivery_receipt",
+        postgresql_where=sa.text("verdict = 'WAITING'"),
+    )
     op.drop_index("ix_delivery_receipt_attempt_id", table_name="delivery_receipt")
     op.drop_table("delivery_receipt")
     op.drop_table("customer")
