@@ -20,7 +20,7 @@ PIN := $(RUN) -m uv pip compile --quiet --generate-hashes --no-emit-index-url --
 	--python-version 3.11
 
 CATALOGUES := $(wildcard app/translations/*/LC_MESSAGES/*.po)
-COMPILED := $(CATALOGUES:.po=.mo)
+TEXTS := $(VENV)/.translations
 
 N ?= 50
 SEED ?= 1
@@ -34,7 +34,7 @@ help: ## List the targets.
 venv: $(READY) ## Make the virtual environment with what the product runs on.
 
 .PHONY: demo
-demo: $(READY) $(COMPILED) ## Run everything on this machine, with simulated outside systems.
+demo: $(READY) $(TEXTS) ## Run everything on this machine, with simulated outside systems.
 	@exec $(RUN) -m deploy.demo --stop-with-parent
 
 .PHONY: demo-clean
@@ -42,7 +42,7 @@ demo-clean: $(READY) ## Remove the demo's data.
 	@$(RUN) -m deploy.demo --clean
 
 .PHONY: test
-test: $(READY_DEV) $(COMPILED) ## Run the tests on a private PostgreSQL and Valkey.
+test: $(READY_DEV) $(TEXTS) ## Run the tests on a private PostgreSQL and Valkey.
 	$(RUN) -m pytest
 
 .PHONY: sure
@@ -74,7 +74,7 @@ migrations: $(READY_DEV) ## Check that the migrations make what the models say.
 	$(RUN) -m deploy.with_servers sh -c '$(RUN) -m flask db upgrade && $(RUN) -m flask db check'
 
 .PHONY: translations
-translations: $(READY_DEV) $(COMPILED) ## Check that Finnish and Swedish are complete.
+translations: $(READY_DEV) $(TEXTS) ## Check that Finnish and Swedish are complete.
 	$(RUN) -m app.web.translations check
 
 .PHONY: bench
@@ -90,7 +90,7 @@ assets: ## Build the style sheet and script; the results are committed.
 	cd app/static && npm ci && npm run build
 
 .PHONY: screenshots
-screenshots: $(READY_DEV) $(COMPILED) ## Take the README's screenshots again; needs Chromium.
+screenshots: $(READY_DEV) $(TEXTS) ## Take the README's screenshots again; needs Chromium.
 	$(RUN) -m docs.screenshots
 
 .PHONY: lock
@@ -113,6 +113,6 @@ $(READY_DEV): requirements-dev.txt $(READY)
 	$(PIP) -r requirements-dev.txt
 	@touch $@
 
-%.mo: %.po | $(READY)
-	$(RUN) -m babel.messages.frontend --quiet compile --input-file $< --output-file $@ \
-		--locale $(notdir $(patsubst %/LC_MESSAGES/,%,$(dir $<)))
+$(TEXTS): $(CATALOGUES) | $(READY)
+	$(RUN) -m app.web.translations compile
+	@touch $@
