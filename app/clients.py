@@ -12,6 +12,8 @@ from app.domain import lanes
 from app.models.partner import Partner
 from app.settings import Settings
 from integrations.billing.client import BillingClient
+from integrations.cis.client import CisReturnsClient
+from integrations.cis.sftp_inbox import CisSftp, SftpInbox
 from integrations.dms.client import DmsClient
 from integrations.installer.client import InstallerClient
 from integrations.nis.client import NisClient
@@ -43,15 +45,13 @@ def close_clients(loop: asyncio.AbstractEventLoop) -> None:
     _clients.clear()
 
 
-def cis_inbox(settings: Settings):
+def cis_inbox(settings: Settings) -> SftpInbox:
     """The CIS's folders on the SFTP server."""
-    from integrations.cis.sftp_inbox import SftpInbox
     return SftpInbox(cis_sftp(settings))
 
 
-def cis_sftp(settings: Settings):
+def cis_sftp(settings: Settings) -> CisSftp:
     """Where the CIS's SFTP server is and how we know that it is the right one."""
-    from integrations.cis.sftp_inbox import CisSftp
     return CisSftp(
         host=settings.cis_sftp_host,
         port=settings.cis_sftp_port,
@@ -126,6 +126,7 @@ def _target(settings: Settings, base_url: str, token: str) -> HttpTarget:
 
 
 _BUILD: dict[str, Callable[[Settings], Client]] = {
+    lanes.CIS: lambda s: CisReturnsClient(cis_sftp(s)),
     lanes.NIS: lambda s: NisClient(_target(s, s.nis_url, s.nis_token.get_secret_value())),
     lanes.DMS: lambda s: DmsClient(_target(s, s.dms_url, s.dms_token.get_secret_value())),
     lanes.BILLING: lambda s: BillingClient(

@@ -6,7 +6,6 @@ in the processing folder, a stored one that was not archived is recognised by it
 
 from __future__ import annotations
 
-import posixpath
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -23,7 +22,14 @@ from app.domain.lanes import INTAKE
 from app.doorbell import ring_after_commit
 from app.services import alarms, inbound, rejects, runs, sightings
 from app.settings import Settings
-from integrations.cis.sftp_inbox import ClaimLost, FileChanged, RemoteFile, SftpInbox
+from integrations.cis.sftp_inbox import (
+    ClaimLost,
+    FileChanged,
+    FileGone,
+    FileTooLarge,
+    RemoteFile,
+    SftpInbox,
+)
 from integrations.outcomes import CallError
 
 log = structlog.get_logger()
@@ -83,10 +89,9 @@ def _poll(settings: Settings, lease: int, trigger: str) -> None:
                 timedelta(seconds=settings.cis_quiet_s),
             )
         for file in files:
-            if file.size > settings.cis_file_max_bytes and file.name in rested:
-                _claim_and(poll, file, _quarantine_by_size)
-            elif file.name in rested:
-                _claim_and(poll, file, _take)
+            if file.name in rested:
+                _claim(poll, file)
+        _quarantine_refused(poll)
         _alarm(None)
     except CallError as error:
         log.warning("cis_sftp_failed", error=type(error).__name__, why=error.why)
@@ -96,13 +101,23 @@ def _poll(settings: Settings, lease: int, trigger: str) -> None:
         inbox.close()
 
 
-def _claim_and(poll: _Poll, file: RemoteFile, act: object) -> None:
+def _claim(poll: _Poll, file: RemoteFile) -> None:
     try:
-        claimed = poll.inbox.claim(file.name)
+        name = poll.inbox.claim(file.name)
     except ClaimLost:
+        # Another poller was faster, or the CIS took the file back.
         return
-    mine = RemoteFile(name=claimed, size=file.size, mtime=file.mtime)
-    (_quarantine_by_size if act is _quarantine_by_size else _take)(poll, mine)
+    _take(poll, RemoteFile(name, file.size, file.mtime))
+
+
+def _quarantine_refused(poll: _Poll) -> None:
+    """Move on what the second stage could not read, so that the CIS's people find it there."""
+    with transaction() as session:
+        refused = inbound.refused_files(session, SOURCE)
+    for message_id, remote_name in refused:
+        poll.inbox.quarantine_archived(remote_name)
+        with transaction() as session:
+            inbound.note_quarantined(session, message_id, datetime.now(UTC))
 
 
 def _take(poll: _Poll, file: RemoteFile) -> None:
@@ -111,13 +126,17 @@ def _take(poll: _Poll, file: RemoteFile) -> None:
         _quarantine_by_size(poll, file)
         return
     started_at = datetime.now(UTC)
-    name = posixpath.basename(file.name)
+    name = file.name
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
         try:
             # The network comes before the transaction, never inside it.
             for chunk in poll.inbox.fetch(file.name):
                 spool.write(chunk)
-        except FileChanged as error:
+        except FileTooLarge:
+            _quarantine_by_size(poll, file)
+            return
+        except (FileChanged, FileGone) as error:
+            # It stays in processing, where the next poll finds it.
             _step(poll, "fetch", "CHANGED", name, started_at, error.why)
             return
         spool.seek(0)
@@ -149,13 +168,16 @@ def _take(poll: _Poll, file: RemoteFile) -> None:
             if stored.new:
                 ring_after_commit(INTAKE)
     _count(poll, outcome)
-    poll.inbox.archive(file.name)
+    remote_name = poll.inbox.archive(file.name)
+    if remote_name is not None:
+        with transaction() as session:
+            inbound.note_archived(session, stored.id, remote_name)
 
 
 def _quarantine_by_size(poll: _Poll, file: RemoteFile) -> None:
     """A file above the limit is put aside unread; the record and the CIS's answer come first."""
     started_at = datetime.now(UTC)
-    name = posixpath.basename(file.name)
+    name = file.name
     with transaction() as session:
         run_id = _run(session, poll)
         rejects.reject_unread_file(

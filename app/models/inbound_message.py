@@ -21,6 +21,11 @@ class InboundMessage(Model):
         Index("ix_inbound_message_received_at", "received_at"),
         Index("ix_inbound_message_message_id", "source", "message_id"),
         Index("ix_inbound_message_business_key", "business_key"),
+        Index(
+            "ix_inbound_message_refused",
+            "source",
+            postgresql_where=text("state = 'REJECTED' AND quarantined_at IS NULL"),
+        ),
     )
 
     id: Mapped[Id]

@@ -264,6 +264,35 @@ def reopen(session: Session, kind: str, business_keys: Sequence[str], reason: st
     return len(result.all())
 
 
+def note_archived(session: Session, message_id: int, remote_name: str) -> None:
+    """Remember under which name the source's server keeps the file; the first one stays."""
+    session.execute(
+        update(InboundMessage)
+        .where(InboundMessage.id == message_id, InboundMessage.remote_name.is_(None))
+        .values(remote_name=remote_name)
+    )
+
+
+def refused_files(session: Session, source: str) -> list[tuple[int, str]]:
+    """Archived files of which nothing could be taken and that still lie in the archive."""
+    rows = session.execute(
+        select(InboundMessage.id, InboundMessage.remote_name).where(
+            InboundMessage.source == source,
+            InboundMessage.state == "REJECTED",
+            InboundMessage.remote_name.is_not(None),
+            InboundMessage.quarantined_at.is_(None),
+        )
+    ).all()
+    return [(row.id, str(row.remote_name)) for row in rows]
+
+
+def note_quarantined(session: Session, message_id: int, now: datetime) -> None:
+    """The file lies in the quarantine now."""
+    session.execute(
+        update(InboundMessage).where(InboundMessage.id == message_id).values(quarantined_at=now)
+    )
+
+
 def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Regroup whatever sizes arrive into pieces of CHUNK_BYTES."""
     buffer = bytearray()

@@ -1,0 +1,107 @@
+"""Orders per second from a stored file to the outbox, and the bare reading of the same file."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from lxml import etree
+from sqlalchemy import func, select, text
+
+from app.db import db, transaction
+from app.factory import create_app
+from app.models import OutboxItem, WorkOrder
+from app.services import inbound
+from bench.report import row
+from simulators.cis.master_data import write_master_data
+from simulators.cis.work_orders import Wish, write_work_orders
+from simulators.cis.world import make_points
+from workers.intake import KIND, interpret_files
+
+ROOT = Path(__file__).resolve().parent.parent
+XSD = ROOT / "integrations" / "cis" / "schema" / "work-order-1.xsd"
+NAMESPACE = "{urn:tiedolla:cis:work-order:1}"
+
+
+def main(count: int) -> list[dict[str, Any]]:
+    """Measure; the points are known before, as they are where the CIS sends its master data."""
+    app = create_app()
+    settings = app.extensions["tiedolla_settings"]
+    now = datetime.now(UTC)
+    with tempfile.TemporaryDirectory() as folder, app.app_context():
+        master, orders = Path(folder) / "master.xml", Path(folder) / "orders.xml"
+        write_master_data(master, make_points(1, 1, count), 1, now)
+        write_work_orders(orders, make_points(1, 1, count), Wish("MVM", "NEW", 1, "B-"), now)
+        _store(master)
+        interpret_files(settings, 1, "bench")
+        with db.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").execute(
+                text("VACUUM ANALYZE")
+            )
+        floor_s = _bare_reading(orders)
+        before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        started, cpu = time.perf_counter(), time.process_time()
+        _store(orders)
+        interpret_files(settings, 1, "bench")
+        took_s = time.perf_counter() - started
+        cpu_us = (time.process_time() - cpu) / count * 1e6
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        size_mb = orders.stat().st_size / 1e6
+        _check(count)
+        again = time.perf_counter()
+        with transaction() as session:
+            session.execute(text("UPDATE inbound_message SET state = 'STORED' WHERE id = 2"))
+        interpret_files(settings, 1, "bench")
+        again_s = time.perf_counter() - again
+    note = f"{count:,} orders, {size_mb:.0f} MB, {took_s:.1f} s"
+    return [
+        row("intake: file to outbox", count / took_s, "orders/s", ">= 5,000", note),
+        row("intake: memory at its peak", peak_mb, "MB", "< 150", f"{before_mb:.0f} MB before"),
+        row("intake: CPU of our process", cpu_us, "us/order"),
+        row("intake: bare lxml + XSD", count / floor_s, "orders/s", "", "floor, same file"),
+        row("intake: times the floor", took_s / floor_s, "x"),
+        row("intake: the same file again", again_s / took_s, "x the first time"),
+    ]
+
+
+def _store(path: Path) -> None:
+    with path.open("rb") as file, transaction() as session:
+        inbound.store(
+            session,
+            source="cis",
+            kind=KIND,
+            name=path.name,
+            chunks=iter(lambda: file.read(1 << 20), b""),
+            now=datetime.now(UTC),
+        )
+
+
+def _bare_reading(path: Path) -> float:
+    """What reading alone costs: iterparse and the XSD on each order, rows thrown away."""
+    schema = etree.XMLSchema(etree.parse(str(XSD)))
+    started = time.perf_counter()
+    for _, element in etree.iterparse(BytesIO(path.read_bytes()), tag=NAMESPACE + "WorkOrder"):
+        schema.validate(element)
+        element.clear()
+        while element.getprevious() is not None:
+            del element.getparent()[0]
+    return time.perf_counter() - started
+
+
+def _check(count: int) -> None:
+    with transaction() as session:
+        orders = session.scalar(select(func.count()).select_from(WorkOrder))
+        items = session.scalar(select(func.count()).select_from(OutboxItem))
+    if (orders, items) != (count, count):
+        raise SystemExit(f"expected {count} orders and items, found {orders} and {items}")
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(int(sys.argv[1]))))

@@ -1,0 +1,242 @@
+"""A poll takes files that have come to rest, byte for byte, once, whatever happens in between."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text
+
+from app.db import db, transaction
+from app.models import Alarm, InboundMessage, OutboxItem, Run
+from app.services import inbound
+from app.settings import Settings
+from integrations.cis.sftp_inbox import SftpInbox
+from tests.servers import SftpServer
+from workers.intake import interpret_files
+from workers.poll_cis import poll_cis
+
+BODY = b"<WorkOrderMessage xmlns='urn:tiedolla:cis:work-order:1'/>" + bytes(range(256)) * 5000
+
+
+def test_a_file_is_stored_byte_for_byte_and_archived(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    _put(sshd, "orders.xml", BODY)
+    with app.app_context():
+        _poll_twice(settings)
+        with transaction() as session:
+            message = session.scalars(select(InboundMessage)).one()
+            assert (message.name, message.state) == ("orders.xml", "STORED")
+            assert message.size_bytes == len(BODY)
+            assert message.remote_name == "orders.xml"
+            message_id = message.id
+        assert b"".join(inbound.read_chunks(db.engine, message_id)) == BODY
+    assert _tree(sshd) == {"archive/orders.xml"}
+
+
+def test_a_growing_file_is_left_alone_until_it_rests(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    with app.app_context():
+        for size in (10, 20, 30):
+            _put(sshd, "orders.xml", BODY[:size])
+            poll_cis(settings, 1, "test")
+            assert _tree(sshd) == {"inbox/orders.xml"}
+        poll_cis(settings, 1, "test")
+        assert _tree(sshd) == {"archive/orders.xml"}
+
+
+def test_the_quiet_time_counts_from_the_last_change(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    patient = settings.model_copy(update={"cis_quiet_s": 3600.0})
+    _put(sshd, "orders.xml", BODY)
+    with app.app_context():
+        _poll_twice(patient)
+        assert _tree(sshd) == {"inbox/orders.xml"}
+
+
+def test_unfinished_hidden_and_linked_files_are_not_touched(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    _put(sshd, "half.xml.tmp", BODY)
+    _put(sshd, ".hidden.xml", BODY)
+    (sshd.folder("inbox") / "link.xml").symlink_to("/etc/passwd")
+    (sshd.folder("inbox") / "folder.xml").mkdir()
+    before = _tree(sshd)
+    with app.app_context():
+        _poll_twice(settings)
+        with transaction() as session:
+            assert session.scalars(select(InboundMessage)).all() == []
+            assert session.scalars(select(Run)).all() == []
+    assert _tree(sshd) == before
+
+
+def test_the_same_bytes_under_another_name_are_stored_once(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    with app.app_context():
+        for name in ("first.xml", "second.xml", "first.xml"):
+            _put(sshd, name, BODY)
+            _poll_twice(settings)
+        with transaction() as session:
+            assert [m.name for m in session.scalars(select(InboundMessage))] == ["first.xml"]
+    archived = sorted(_tree(sshd))
+    assert len(archived) == 3
+    assert {"archive/first.xml", "archive/second.xml"} < set(archived)
+
+
+def test_a_death_after_the_claim_loses_nothing(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    (sshd.folder("processing") / "orders.xml").write_bytes(BODY)
+    with app.app_context():
+        poll_cis(settings, 1, "test")
+        with transaction() as session:
+            assert session.scalars(select(InboundMessage.size_bytes)).one() == len(BODY)
+    assert _tree(sshd) == {"archive/orders.xml"}
+
+
+def test_a_death_after_storing_archives_without_storing_twice(
+    app: Flask, sshd: SftpServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def _die(*_args: Any) -> str:
+        raise KeyboardInterrupt
+
+    _put(sshd, "orders.xml", BODY)
+    with app.app_context():
+        poll_cis(settings, 1, "test")
+        with monkeypatch.context() as patch:
+            patch.setattr(SftpInbox, "archive", _die)
+            with pytest.raises(KeyboardInterrupt):
+                poll_cis(settings, 1, "test")
+        assert _tree(sshd) == {"processing/orders.xml"}
+        poll_cis(settings, 1, "test")
+        with transaction() as session:
+            assert len(session.scalars(select(InboundMessage)).all()) == 1
+    assert _tree(sshd) == {"archive/orders.xml"}
+
+
+def test_a_huge_file_is_quarantined_unread_with_an_answer_for_the_cis(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    huge = sshd.folder("inbox") / "huge.xml"
+    huge.touch()
+    os.truncate(huge, 1024**3)
+    _put(sshd, "orders.xml", BODY)
+    with app.app_context():
+        _poll_twice(settings)
+        with transaction() as session:
+            rows = {
+                m.name: (m.state, m.reason_code) for m in session.scalars(select(InboundMessage))
+            }
+            assert rows == {
+                "huge.xml": ("REJECTED", "FILE_TOO_LARGE"),
+                "orders.xml": ("STORED", None),
+            }
+            reject = session.scalars(select(OutboxItem).where(OutboxItem.lane == "cis")).one()
+            assert reject.payload["entries"][0]["code"] == "FILE_TOO_LARGE"
+            stored = session.scalar(text("SELECT count(*) FROM inbound_chunk"))
+            assert stored == 2
+    assert _tree(sshd) == {"quarantine/huge.xml", "archive/orders.xml"}
+
+
+def test_a_file_that_the_second_stage_refuses_ends_in_the_quarantine(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    _put(sshd, "nonsense.xml", b"this is no XML")
+    with app.app_context():
+        _poll_twice(settings)
+        interpret_files(settings, 1, "test")
+        poll_cis(settings, 1, "test")
+    assert _tree(sshd) == {"quarantine/nonsense.xml"}
+
+
+def test_names_with_tricks_become_plain_names_and_lose_nothing(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    tricks = ("..%2f..%2fetc%2fpasswd.xml", "$(reboot).xml", "a'b\"c;d.xml", "back\\slash.xml")
+    for number, name in enumerate((*tricks, "ääkköset öinen.xml")):
+        _put(sshd, name, BODY + str(number).encode())
+    with app.app_context():
+        _poll_twice(settings)
+        with transaction() as session:
+            names = session.scalars(select(InboundMessage.name)).all()
+    assert len(names) == 5
+    assert "ääkköset öinen.xml" in names
+    assert not any(letter in name for name in names for letter in "$'\"\\;/")
+    assert _tree(sshd) == {f"archive/{name}" for name in names}
+
+
+def test_another_host_key_stops_the_poll_and_raises_an_alarm(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    other = "ssh-ed25519 " + "AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
+    _put(sshd, "orders.xml", BODY)
+    with app.app_context():
+        _poll_twice(settings.model_copy(update={"cis_sftp_host_key": other}))
+        assert "host key" in _open_alarm()
+        assert _tree(sshd) == {"inbox/orders.xml"}
+        _poll_twice(settings)
+        assert _open_alarm() == ""
+        assert _tree(sshd) == {"archive/orders.xml"}
+
+
+def test_a_frozen_server_does_not_hold_the_poll(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    _put(sshd, "orders.xml", BODY)
+    hasty = settings.model_copy(update={"http_total_s": 1.0, "http_connect_s": 1.0})
+    os.kill(sshd.pid, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        with app.app_context():
+            poll_cis(hasty, 1, "test")
+            assert time.monotonic() - started < 8
+            assert _open_alarm().startswith("Retryable")
+    finally:
+        os.kill(sshd.pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def settings(app: Flask, sshd: SftpServer) -> Settings:
+    base: Settings = app.extensions["tiedolla_settings"]
+    return base.model_copy(
+        update={
+            "cis_sftp_host": sshd.host,
+            "cis_sftp_port": sshd.port,
+            "cis_sftp_user": sshd.user,
+            "cis_sftp_key_file": Path(sshd.private_key_file),
+            "cis_sftp_host_key": sshd.host_key,
+            "cis_quiet_s": 0.0,
+        }
+    )
+
+
+def _put(sshd: SftpServer, name: str, body: bytes) -> None:
+    (sshd.folder("inbox") / name).write_bytes(body)
+
+
+def _poll_twice(settings: Settings) -> None:
+    poll_cis(settings, 1, "test")
+    poll_cis(settings, 1, "test")
+
+
+def _tree(sshd: SftpServer) -> set[str]:
+    return {
+        f"{folder}/{path.name}"
+        for folder in ("inbox", "processing", "archive", "quarantine")
+        for path in sshd.folder(folder).iterdir()
+    }
+
+
+def _open_alarm() -> str:
+    with transaction() as session:
+        query = select(Alarm.detail).where(Alarm.kind == "CIS_SFTP", Alarm.closed_at.is_(None))
+        return session.scalars(query).one_or_none() or ""

@@ -1,0 +1,174 @@
+"""Interprets stored acknowledgements one by one, each in a transaction of its own."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db import db, is_connection_lost, transaction, try_session_lock
+from app.domain.lanes import ACKS
+from app.doorbell import ring
+from app.models.inbound_message import InboundMessage
+from app.services import acks, inbound, runs
+from app.services.ack_receipt import KIND
+from app.services.acks import Interpreted
+from app.settings import Settings
+
+log = structlog.get_logger()
+
+_ACKS_SPACE = 7_403_006
+_BATCH_COUNT = 200
+# A worker that is told to stop finishes its job first, so a job must not last for ever.
+_JOB_COUNT = 5_000
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One drain of the lane at work."""
+
+    lease: int
+    trigger: str
+    run_id: int | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def interpret_acks(settings: Settings, lease: int, trigger: str) -> None:
+    """Interpret what waits, oldest first, until nothing is left or enough is done for one job.
+
+    A fault of ours postpones the one message and lets the next pass; the database going away ends
+    the job, and the dispatcher rings again.
+    """
+    del settings
+    with db.engine.connect() as connection:
+        guard = connection.execution_options(isolation_level="AUTOCOMMIT")
+        # Two at once would only wait for each other's orders and for the register.
+        if not try_session_lock(guard, _ACKS_SPACE, 1):
+            return
+        try:
+            _read_all(_Reading(lease, trigger))
+        finally:
+            # Closing a pooled connection would keep the lock; this one goes for good.
+            guard.invalidate()
+
+
+def _read_all(reading: _Reading) -> None:
+    error: str | None = None
+    done = 0
+    try:
+        while done < _JOB_COUNT:
+            ids = _waiting()
+            if not ids:
+                return
+            for message_id in ids:
+                _read_one(reading, message_id)
+            done += len(ids)
+        ring(ACKS)
+    except Exception as caught:
+        error = type(caught).__name__
+        raise
+    finally:
+        _finish(reading, error)
+
+
+def _waiting() -> list[int]:
+    with transaction() as session:
+        waiting = inbound.waiting(session, KIND, datetime.now(UTC), limit=_BATCH_COUNT)
+        return [message.id for message in waiting]
+
+
+def _read_one(reading: _Reading, message_id: int) -> None:
+    started = time.monotonic()
+    now = datetime.now(UTC)
+    try:
+        with transaction() as session:
+            message = _lock(session, message_id)
+            if message is None:
+                return
+            run_id = _run(session, reading, now)
+            told = acks.interpret(session, message, now, run_id)
+            runs.add_steps(session, run_id, [_step(message, told, now, started)])
+    except Exception as error:
+        if is_connection_lost(error):
+            raise
+        log.exception("ack_not_interpreted", message=message_id)
+        _postpone(reading, message_id, error, now)
+        return
+    reading.run_id = run_id
+    reading.counts[told.outcome] += 1
+
+
+def _lock(session: Session, message_id: int) -> InboundMessage | None:
+    return session.execute(
+        select(InboundMessage)
+        .where(InboundMessage.id == message_id, InboundMessage.state == "STORED")
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+
+
+def _run(session: Session, reading: _Reading, now: datetime) -> int:
+    """The run of this drain; it is kept in mind only once its first work has committed."""
+    if reading.run_id is not None:
+        return reading.run_id
+    return runs.start_run(session, "acks", reading.trigger, now, lease=reading.lease)
+
+
+def _step(
+    message: InboundMessage, told: Interpreted, now: datetime, started: float
+) -> runs.StepRow:
+    return runs.StepRow(
+        name="acknowledgement",
+        state=told.outcome,
+        keys=told.keys,
+        started_at=now,
+        duration_ms=round((time.monotonic() - started) * 1000),
+        detail=f"message {message.id}: {told.detail}",
+        error_class=told.error_class,
+    )
+
+
+def _postpone(reading: _Reading, message_id: int, error: Exception, now: datetime) -> None:
+    """Our fault: try again later, or leave it to a person; the next one goes on."""
+    name = type(error).__name__
+    with transaction() as session:
+        run_id = _run(session, reading, now)
+        state = inbound.postpone(session, message_id, name, now)
+        step = runs.StepRow(
+            name="acknowledgement",
+            state="HELD" if state == "HELD" else "POSTPONED",
+            keys=tuple(_keys(session, message_id)),
+            started_at=now,
+            detail=f"message {message_id} could not be interpreted",
+            error_class=name,
+        )
+        runs.add_steps(session, run_id, [step])
+    reading.run_id = run_id
+    reading.counts["POSTPONED"] += 1
+
+
+def _keys(session: Session, message_id: int) -> Iterable[str]:
+    message = session.get_one(InboundMessage, message_id)
+    return [key for key in (message.business_key, message.message_id) if key]
+
+
+def _finish(reading: _Reading, error: str | None) -> None:
+    if reading.run_id is None:
+        return
+    counts = reading.counts
+    bad = counts["REJECTED"] + counts["REFUSED"] + counts["POSTPONED"] + counts["WAITING"]
+    state = "FAILED" if error else "PARTLY" if bad else "OK"
+    try:
+        with transaction() as session:
+            runs.finish_run(
+                session, reading.run_id, state, datetime.now(UTC), counts=dict(counts), error=error
+            )
+    except Exception:
+        # The run stays RUNNING under a lease; the dispatcher closes it as killed.
+        log.exception("run_not_finished", lane=ACKS, run=reading.run_id)

@@ -1,0 +1,48 @@
+"""The receipts lane: carries what the providers reported into the ledger, until nothing waits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from app.db import transaction
+from app.services import delivery_receipts, runs
+from app.services.delivery_receipts import AppliedReceipt
+from app.services.notice_items import notice_key
+from app.settings import Settings
+
+_BATCH = 1000
+
+
+def apply_receipts(settings: Settings, lease: int, trigger: str) -> Counter[str]:
+    """Apply every report that waits; returns how many got which verdict."""
+    counts: Counter[str] = Counter()
+    run_id: int | None = None
+    while True:
+        now = datetime.now(UTC)
+        with transaction() as session:
+            applied = delivery_receipts.apply_waiting(session, _BATCH, now)
+            if not applied:
+                break
+            if run_id is None:
+                run_id = runs.start_run(session, "apply receipts", trigger, now, lease=lease)
+            runs.add_steps(session, run_id, (_step(receipt, now) for receipt in applied))
+            counts.update(receipt.verdict for receipt in applied)
+    if run_id is not None:
+        with transaction() as session:
+            runs.finish_run(session, run_id, "OK", datetime.now(UTC), counts=dict(counts))
+    return counts
+
+
+def _step(receipt: AppliedReceipt, now: datetime) -> runs.StepRow:
+    keys = [receipt.provider_ref] if receipt.provider_ref else []
+    if receipt.notice_id is not None:
+        keys.append(notice_key(receipt.notice_id))
+    if receipt.gsrn is not None:
+        keys.append(receipt.gsrn)
+    return runs.StepRow(
+        name=f"{receipt.provider} reported {receipt.status}",
+        state=receipt.verdict,
+        keys=tuple(keys),
+        started_at=now,
+    )

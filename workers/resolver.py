@@ -1,0 +1,151 @@
+"""The resolver of unknown outcomes: asks the provider where it can, then lets the policy decide.
+
+Text messages are looked up at Twilio, twice. SendGrid cannot be asked, so e-mails wait as long
+for an event instead. Every look and every decision is a step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, runtime_checkable
+
+import structlog
+
+from app.clients import client_for
+from app.db import transaction
+from app.domain.lanes import EMAIL, SMS
+from app.services import runs, unknowns
+from app.services.notice_items import notice_key
+from app.services.unknowns import Doubt, Found
+from app.settings import Settings
+from integrations.outcomes import CallError, ContractBroken
+from integrations.twilio_sms.types import MessageMatch
+
+log = structlog.get_logger()
+
+_BATCH = 100
+# Clocks differ; the same text to the same number within a minute is the same message to us.
+_CLOCK_ROOM = timedelta(seconds=60)
+_AFTER_ERROR = timedelta(seconds=30)
+_LEFT_TO_A_PERSON = "LEFT_TO_A_PERSON"
+
+
+@runtime_checkable
+class Finder(Protocol):
+    """A client that can look a message up."""
+
+    async def find_message(
+        self, to: str, sender: str, body: str, since: datetime, until: datetime
+    ) -> MessageMatch: ...
+
+
+def resolve(
+    settings: Settings, lease: int, trigger: str, loop: asyncio.AbstractEventLoop
+) -> Counter[str]:
+    """Work on every doubt that is due; returns how many ended how."""
+    counts: Counter[str] = Counter()
+    now = datetime.now(UTC)
+    with transaction() as session:
+        if reported := unknowns.settle_reported(session, now):
+            counts["REPORTED"] = reported
+        doubts = unknowns.due(session, _BATCH, now)
+        if not doubts:
+            return counts
+        run_id = runs.start_run(session, "resolve unknown", trigger, now, lease=lease)
+    while doubts:
+        looked = _look_all(doubts, settings, loop)
+        now = datetime.now(UTC)
+        with transaction() as session:
+            steps = [
+                _settle(session, doubt, look, settings, now)
+                for doubt, look in zip(doubts, looked, strict=True)
+            ]
+            runs.add_steps(session, run_id, steps)
+            counts.update(step.state for step in steps)
+            doubts = unknowns.due(session, _BATCH, now) if len(doubts) == _BATCH else []
+    with transaction() as session:
+        state = "PARTLY" if counts[_LEFT_TO_A_PERSON] + counts["NOT_ASKED"] else "OK"
+        runs.finish_run(session, run_id, state, datetime.now(UTC), counts=dict(counts))
+    return counts
+
+
+def _look_all(
+    doubts: Sequence[Doubt], settings: Settings, loop: asyncio.AbstractEventLoop
+) -> list[MessageMatch | CallError | None]:
+    """One look for each, all at once; None where nobody can be asked."""
+    finder: Finder | None = None
+    if any(doubt.lane == SMS for doubt in doubts):
+        client = client_for(SMS, settings, loop)
+        finder = client if isinstance(client, Finder) else None
+
+    async def _look(doubt: Doubt) -> MessageMatch | CallError | None:
+        if finder is None or doubt.lane == EMAIL:
+            return None
+        since, until = _window(doubt, settings)
+        payload = doubt.payload
+        try:
+            return await finder.find_message(
+                payload["to"], payload["from"], payload["body"], since, until
+            )
+        except CallError as error:
+            return error
+
+    async def _all() -> list[MessageMatch | CallError | None]:
+        return list(await asyncio.gather(*(_look(doubt) for doubt in doubts)))
+
+    return loop.run_until_complete(_all())
+
+
+def _window(doubt: Doubt, settings: Settings) -> tuple[datetime, datetime]:
+    """When the message must have been made, if it was."""
+    longest = timedelta(seconds=settings.http_connect_s + settings.http_total_s)
+    ended = doubt.finished_at or doubt.started_at + longest
+    return doubt.started_at - _CLOCK_ROOM, ended + _CLOCK_ROOM
+
+
+def _settle(
+    session: runs.Session,
+    doubt: Doubt,
+    look: MessageMatch | CallError | None,
+    settings: Settings,
+    now: datetime,
+) -> runs.StepRow:
+    """Carry one look into the rows."""
+    if isinstance(look, ContractBroken):
+        unknowns.ask_later(session, doubt, None, asked=True)
+        return _step(doubt, _LEFT_TO_A_PERSON, now, look.why)
+    if isinstance(look, CallError):
+        unknowns.ask_later(session, doubt, now + _AFTER_ERROR, asked=False)
+        return _step(doubt, "NOT_ASKED", now, look.why)
+    if look is not None and look.kind == "several":
+        unknowns.ask_later(session, doubt, None, asked=True)
+        return _step(doubt, _LEFT_TO_A_PERSON, now, "several messages could be it")
+    if look is not None and look.kind == "one":
+        found = Found(look.sid, look.status, look.error_code)
+        settled = unknowns.note_found(session, doubt, found, now)
+        return _step(doubt, "FOUND" if settled else "SETTLED_MEANWHILE", now, ref=look.sid)
+    if doubt.lookups + 1 < unknowns.LOOKUPS:
+        gap = timedelta(seconds=settings.unknown_lookup_gap_s)
+        unknowns.ask_later(session, doubt, now + gap, asked=True)
+        return _step(doubt, "NOT_FOUND_YET", now)
+    decided = unknowns.decide(session, doubt, now)
+    if decided is None:
+        return _step(doubt, "SETTLED_MEANWHILE", now)
+    action, why = decided
+    return _step(doubt, action, now, why)
+
+
+def _step(
+    doubt: Doubt, state: str, now: datetime, detail: str | None = None, ref: str | None = None
+) -> runs.StepRow:
+    keys = [notice_key(doubt.notice_id), doubt.gsrn]
+    return runs.StepRow(
+        name="resolve unknown",
+        state=state,
+        keys=tuple([*keys, ref] if ref else keys),
+        started_at=now,
+        detail=detail,
+    )
