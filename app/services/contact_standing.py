@@ -1,0 +1,77 @@
+"""What providers' answers mean for the contacts that were written to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.domain.notice_types import Channel
+from app.services import opt_outs
+from integrations.sendgrid_email import codes as sendgrid
+from integrations.twilio_sms import codes as twilio
+
+# So many hard bounces make an address unusable (REQ-26); one may be the receiver's own mishap.
+BOUNCES_TO_INVALID = 3
+_PROVIDERS = {Channel.SMS: "twilio", Channel.EMAIL: "sendgrid"}
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderWord:
+    """What a provider said about one notice: SMS by code, e-mail by event and its detail."""
+
+    notice_id: int
+    code: str | None
+    event: str | None = None
+
+
+_NOTICES = text(
+    """
+    SELECT n.id, n.channel, c.value FROM notice n JOIN contact c ON c.id = n.contact_id
+    WHERE n.id = ANY(:ids)
+    """
+)
+
+# The address is what is unusable, under whichever customer it is known.
+_MARK = text(
+    """
+    UPDATE contact SET bounce_count = bounce_count + 1,
+        state = CASE WHEN kind = 'SMS' OR bounce_count + 1 >= :limit THEN 'INVALID' ELSE state END
+    WHERE kind = :kind AND value = :value AND state <> 'REMOVED'
+    """
+)
+
+
+def note_words(session: Session, words: Sequence[ProviderWord], now: datetime) -> None:
+    """Mark contacts that can get nothing, and take an opt-out at the provider for one with us.
+
+    Must be called once for each thing said: bounces are counted.
+    """
+    if not words:
+        return
+    found = session.execute(_NOTICES, {"ids": [word.notice_id for word in words]})
+    contacts = {row.id: (row.channel, row.value) for row in found}
+    for word in words:
+        if word.notice_id not in contacts:
+            continue
+        channel, value = contacts[word.notice_id]
+        invalid, opted_out = _meaning(word, channel)
+        if invalid:
+            session.execute(_MARK, {"kind": channel, "value": value, "limit": BOUNCES_TO_INVALID})
+        if opted_out:
+            # Whoever tells the provider to stop has told us, and means every topic.
+            opt_outs.opt_out(
+                session, value, None, source=channel, by=f"provider:{_PROVIDERS[channel]}", now=now
+            )
+
+
+def _meaning(word: ProviderWord, channel: str) -> tuple[bool, bool]:
+    """Whether it makes the contact unusable, and whether it is an opt-out."""
+    if channel == Channel.SMS:
+        code = twilio.rule_for(word.code)
+        return code.marks_contact_invalid, code.means_opted_out
+    event = sendgrid.rule_for(word.event or "", word.code, word.code)
+    return event.marks_contact_invalid, event.means_opted_out

@@ -1,0 +1,86 @@
+"""The texts of notices: the shipped defaults, and a notice made of them in one language.
+
+The defaults are read when this module is, so a text that lacks a language keeps every process
+from starting instead of reaching somebody half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from app.domain.email_text import EmailFooter, parse_footer, render_email
+from app.domain.languages import Language
+from app.domain.message_text import MessageSet, TemplateError, parse_message, render_sms
+from app.domain.notice_types import Channel, NoticeType
+
+FOLDER = Path(__file__).resolve().parents[2] / "templates" / "messages"
+_FOOTER = "EMAIL_FOOTER.toml"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """All texts, by kind of notice and language."""
+
+    by_type: Mapping[NoticeType, MessageSet]
+    footer: EmailFooter
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A notice as it leaves; subject and html are for e-mail, encoding and segments for SMS."""
+
+    body: str
+    subject: str | None = None
+    html: str | None = None
+    encoding: str | None = None
+    segments: int | None = None
+
+
+def load(folder: Path) -> Messages:
+    """Read every kind's texts and the footer.
+
+    Raises: TemplateError -> somebody has to mend the named file before the product can start.
+    """
+    by_type: dict[NoticeType, MessageSet] = {}
+    for kind in NoticeType:
+        path = folder / f"{kind}.toml"
+        by_type[kind] = _parsed(path, partial(parse_message, kind))
+    return Messages(by_type, _parsed(folder / _FOOTER, parse_footer))
+
+
+def render(
+    messages: Messages,
+    kind: NoticeType,
+    channel: Channel,
+    language: Language,
+    values: Mapping[str, str],
+) -> Rendered:
+    """Build the text once; what is stored is what leaves.
+
+    Raises: TemplateError -> a value is missing; nothing may be sent.
+    """
+    texts = messages.by_type[kind]
+    if channel is Channel.SMS:
+        sms = render_sms(texts, language, values)
+        return Rendered(sms.body, encoding=sms.size.encoding.value, segments=sms.size.parts)
+    email = render_email(texts, messages.footer, language, values)
+    return Rendered(email.text, subject=email.subject, html=email.html)
+
+
+def _parsed(path: Path, parse: Callable[[bytes], T]) -> T:
+    """Problems name their file, since whoever starts the product sees nothing else."""
+    try:
+        return parse(path.read_bytes())
+    except FileNotFoundError:
+        raise TemplateError((f"{path.name}: there is no such file.",)) from None
+    except TemplateError as error:
+        raise TemplateError(tuple(f"{path.name}: {text}" for text in error.problems)) from None
+
+
+SHIPPED = load(FOLDER)

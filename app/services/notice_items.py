@@ -1,0 +1,78 @@
+"""A decided notice as the outbox item that carries it to its provider."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from app.domain.lanes import EMAIL, SMS
+from app.domain.languages import Language
+from app.domain.notice_policy import ContactFacts
+from app.domain.notice_types import NOTICE_RULES, TOPIC_PRIORITY, Channel, NoticeType
+from app.services.message_templates import Rendered
+from app.services.outbox import NewItem
+from app.settings import Settings
+from integrations.sendgrid_email.codec import build_email
+from integrations.sendgrid_email.types import Email
+from integrations.twilio_sms.codec import build_sms
+from integrations.twilio_sms.types import Sms
+
+KIND = "NOTICE"
+TWILIO_STATUS_PATH = "/callbacks/twilio/status"
+
+_LANES = {Channel.SMS: SMS, Channel.EMAIL: EMAIL}
+
+
+def notice_key(notice_id: int) -> str:
+    """The name of a notice in the outbox and in steps."""
+    return f"notice:{notice_id}"
+
+
+def build_item(
+    notice_id: int,
+    kind: NoticeType,
+    gsrn: str,
+    contact: ContactFacts,
+    language: Language,
+    rendered: Rendered,
+    settings: Settings,
+    not_before: datetime | None,
+    expires_at: datetime | None,
+) -> NewItem:
+    """The item whose payload is all that its client needs, and the notice that it is about."""
+    rule = NOTICE_RULES[kind]
+    if contact.channel is Channel.SMS:
+        message = build_sms(
+            Sms(
+                to=contact.value,
+                sender=settings.sms_sender,
+                body=rendered.body,
+                validity_s=int(rule.good_for.total_seconds()),
+                status_callback_base=settings.base_url + TWILIO_STATUS_PATH,
+                expires_at=expires_at,
+            )
+        )
+    else:
+        message = build_email(
+            Email(
+                to=contact.value,
+                sender=settings.email_sender,
+                subject=rendered.subject or "",
+                text=rendered.body,
+                html=rendered.html,
+                language=language.value,
+            )
+        )
+    return NewItem(
+        lane=_LANES[contact.channel],
+        kind=KIND,
+        business_key=notice_key(notice_id),
+        # The start of a visit leaves before its end, whichever of them has to be tried again.
+        order_key=f"{contact.value} {gsrn}",
+        version=1,
+        dedupe_key=notice_key(notice_id),
+        payload={"notice_id": notice_id, **message},
+        gsrn=gsrn,
+        priority=TOPIC_PRIORITY[rule.topic],
+        expires_at=expires_at,
+        not_before=not_before,
+    )

@@ -1,0 +1,176 @@
+"""Notices on their way: the last look before the call, and what the end of the call means.
+
+Whoever touches both locks the outbox item before its notice, and notices in the order of their
+ids, so that nobody waits in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.services import contact_standing
+from app.services.contact_standing import ProviderWord
+from app.services.outbox import Settlement
+
+# suppress_reason on a notice that has not ended is a mark: it must not leave (again).
+# UNKNOWN becomes RESENT, and is counted, when the call before may have reached somebody.
+_BEGIN = text(
+    """
+    WITH judged AS (
+        SELECT n.id,
+            coalesce(n.suppress_reason, CASE
+                WHEN NOT coalesce(wish.enabled, false) THEN 'OPTED_OUT'
+                WHEN c.id IS NULL OR c.state = 'REMOVED' THEN 'NO_CONTACT'
+                WHEN c.state = 'INVALID' THEN 'CONTACT_INVALID'
+                WHEN c.state = 'UNVERIFIED' AND c.source <> 'CIS' THEN 'CONTACT_UNVERIFIED'
+                WHEN n.expires_at <= :now THEN 'STALE'
+            END) AS reason,
+            n.state = 'UNKNOWN' AND EXISTS (
+                SELECT 1 FROM outbox_item item JOIN attempt a ON a.outbox_item_id = item.id
+                WHERE item.business_key = 'notice:' || n.id AND a.outcome = 'UNKNOWN') AS again
+        FROM notice n
+        LEFT JOIN contact c ON c.id = n.contact_id
+        LEFT JOIN LATERAL (
+            SELECT p.enabled FROM preference p
+            WHERE p.contact_id = n.contact_id AND p.topic = n.topic
+              AND (p.gsrn = n.gsrn OR p.gsrn IS NULL)
+            ORDER BY p.gsrn NULLS LAST LIMIT 1) wish ON true
+        WHERE n.id = ANY(:notices) AND n.state IN ('QUEUED', 'HELD', 'UNKNOWN'))
+    UPDATE notice n
+    SET state = CASE
+            WHEN j.reason IS NULL AND n.state = 'UNKNOWN' THEN 'RESENT'
+            WHEN j.reason IS NULL THEN 'SENDING'
+            WHEN j.reason = 'STALE' OR n.state = 'UNKNOWN' THEN 'EXPIRED'
+            WHEN j.reason = 'SUPERSEDED' THEN 'SUPERSEDED'
+            ELSE 'SUPPRESSED' END,
+        suppress_reason = j.reason,
+        resent_count = n.resent_count + CAST(j.again AND j.reason IS NULL AS int),
+        state_at = :now
+    FROM judged j WHERE n.id = j.id
+    RETURNING n.id, n.suppress_reason
+    """
+)
+
+
+def lock_notices(session: Session, notice_ids: Sequence[int]) -> None:
+    """Keep these notices from being changed by anybody else until the commit."""
+    session.execute(
+        text("SELECT id FROM notice WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"),
+        {"ids": list(notice_ids)},
+    )
+
+
+def begin_sending(session: Session, notice_ids: Mapping[int, int], now: datetime) -> dict[int, str]:
+    """Let pass what may still be sent, and tell why for every other item (item id -> reason).
+
+    notice_ids: outbox item id -> notice id. Must run in the transaction that commits the attempts:
+    whoever withdraws a notice later waits for its row and finds it on the wire, whoever did so
+    before is seen here (I4).
+    """
+    if not notice_ids:
+        return {}
+    notices = list(notice_ids.values())
+    lock_notices(session, notices)
+    # A statement of its own, so that it sees what was committed while we waited for the rows.
+    rows = session.execute(_BEGIN, {"notices": notices, "now": now})
+    judged: dict[int, str | None] = {row.id: row.suppress_reason for row in rows}
+    ended = [notice for notice in notices if notice not in judged]
+    if ended:
+        found = session.execute(
+            text("SELECT id, coalesce(suppress_reason, state) FROM notice WHERE id = ANY(:ids)"),
+            {"ids": ended},
+        )
+        judged |= dict.fromkeys(ended, "MISSING")
+        judged |= {row[0]: row[1] for row in found}
+    return {
+        item: reason
+        for item, notice in notice_ids.items()
+        if (reason := judged[notice]) is not None
+    }
+
+
+# A receipt may have overtaken the settlement: the states that it led to stay.
+_SETTLE = text(
+    """
+    WITH moved AS (
+        SELECT n.id, s.word, s.ref, s.code, s.at,
+            CASE
+                WHEN s.word = 'SENT' AND n.state IN ('SENDING', 'UNKNOWN') THEN 'SENT'
+                WHEN s.word = 'NOT_SENT' AND n.state = 'SENDING' THEN 'QUEUED'
+                WHEN s.word = 'NOT_SENT' AND n.state = 'RESENT' THEN 'UNKNOWN'
+                WHEN s.word = 'UNKNOWN' AND n.state IN ('SENDING', 'RESENT') THEN 'UNKNOWN'
+                WHEN s.word = 'STALE' AND n.state IN ('QUEUED', 'HELD', 'SENDING', 'UNKNOWN')
+                    THEN 'EXPIRED'
+                WHEN s.word IN ('FAILED', 'STALE') AND n.state IN ('SENDING', 'UNKNOWN', 'RESENT')
+                    THEN 'FAILED'
+                ELSE n.state
+            END AS state
+        FROM notice n
+        JOIN unnest(CAST(:ids AS bigint[]), CAST(:words AS text[]), CAST(:refs AS text[]),
+            CAST(:codes AS text[]), CAST(:ats AS timestamptz[])) AS s (id, word, ref, code, at)
+            ON s.id = n.id)
+    UPDATE notice n
+    SET state = m.state,
+        state_at = CASE WHEN m.state = n.state THEN n.state_at ELSE CAST(:now AS timestamptz) END,
+        provider = CASE n.channel WHEN 'SMS' THEN 'twilio' ELSE 'sendgrid' END,
+        provider_ref = coalesce(m.ref, n.provider_ref),
+        error_code = CASE WHEN m.state IN ('DELIVERED', 'UNDELIVERED') THEN n.error_code
+                          ELSE m.code END,
+        suppress_reason = CASE WHEN m.word = 'SENT' THEN NULL
+                               WHEN m.state = 'EXPIRED' THEN coalesce(n.suppress_reason, 'STALE')
+                               ELSE n.suppress_reason END,
+        sent_at = CASE WHEN m.word = 'SENT' THEN coalesce(n.sent_at, m.at) ELSE n.sent_at END,
+        -- A second call that surely did not reach anybody is not one to count.
+        resent_count = n.resent_count - CAST(m.word = 'NOT_SENT' AND n.state = 'RESENT' AS int)
+    FROM moved m WHERE n.id = m.id
+    """
+)
+
+
+def note_settled(session: Session, settled: Sequence[Settlement], now: datetime) -> None:
+    """Carry the ends of calls into the ledger, and what the provider said into the contacts."""
+    told = [
+        (s.item.payload["notice_id"], word, s) for s in settled if (word := _word(s)) is not None
+    ]
+    if not told:
+        return
+    ids = [notice for notice, _, _ in told]
+    lock_notices(session, ids)
+    session.execute(
+        _SETTLE,
+        {
+            "now": now,
+            "ids": ids,
+            "words": [word for _, word, _ in told],
+            "refs": [s.ref for _, _, s in told],
+            "codes": [_code(s) for _, _, s in told],
+            "ats": [s.finished_at for _, _, s in told],
+        },
+    )
+    contact_standing.note_words(session, list(_provider_words(settled)), now)
+
+
+def _word(s: Settlement) -> str | None:
+    """What a settlement says about its notice; None when the last look has said it already."""
+    if s.outcome == "SKIPPED":
+        return "STALE" if s.error == "EXPIRED" else None
+    if s.outcome == "REJECTED" and _code(s) == "EXPIRED":
+        return "STALE"
+    if s.outcome == "NOT_SENT" and s.state == "DEAD":
+        return "FAILED"
+    return {"REJECTED": "FAILED"}.get(s.outcome, s.outcome)
+
+
+def _code(s: Settlement) -> str | None:
+    """The provider's own code where it gave one, else the kind of error."""
+    return s.findings[0][1] if s.findings else s.error_class
+
+
+def _provider_words(settled: Sequence[Settlement]) -> Iterator[ProviderWord]:
+    for s in settled:
+        if s.outcome == "REJECTED" and s.findings:
+            yield ProviderWord(s.item.payload["notice_id"], _code(s))

@@ -1,0 +1,266 @@
+"""Notices: whom to tell of an event, decided once, written down, and put on its way.
+
+The row is the ledger and its text is what leaves; row, text and outbox item are one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.domain.clock import helsinki_day
+from app.domain.notice_policy import (
+    Action,
+    Decision,
+    LedgerRow,
+    NoticeEvent,
+    Recipient,
+    SuppressReason,
+    decide_notice,
+    dedupe_key,
+)
+from app.domain.notice_types import NOTICE_RULES, Channel, NoticeType
+from app.domain.notice_values import short_address, swap_values
+from app.domain.states import NoticeState
+from app.models.metering_point import MeteringPoint
+from app.models.notice import Notice
+from app.models.work_order import WorkOrder
+from app.services import message_templates, outbox
+from app.services.message_templates import Rendered
+from app.services.notice_items import KIND, build_item, notice_key
+from app.services.notice_sending import begin_sending, lock_notices, note_settled
+from app.services.recipients import find_recipients
+from app.settings import Settings
+
+__all__ = ["begin_sending", "note_settled", "plan_for_swap"]
+
+_ENDS = frozenset({NoticeType.METER_SWAP_DONE, NoticeType.METER_SWAP_FAILED})
+_STATES = {
+    Action.SEND: NoticeState.QUEUED,
+    Action.HOLD: NoticeState.HELD,
+    Action.SUPPRESS: NoticeState.SUPPRESSED,
+}
+# On the wire, or whether it was is not known, or about to be tried again.
+_MAY_LEAVE_AGAIN = ("SENDING", "UNKNOWN", "RESENT", "QUEUED")
+
+
+@dataclass(frozen=True, slots=True)
+class _Swap:
+    """One event of a meter replacement that is being told."""
+
+    event: NoticeEvent
+    address: str | None
+    reason_code: str | None
+    now: datetime
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What was decided about one recipient."""
+
+    recipient: Recipient
+    decision: Decision
+    key: str
+    state: NoticeState
+
+
+def plan_for_swap(
+    session: Session,
+    order: WorkOrder,
+    notice_type: str,
+    event_at: datetime,
+    now: datetime,
+    facts: Mapping[str, Any],
+) -> None:
+    """Tell whoever has the metering point on the day of the event, or write down why not.
+
+    The order must be locked, so that its events are decided one at a time. Calling it again for
+    the same event changes nothing. Facts, all of them optional: ack_id (tells two visits of one
+    order apart), over_at (when the situation ended, if it has), confirmed (False: the time is not
+    to be believed), no_outage (the power stayed on), reason_code (of a failed visit).
+    """
+    kind = NoticeType(notice_type)
+    ledger = _ledger(session, order)
+    event = NoticeEvent(
+        type=kind,
+        subject=order.order_id,
+        gsrn=order.gsrn,
+        happened_at=event_at,
+        occurrence=str(facts.get("ack_id") or event_at.isoformat()),
+        over_at=facts.get("over_at") or _end_after(ledger, event_at),
+        confirmed=bool(facts.get("confirmed", True)),
+        no_outage=bool(facts.get("no_outage", False)),
+    )
+    swap = _Swap(
+        event=event,
+        address=_address(session, order.gsrn),
+        reason_code=facts.get("reason_code"),
+        now=now,
+        settings=current_app.extensions["tiedolla_settings"],
+    )
+    recipients = find_recipients(
+        session, order.gsrn, helsinki_day(event_at), NOTICE_RULES[kind].topic
+    )
+    decided = _decide(swap, recipients, ledger)
+    _supersede(session, swap, decided, ledger)
+    for one in decided:
+        _write(session, swap, one)
+
+
+def _ledger(session: Session, order: WorkOrder) -> list[LedgerRow]:
+    rows = session.execute(
+        select(
+            Notice.id, Notice.type, Notice.dedupe_key, Notice.sent_to, Notice.event_at, Notice.state
+        ).where(Notice.order_id == order.order_id, Notice.gsrn == order.gsrn)
+    )
+    return [
+        LedgerRow(row[0], NoticeType(row[1]), row[2], row[3], row[4], NoticeState(row[5]))
+        for row in rows
+    ]
+
+
+def _end_after(ledger: Sequence[LedgerRow], event_at: datetime) -> datetime | None:
+    """When the visit ended, if its end was decided about before this event came (REQ-18)."""
+    ends = (row.event_at for row in ledger if row.type in _ENDS and row.event_at >= event_at)
+    return min(ends, default=None)
+
+
+def _address(session: Session, gsrn: str) -> str | None:
+    row = session.execute(
+        select(
+            MeteringPoint.street_name,
+            MeteringPoint.house_number,
+            MeteringPoint.staircase,
+            MeteringPoint.apartment,
+        ).where(MeteringPoint.gsrn == gsrn)
+    ).one_or_none()
+    return None if row is None else short_address(*row)
+
+
+def _decide(
+    swap: _Swap, recipients: Sequence[Recipient], ledger: Sequence[LedgerRow]
+) -> list[_Decided]:
+    """One decision after the other, since one phone may be known under two customers."""
+    decided: list[_Decided] = []
+    seen = list(ledger)
+    for recipient in recipients:
+        decision = decide_notice(swap.event, recipient, seen, swap.now)
+        if decision.reason is SuppressReason.DUPLICATE:
+            # The earlier row is its record.
+            continue
+        one = _Decided(
+            recipient, decision, dedupe_key(swap.event, recipient), _STATES[decision.action]
+        )
+        decided.append(one)
+        value = recipient.contact.value if recipient.contact else None
+        seen.append(
+            LedgerRow(0, swap.event.type, one.key, value, swap.event.happened_at, one.state)
+        )
+    return decided
+
+
+def _supersede(
+    session: Session, swap: _Swap, decided: Sequence[_Decided], ledger: Sequence[LedgerRow]
+) -> None:
+    """Stop older texts that this event makes untrue; outbox items are locked before notices."""
+    waiting = [notice for one in decided for notice in one.decision.supersedes]
+    told = {one.recipient.contact.value for one in decided if one.recipient.contact}
+    rule = NOTICE_RULES[swap.event.type]
+    older = [
+        row.notice_id
+        for row in ledger
+        if row.type in rule.supersedes
+        and row.contact_value in told
+        and row.event_at <= swap.event.happened_at
+    ]
+    if not older:
+        return
+    outbox.cancel_waiting(session, [notice_key(id_) for id_ in waiting], KIND, swap.now)
+    lock_notices(session, older)
+    session.execute(
+        update(Notice)
+        .where(Notice.id.in_(waiting), Notice.state.in_(("QUEUED", "HELD")))
+        .values(state="SUPERSEDED", suppress_reason="SUPERSEDED", state_at=swap.now)
+    )
+    # It may have arrived, so its state is not ours to end; it only must not leave again.
+    session.execute(
+        update(Notice)
+        .where(Notice.id.in_(older), Notice.state.in_(_MAY_LEAVE_AGAIN))
+        .values(suppress_reason="SUPERSEDED")
+    )
+
+
+def _write(session: Session, swap: _Swap, one: _Decided) -> None:
+    """Write the decision and, if it is to tell, put the text on its way."""
+    event, recipient, decision = swap.event, one.recipient, one.decision
+    contact = recipient.contact if one.state is not NoticeState.SUPPRESSED else None
+    rendered = None if contact is None else _render(swap, one, contact.channel)
+    values = {
+        "type": event.type,
+        "dedupe_key": one.key,
+        "contact_id": recipient.contact.id if recipient.contact else None,
+        "customer_id": recipient.customer_id or None,
+        "gsrn": event.gsrn,
+        "order_id": event.subject,
+        "topic": NOTICE_RULES[event.type].topic,
+        "language": recipient.language,
+        "channel": recipient.contact.channel if recipient.contact else None,
+        "sent_to": recipient.contact.value if recipient.contact else None,
+        "subject": rendered.subject if rendered else None,
+        "body": rendered.body if rendered else None,
+        "html": rendered.html if rendered else None,
+        "encoding": rendered.encoding if rendered else None,
+        "segments": rendered.segments if rendered else None,
+        "state": one.state,
+        "state_at": swap.now,
+        "suppress_reason": decision.reason,
+        "decision": decision.why,
+        "event_at": event.happened_at,
+        "not_before_at": decision.until,
+        "expires_at": decision.expires_at,
+        "resent_count": 0,
+        "created_at": swap.now,
+    }
+    notice_id = session.execute(
+        insert(Notice)
+        .values(values)
+        .on_conflict_do_nothing(index_elements=["dedupe_key"])
+        .returning(Notice.id)
+    ).scalar_one_or_none()
+    if notice_id is None or contact is None or rendered is None:
+        return
+    item = build_item(
+        notice_id,
+        event.type,
+        event.gsrn,
+        contact,
+        recipient.language,
+        rendered,
+        swap.settings,
+        decision.until,
+        decision.expires_at,
+    )
+    outbox.put(session, [item], swap.now)
+
+
+def _render(swap: _Swap, one: _Decided, channel: Channel) -> Rendered:
+    language = one.recipient.language
+    values = swap_values(
+        language,
+        brand=swap.settings.brand,
+        phone=swap.settings.customer_service_phone,
+        address=None if one.decision.hide_address else swap.address,
+        happened_at=swap.event.happened_at,
+        reason_code=swap.reason_code,
+    )
+    return message_templates.render(
+        message_templates.SHIPPED, swap.event.type, channel, language, values
+    )
