@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, runtime_checkable
 
-import structlog
+from sqlalchemy.orm import Session
 
 from app.clients import client_for
 from app.db import transaction
@@ -24,13 +24,12 @@ from app.settings import Settings
 from integrations.outcomes import CallError, ContractBroken
 from integrations.twilio_sms.types import MessageMatch
 
-log = structlog.get_logger()
-
 _BATCH = 100
 # Clocks differ; the same text to the same number within a minute is the same message to us.
 _CLOCK_ROOM = timedelta(seconds=60)
 _AFTER_ERROR = timedelta(seconds=30)
 _LEFT_TO_A_PERSON = "LEFT_TO_A_PERSON"
+_NOT_ASKED = "NOT_ASKED"
 
 
 @runtime_checkable
@@ -67,7 +66,7 @@ def resolve(
             counts.update(step.state for step in steps)
             doubts = unknowns.due(session, _BATCH, now) if len(doubts) == _BATCH else []
     with transaction() as session:
-        state = "PARTLY" if counts[_LEFT_TO_A_PERSON] + counts["NOT_ASKED"] else "OK"
+        state = "PARTLY" if counts[_LEFT_TO_A_PERSON] + counts[_NOT_ASKED] else "OK"
         runs.finish_run(session, run_id, state, datetime.now(UTC), counts=dict(counts))
     return counts
 
@@ -107,26 +106,34 @@ def _window(doubt: Doubt, settings: Settings) -> tuple[datetime, datetime]:
 
 
 def _settle(
-    session: runs.Session,
+    session: Session,
     doubt: Doubt,
     look: MessageMatch | CallError | None,
     settings: Settings,
     now: datetime,
 ) -> runs.StepRow:
     """Carry one look into the rows."""
-    if isinstance(look, ContractBroken):
-        unknowns.ask_later(session, doubt, None, asked=True)
-        return _step(doubt, _LEFT_TO_A_PERSON, now, look.why)
     if isinstance(look, CallError):
-        unknowns.ask_later(session, doubt, now + _AFTER_ERROR, asked=False)
-        return _step(doubt, "NOT_ASKED", now, look.why)
-    if look is not None and look.kind == "several":
+        return _not_asked(session, doubt, look, now)
+    if look is None or look.kind == "none":
+        return _not_found(session, doubt, settings, now)
+    if look.kind == "several":
         unknowns.ask_later(session, doubt, None, asked=True)
         return _step(doubt, _LEFT_TO_A_PERSON, now, "several messages could be it")
-    if look is not None and look.kind == "one":
-        found = Found(look.sid, look.status, look.error_code)
-        settled = unknowns.note_found(session, doubt, found, now)
-        return _step(doubt, "FOUND" if settled else "SETTLED_MEANWHILE", now, ref=look.sid)
+    found = Found(look.sid, look.status, look.error_code)
+    settled = unknowns.note_found(session, doubt, found, now)
+    return _step(doubt, "FOUND" if settled else "SETTLED_MEANWHILE", now, ref=look.sid)
+
+
+def _not_asked(session: Session, doubt: Doubt, error: CallError, now: datetime) -> runs.StepRow:
+    if isinstance(error, ContractBroken):
+        unknowns.ask_later(session, doubt, None, asked=True)
+        return _step(doubt, _LEFT_TO_A_PERSON, now, error.why)
+    unknowns.ask_later(session, doubt, now + _AFTER_ERROR, asked=False)
+    return _step(doubt, _NOT_ASKED, now, error.why)
+
+
+def _not_found(session: Session, doubt: Doubt, settings: Settings, now: datetime) -> runs.StepRow:
     if doubt.lookups + 1 < unknowns.LOOKUPS:
         gap = timedelta(seconds=settings.unknown_lookup_gap_s)
         unknowns.ask_later(session, doubt, now + gap, asked=True)

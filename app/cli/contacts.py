@@ -1,0 +1,46 @@
+"""`flask contacts …`: what customer service does for somebody's phone number or address."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+from flask.cli import with_appcontext
+
+from app.db import transaction
+from app.domain.notice_types import Topic
+from app.services import audit, opt_outs
+
+_ACTOR = "system:cli"
+
+
+@click.group("contacts")
+def contacts_commands() -> None:
+    """Phone numbers and e-mail addresses of customers."""
+
+
+@contacts_commands.command("opt-out")
+@click.argument("value")
+@click.option(
+    "--topic",
+    type=click.Choice([topic.value for topic in Topic]),
+    help="the topic to leave; every topic if left out",
+)
+@with_appcontext
+def opt_out_command(value: str, topic: str | None) -> None:
+    """Send nothing more to the phone number or address VALUE, not even what waits already."""
+    now = datetime.now(UTC)
+    with transaction() as session:
+        done = opt_outs.opt_out(
+            session, value, Topic(topic) if topic else None, source="AGENT", by=_ACTOR, now=now
+        )
+        for contact_id in done.contact_ids:
+            audit.record(
+                session, _ACTOR, "OPT_OUT", f"contact:{contact_id}", {"topic": topic or "ALL"}, now
+            )
+    if not done.contact_ids:
+        raise click.ClickException("no customer has that number or address")
+    click.echo(
+        f"{len(done.contact_ids)} contacts, {done.changed} preferences switched off,"
+        f" {len(done.stopped_notice_ids)} waiting messages stopped."
+    )

@@ -1,0 +1,101 @@
+"""How the product is doing, in few cheap queries: for health pages and for the metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+_LEADER = text(
+    """
+    SELECT EXISTS (
+        SELECT 1 FROM pg_locks
+        WHERE locktype = 'advisory' AND granted AND classid = 7403003 AND objid = 1
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneDepth:
+    """Items of one lane in one state; oldest_at is since when the oldest has been due."""
+
+    lane: str
+    state: str
+    count: int
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What one scrape tells."""
+
+    depths: list[LaneDepth]
+    unknown_attempts: int
+    notices: dict[str, int]
+    alarms: dict[str, int]
+    drainers: dict[str, int]
+    failed_runs: dict[str, int]
+
+
+# One branch per partial index. An item that has never been tried is due from its next_at on: what
+# is held back until the morning does not wait.
+_DEPTHS = text(
+    """
+    SELECT lane, state, count(*), min(due_at) FROM (
+        SELECT lane, state, CASE WHEN attempts = 0 THEN greatest(created_at, next_at)
+            ELSE created_at END AS due_at
+        FROM outbox_item WHERE state = 'READY'
+        UNION ALL
+        SELECT lane, state, created_at FROM outbox_item WHERE state = 'CLAIMED'
+        UNION ALL
+        SELECT lane, state, created_at FROM outbox_item WHERE state IN ('UNKNOWN', 'DEAD', 'HELD')
+        UNION ALL
+        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' ELSE 'acks' END, 'STORED',
+            greatest(received_at, next_at)
+        FROM inbound_message WHERE state = 'STORED'
+        UNION ALL
+        SELECT 'receipts', 'WAITING', received_at FROM delivery_receipt WHERE verdict = 'WAITING'
+    ) AS waiting (lane, state, due_at)
+    GROUP BY lane, state ORDER BY lane, state
+    """
+)
+
+_COUNTS = text(
+    """
+    SELECT 'alarm' AS what, kind AS name, count(*) AS count FROM alarm
+    WHERE closed_at IS NULL GROUP BY kind
+    UNION ALL
+    SELECT 'drainer', lane, count(*) FROM drainer WHERE ended_at IS NULL GROUP BY lane
+    UNION ALL
+    SELECT 'run', process, count(*) FROM run
+    WHERE state IN ('FAILED', 'KILLED') AND started_at > :since GROUP BY process
+    UNION ALL
+    SELECT 'notice', state, count(*) FROM notice WHERE created_at > :since GROUP BY state
+    UNION ALL
+    SELECT 'unknown', '', count(*) FROM attempt WHERE outcome = 'UNKNOWN' AND resolved_by IS NULL
+    """
+)
+
+
+def read_vitals(session: Session, now: datetime) -> Vitals:
+    """Everything that is counted; notices and failed runs are those of the last hour."""
+    depths = [LaneDepth(*row) for row in session.execute(_DEPTHS)]
+    counts: dict[str, dict[str, int]] = {}
+    for what, name, count in session.execute(_COUNTS, {"since": now - timedelta(hours=1)}):
+        counts.setdefault(what, {})[name] = count
+    return Vitals(
+        depths=depths,
+        unknown_attempts=counts.get("unknown", {}).get("", 0),
+        notices=counts.get("notice", {}),
+        alarms=counts.get("alarm", {}),
+        drainers=counts.get("drainer", {}),
+        failed_runs=counts.get("run", {}),
+    )
+
+
+def dispatcher_leads(session: Session) -> bool:
+    """Whether some dispatcher holds the leader's lock right now."""
+    return bool(session.scalar(_LEADER))

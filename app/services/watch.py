@@ -1,0 +1,70 @@
+"""What must not stay in the dark: old, dead and doubtful items raise alarms and end them (I5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.services import alarms
+
+LANE_OLD = "LANE_OLD"
+ITEMS_DEAD = "ITEMS_DEAD"
+OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+
+_OLD_AFTER = timedelta(minutes=15)
+_UNKNOWN_AFTER = timedelta(hours=1)
+
+# What has never been tried is due from its next_at on: a notice held for the night is not late.
+_OLD = text(
+    """
+    SELECT lane, count(*), min(due_at) FROM (
+        SELECT lane, CASE WHEN attempts = 0 THEN greatest(created_at, next_at)
+            ELSE created_at END AS due_at
+        FROM outbox_item WHERE state = 'READY'
+        UNION ALL
+        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' ELSE 'acks' END, received_at
+        FROM inbound_message WHERE state = 'STORED'
+        UNION ALL
+        SELECT 'receipts', received_at FROM delivery_receipt WHERE verdict = 'WAITING'
+    ) AS waiting (lane, due_at)
+    WHERE due_at < :before GROUP BY lane
+    """
+)
+_DEAD = text("SELECT lane, count(*) FROM outbox_item WHERE state = 'DEAD' GROUP BY lane")
+_UNKNOWN = text(
+    """
+    SELECT item.lane, count(*) FROM attempt a JOIN outbox_item item ON item.id = a.outbox_item_id
+    WHERE a.outcome = 'UNKNOWN' AND a.resolved_by IS NULL AND a.started_at < :before
+    GROUP BY item.lane
+    """
+)
+
+
+def raise_alarms(session: Session, now: datetime) -> None:
+    """Open an alarm for each lane that needs somebody, and close those that need nobody any more."""
+    old = {
+        row[0]: f"{row[1]} wait, the oldest since {row[2]:%Y-%m-%d %H:%M} UTC."
+        for row in session.execute(_OLD, {"before": now - _OLD_AFTER})
+    }
+    dead = {row[0]: f"{row[1]} will not be tried again." for row in session.execute(_DEAD)}
+    unknown = {
+        row[0]: f"Of {row[1]} calls nobody knows whether they reached the receiver."
+        for row in session.execute(_UNKNOWN, {"before": now - _UNKNOWN_AFTER})
+    }
+    _are(session, LANE_OLD, old, now)
+    _are(session, ITEMS_DEAD, dead, now)
+    _are(session, OUTCOME_UNKNOWN, unknown, now)
+
+
+def _are(session: Session, kind: str, found: Mapping[str, str], now: datetime) -> None:
+    """Exactly these alarms of the kind are open."""
+    for lane, detail in found.items():
+        alarms.open_alarm(session, kind, lane, detail, now)
+    is_open = session.execute(
+        text("SELECT subject FROM alarm WHERE kind = :kind AND closed_at IS NULL"), {"kind": kind}
+    ).scalars()
+    for lane in set(is_open) - found.keys():
+        alarms.close_alarm(session, kind, lane, now)
