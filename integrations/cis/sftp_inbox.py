@@ -91,7 +91,10 @@ class SftpInbox:
 
         Raises: ClaimLost.
         """
-        source = self._path(self._config.inbox, self._raw_names.get(name, name.encode()))
+        raw = self._raw(name)
+        if not is_candidate(raw):
+            raise ClaimLost(f"{name} is not the name of a file for us")
+        source = self._path(self._config.inbox, raw)
         claimed = safe_name(name)
         target = self._path(self._config.processing, claimed.encode())
         with self._refusals("claim"), self._session.calling() as client:
@@ -118,7 +121,7 @@ class SftpInbox:
 
         Raises: FileTooLarge (nothing was read), FileGone, FileChanged (what came is worthless).
         """
-        path = self._path(self._config.processing, name.encode())
+        path = self._path(self._config.processing, self._plain(name))
         with self._refusals("fetch"), self._session.calling() as client:
             before = self._check_fetchable(name, client.status(path))
             file = client.open(path, "rb")
@@ -153,7 +156,10 @@ class SftpInbox:
         return self._put_away(self._config.processing, name, self._config.quarantine)
 
     def quarantine_archived(self, name: str) -> str | None:
-        """Move an archived file on to the quarantine, once it is known that it cannot be read."""
+        """Move an archived file on to the quarantine, once it is known that it cannot be read.
+
+        name is the one that `archive` gave.
+        """
         return self._put_away(self._config.archive, name, self._config.quarantine)
 
     def put_return(self, name: str, data: bytes) -> str:
@@ -204,13 +210,14 @@ class SftpInbox:
         return status
 
     def _put_away(self, source_folder: str, name: str, folder: str) -> str | None:
-        source = self._path(source_folder, name.encode())
+        source = self._path(source_folder, self._plain(name))
+        placed = safe_name(name)
         with self._refusals("put away"), self._session.calling() as client:
             status = client.status(source)
             if status is None:
-                there = client.status(self._path(folder, name.encode()))
-                return name if there is not None else None
-            for candidate in _free_names(name, status):
+                there = client.status(self._path(folder, placed.encode()))
+                return placed if there is not None else None
+            for candidate in _free_names(placed, status):
                 target = self._path(folder, candidate.encode())
                 if client.status(target) is not None:
                     continue
@@ -235,6 +242,19 @@ class SftpInbox:
         if status.regular and status.size == len(data) and _read(client, path, len(data)) == data:
             raise AlreadyDone(f"{name} is there already", ref=name)
         raise ContractBroken(f"{name} is there already with another content")
+
+    def _raw(self, name: str) -> bytes:
+        return self._raw_names.get(name, name.encode("utf-8", "surrogateescape"))
+
+    def _plain(self, name: str) -> bytes:
+        """The bytes of a name in processing; one that is a path is none of ours.
+
+        Raises: FileGone.
+        """
+        raw = self._raw(name)
+        if raw in (b"", b".", b"..") or b"/" in raw or b"\0" in raw:
+            raise FileGone(f"{name} is not the name of a file")
+        return raw
 
     @contextlib.contextmanager
     def _same_connection(self, client: CisSftpClient) -> Iterator[None]:

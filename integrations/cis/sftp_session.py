@@ -96,7 +96,7 @@ class SftpSession:
         with self._lock:
             transport, self._transport, self._client = self._transport, None, None
             if transport is not None:
-                transport.close()
+                _hang_up(transport)
 
     def _alive(self) -> bool:
         return self._transport is not None and self._transport.is_active()
@@ -114,16 +114,17 @@ class SftpSession:
             raise Retryable(f"cis sftp: cannot connect ({type(error).__name__})") from None
         transport = paramiko.Transport(link)
         # Some steps of the way in have no time-out of their own in paramiko; closing ends them all.
-        watchdog = threading.Timer(config.connect_s + config.channel_s, transport.close)
+        limit_s = config.connect_s + config.channel_s
+        watchdog = threading.Timer(limit_s, _hang_up, (transport,))
         watchdog.daemon = True
         watchdog.start()
         try:
             client = _log_in(transport, config, pinned_type, pinned_key, private_key)
         except (LaneDown, Retryable):
-            transport.close()
+            _hang_up(transport)
             raise
         except (paramiko.SSHException, EOFError, OSError) as error:
-            transport.close()
+            _hang_up(transport)
             raise Retryable(f"cis sftp: no session ({type(error).__name__})") from None
         finally:
             watchdog.cancel()
@@ -166,6 +167,12 @@ def _log_in(
     channel.settimeout(config.channel_s)
     channel.invoke_subsystem("sftp")
     return CisSftpClient(channel)
+
+
+def _hang_up(transport: paramiko.Transport) -> None:
+    transport.close()
+    # paramiko leaves the socket to the garbage collector when the server went away first.
+    transport.sock.close()
 
 
 def _parse_host_key(line: str) -> tuple[str, bytes]:
