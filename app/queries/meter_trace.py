@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app.domain.lanes import DOWNSTREAM_LANES, NOTICE_LANES
@@ -206,7 +207,7 @@ def _readings(session: Session, numbers: set[str], gsrn: str) -> list[Reading]:
             MeterReading.source,
         )
         .where(MeterReading.meter_number.in_(numbers), MeterReading.gsrn == gsrn)
-        .distinct(MeterReading.meter_number, MeterReading.register)
+        .ext(distinct_on(MeterReading.meter_number, MeterReading.register))
         .order_by(MeterReading.meter_number, MeterReading.register, MeterReading.read_at.desc())
     )
     return [Reading(*row) for row in session.execute(statement)]

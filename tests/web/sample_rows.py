@@ -38,7 +38,7 @@ from app.models import (
 )
 from app.services import staff
 
-PASSWORD = "korkea-jännite-12kV"  # noqa: S105 - an account that lives as long as a test.
+PASSWORD = "korkea-jännite-12kV"
 
 
 def add_staff(session: Session, role: Role = Role.AGENT, **changes: Any) -> StaffAccount:
@@ -63,7 +63,7 @@ def gsrn(number: int) -> str:
     return first + check_digit(first)
 
 
-def add_point(  # noqa: PLR0913 - the facts of one home.
+def add_point(
     session: Session,
     number: int,
     *,
@@ -150,9 +150,7 @@ def add_point(  # noqa: PLR0913 - the facts of one home.
                 moved_in_on=date(2019, 5, 1),
                 updated_at=now,
             ),
-            MeterPlacement(
-                meter_number=meter, gsrn=point, installed_at=now - timedelta(days=4000)
-            ),
+            MeterPlacement(meter_number=meter, gsrn=point, installed_at=now - timedelta(days=4000)),
             PointSearch(
                 gsrn=point,
                 haystack=fold(
@@ -355,7 +353,9 @@ def add_run(session: Session, process: str, state: str, **changes: Any) -> Run:
         "state": state,
         "counts": {"SENT": 12},
         "started_at": now - timedelta(minutes=3),
-        "ended_at": None if state == "RUNNING" else now - timedelta(minutes=3) + timedelta(seconds=2),
+        "ended_at": None
+        if state == "RUNNING"
+        else now - timedelta(minutes=3) + timedelta(seconds=2),
         **changes,
     }
     keys = facts.pop("keys", ["TT-1", gsrn(1)])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Response, abort, render_template, request, stream_with_context, url_for
+from collections.abc import Iterator
+
+from flask import Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from app.db import db, transaction
 from app.domain.roles import Permission
@@ -81,10 +85,15 @@ def inbound_download(message_id: int) -> ResponseReturnValue:
     """A message byte for byte, as a file to save: never as something that a browser runs."""
     _message(message_id)
     _record_look(message_id)
-    chunks = stream_with_context(inbound_list.body_chunks(db.session(), message_id))
-    answer = Response(chunks, mimetype="application/octet-stream")
+    answer = Response(_chunks(db.engine, message_id), mimetype="application/octet-stream")
     answer.headers.set("Content-Disposition", "attachment", filename=f"inbound-{message_id}.bin")
     return answer
+
+
+def _chunks(engine: Engine, message_id: int) -> Iterator[bytes]:
+    # The page's own session ends before the last chunk has left.
+    with Session(engine) as session:
+        yield from inbound_list.body_chunks(session, message_id)
 
 
 def _message(message_id: int) -> inbound_list.InboundRow:

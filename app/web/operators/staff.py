@@ -8,7 +8,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from flask_wtf import FlaskForm
-from wtforms import PasswordField, RadioField, SelectField, StringField
+from wtforms import PasswordField, RadioField, SelectChoice, SelectField, StringField
 from wtforms.validators import InputRequired, Length, Regexp
 
 from app.db import db, transaction
@@ -43,9 +43,11 @@ class AccountForm(FlaskForm):
     role = RadioField(
         _l("Role"),
         [InputRequired(_l("Choose a role"))],
-        choices=[(role.value, ROLE[role].text) for role in Role],
+        choices=[SelectChoice(role.value, ROLE[role].text) for role in Role],
     )
-    language = SelectField(_l("Language"), choices=list(LANGUAGE_NAMES.items()))
+    language = SelectField(
+        _l("Language"), choices=[SelectChoice(*item) for item in LANGUAGE_NAMES.items()]
+    )
     password = PasswordField(_l("First password"), [InputRequired(_l("Enter a password"))])
 
 
