@@ -93,7 +93,7 @@ def make_fault_middleware(faults: Mapping[str, FaultBox]) -> Middleware:
         system = request.path.split("/", 2)[1]
         box = faults.get(system)
         try:
-            if box is None or box.now is NO_FAULTS:
+            if box is None or box.spares_requests:
                 return await handler(request)
             fate = box.draw()
             await box.wait(fate.delay_s)

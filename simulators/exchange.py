@@ -11,6 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -33,8 +35,7 @@ def json_answer(
     body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """A JSON answer."""
-    text = json.dumps(body, ensure_ascii=False)
-    data = text.encode("utf-8", "backslashreplace")
+    data = _encode(body).encode("utf-8", "backslashreplace")
     return web.Response(
         body=data, status=status, content_type="application/json", charset="utf-8", headers=headers
     )

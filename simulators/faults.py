@@ -49,6 +49,11 @@ class Faults:
 
 NO_FAULTS = Faults()
 _TYPES = get_type_hints(Faults)
+# The faults that a request itself can meet; the others change what follows it.
+_ON_REQUESTS = (
+    *("delay_ms", "jitter_ms", "fail_ratio", "hang_s"),
+    *("drop_answer_ratio", "drop_before_ratio"),
+)
 
 
 def parse_faults(asked: object) -> Faults:
@@ -97,12 +102,14 @@ class FaultBox:
 
     def __init__(self) -> None:
         self.now = NO_FAULTS
+        self.spares_requests = True
         self._random = random.Random(NO_FAULTS.seed)
         self._changed = asyncio.Event()
 
     def put(self, faults: Faults) -> None:
         """Replace all faults and let go whoever hangs because of the old ones."""
         self.now = faults
+        self.spares_requests = not any(getattr(faults, name) for name in _ON_REQUESTS)
         self._random = random.Random(faults.seed)
         self._changed.set()
         self._changed = asyncio.Event()

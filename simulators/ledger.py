@@ -18,6 +18,7 @@ from typing import Any
 Entry = dict[str, Any]
 
 READ_CHUNK_BYTES = 1 << 20
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class LedgerError(Exception):
@@ -144,8 +145,7 @@ class Ledger:
 
 def _line(entry: Entry) -> bytes:
     """A lone surrogate is not UTF-8; its backslash escape is the same character in JSON."""
-    text = json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "backslashreplace") + b"\n"
+    return _encode(entry).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _sync_folder(folder: Path) -> None:

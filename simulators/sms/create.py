@@ -84,6 +84,8 @@ def make_message(wanted: Wanted, callbacks: str) -> Entry:
 
 def _attempt_of(url: str) -> str | None:
     """The sender's own id of the call, which it puts into the callback's query."""
+    if "attempt=" not in url:
+        return None
     return next(iter(parse_qs(urlsplit(url).query).get("attempt", ())), None)
 
 
