@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from flask import Flask
 
+from app.cli.contacts import contacts_commands
 from app.cli.doctor import doctor_command
+from app.cli.partners import partner_commands
 from app.cli.setup import setup_command
 from app.cli.staff import staff_commands
 
 
 def register(app: Flask) -> None:
     """Add every command to the application."""
-    for command in (doctor_command, setup_command, staff_commands):
+    for command in (
+        contacts_commands,
+        doctor_command,
+        partner_commands,
+        setup_command,
+        staff_commands,
+    ):
         app.cli.add_command(command)

@@ -1,0 +1,84 @@
+"""`flask partners …`: the keys that partners need to talk to us."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+from sqlalchemy import select
+
+from app.db import db, transaction
+from app.models.partner import Partner
+from app.services import partner_credentials
+from app.services.partner_credentials import PartnerUnknown
+from app.settings import Settings
+
+_ACTOR = "system:cli"
+
+
+@click.group("partners")
+def partner_commands() -> None:
+    """Partners and their keys."""
+
+
+@partner_commands.command("list")
+@with_appcontext
+def list_command() -> None:
+    """List the partners and which of their keys count."""
+    for partner in db.session.execute(select(Partner).order_by(Partner.code)).scalars():
+        keys = f"{partner.code}.{partner.key_generation}"
+        if partner.oldest_key_generation < partner.key_generation:
+            keys += f" (and back to {partner.code}.{partner.oldest_key_generation})"
+        click.echo(f"{partner.code:16} {partner.name}: {keys}{'' if partner.active else ', off'}")
+
+
+@partner_commands.command("credential")
+@click.argument("code")
+@click.option("--json", "as_json", is_flag=True, help="as a JSON object")
+@with_appcontext
+def credential_command(code: str, as_json: bool) -> None:
+    """Print the newest key of a partner: key id, bearer token and signing secret."""
+    settings: Settings = current_app.extensions["tiedolla_settings"]
+    try:
+        with transaction() as session:
+            key = partner_credentials.current(
+                session, settings.partner_key.get_secret_value(), code
+            )
+    except PartnerUnknown:
+        raise click.ClickException(f"no partner {code!r}; see: flask partners list") from None
+    words = {"key_id": key.key_id, "token": key.token, "secret": key.secret}
+    if as_json:
+        click.echo(json.dumps(words))
+        return
+    for name, value in words.items():
+        click.echo(f"{name:7} {value}")
+
+
+@partner_commands.command("rotate")
+@click.argument("code")
+@with_appcontext
+def rotate_command(code: str) -> None:
+    """Make a new key for a partner; the one before it stays good until it is revoked."""
+    try:
+        with transaction() as session:
+            generation = partner_credentials.rotate(session, code, _ACTOR, datetime.now(UTC))
+    except PartnerUnknown:
+        raise click.ClickException(f"no partner {code!r}; see: flask partners list") from None
+    click.echo(f"The newest key is {code}.{generation}; print it: flask partners credential {code}")
+    click.echo(f"When the partner uses it, end the old one: flask partners revoke {code}")
+
+
+@partner_commands.command("revoke")
+@click.argument("code")
+@with_appcontext
+def revoke_command(code: str) -> None:
+    """Let only the newest key of a partner count."""
+    try:
+        with transaction() as session:
+            generation = partner_credentials.revoke_old(session, code, _ACTOR, datetime.now(UTC))
+    except PartnerUnknown:
+        raise click.ClickException(f"no partner {code!r}; see: flask partners list") from None
+    click.echo(f"Only {code}.{generation} is good now.")
