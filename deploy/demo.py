@@ -29,7 +29,8 @@ from deploy.valkey import PrivateValkey
 
 READY_PATIENCE_S = 180.0
 HAND_OVER_PATIENCE_S = 30.0
-WEB_THREADS = "8"
+WEB_THREADS = "4"
+PARTNER = "voima"
 SEED_POINTS, SEED_ORDERS = 200, 40
 
 
@@ -108,7 +109,7 @@ class Demo:
         self._lanes = self._set_up()
 
     def _set_up(self) -> list[str]:
-        """Tables, defaults and accounts; answers the names of the lanes."""
+        """Tables, defaults, accounts and the partner's key; answers the names of the lanes."""
         done = self._home / "accounts-made"
         self._logins = keep_logins(self._home / "logins.json")
         new = [] if done.exists() else list(self._logins.values())
@@ -119,12 +120,15 @@ class Demo:
                 ["staff", "create", login.username, "--role", login.role, "--password-stdin"]
                 for login in new
             ),
+            ["partners", "credential", PARTNER, "--json"],
             ["lanes", "--plain"],
         ]
         passwords = "".join(f"{login.password}\n" for login in new)
         output = self._step("-m", "deploy.flask_steps", json.dumps(commands), given=passwords)
         done.touch()
-        return output.split()
+        *_, credential, lanes = json.loads(output)
+        self._rehearsal.give_ack_credentials(json.loads(credential))
+        return str(lanes).split()
 
     def _start_children(self) -> None:
         simulators = [

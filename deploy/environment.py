@@ -46,6 +46,12 @@ class Rehearsal:
         words = private.with_name(f"{private.name}.pub").read_text("utf-8").split()
         return " ".join(words[:2])
 
+    def give_ack_credentials(self, credentials: Mapping[str, str]) -> None:
+        """Tell the simulated installer with which key it signs what it sends to the product."""
+        config = self.config
+        config["installer"]["acks"] = {**config["installer"]["acks"], **credentials}
+        write_private(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+
 
 def keep_secrets(path: Path) -> dict[str, str]:
     """The product's own secrets, made once and readable to us alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from typing import TextIO
 
@@ -44,7 +45,8 @@ class Output:
         if rest:
             self._unfinished[name] = rest
         for line in lines:
-            self.line(name, line.decode("utf-8", "replace").rstrip("\r"))
+            for text in readable(line.decode("utf-8", "replace").rstrip("\r")):
+                self.line(name, text)
 
     def _silence(self) -> None:
         """Write nothing from now on, because nobody reads."""
@@ -52,3 +54,23 @@ class Output:
         with contextlib.suppress(OSError, ValueError):
             # The interpreter flushes the stream at its end and must not meet the closed pipe.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+
+def readable(line: str) -> list[str]:
+    """A log line of the product as a person reads it; any other line as it is.
+
+    The product logs one JSON object per event, which suits machines.
+    """
+    try:
+        event = json.loads(line) if line.startswith("{") else None
+    except ValueError:
+        event = None
+    if not isinstance(event, dict) or "event" not in event:
+        return [line]
+    level, what = str(event.pop("level", "info")), str(event.pop("event"))
+    event.pop("timestamp", None)
+    event.pop("process", None)
+    trace = str(event.pop("exception", "")).splitlines()
+    facts = " ".join(f"{key}={value}" for key, value in event.items())
+    shown = what if level == "info" else f"{level.upper()} {what}"
+    return [f"{shown}  {facts}".rstrip(), *trace]
