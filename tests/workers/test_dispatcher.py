@@ -1,0 +1,236 @@
+"""The dispatcher rings, cleans up after the dead, and stands in when Redis is gone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text
+
+from app.db import db, transaction, try_session_lock
+from app.doorbell import JOB, lanes_ringing, queue_of, ring
+from app.factory import create_app
+from app.models import Alarm, Drainer, OutboxItem, Run, Schedule
+from app.services import inbound, leases, outbox, runs, schedules
+from app.services.outbox import NewItem
+from tests.conftest import test_settings
+from workers import jobs
+from workers.cli import LaneWorker
+from workers.dispatcher import Dispatcher
+from workers.holder import Holder
+
+NOW = datetime.now(UTC)
+
+
+def test_lanes_that_have_something_due_are_rung_once(app: Flask, dispatcher: Dispatcher) -> None:
+    with app.app_context():
+        _put_item("a")
+        dispatcher.tick(datetime.now(UTC))
+        dispatcher.tick(datetime.now(UTC))
+        assert lanes_ringing(["nis", "dms"]) == {"nis": 1, "dms": 0}
+
+
+def test_a_ring_carries_nothing_but_the_lane(app: Flask) -> None:
+    with app.app_context():
+        ring("nis")
+        (job,) = queue_of("nis").jobs
+        assert (job.func_name, list(job.args), job.kwargs) == (JOB, ["nis"], {})
+
+
+def test_everything_lost_from_redis_is_rung_again(app: Flask, dispatcher: Dispatcher) -> None:
+    with app.app_context():
+        _put_item("a")
+        dispatcher.tick(datetime.now(UTC))
+        queue_of("nis").connection.flushall()
+        dispatcher.tick(datetime.now(UTC))
+        assert lanes_ringing(["nis"]) == {"nis": 1}
+
+
+def test_a_worker_refuses_every_job_but_ours(app: Flask) -> None:
+    with app.app_context():
+        queue = queue_of("nis")
+        queue.enqueue("os.system", "touch should-not-exist")
+        worker = LaneWorker(
+            [queue],
+            connection=queue.connection,
+            job_class=queue.job_class,
+            serializer=queue.serializer,
+        )
+        (job,) = queue.jobs
+        assert worker.perform_job(job, queue) is False
+
+
+def test_a_missed_schedule_rings_once_and_two_dispatchers_ring_it_once(app: Flask) -> None:
+    with app.app_context():
+        late = NOW + timedelta(hours=1)
+        with transaction() as session:
+            first = schedules.move_on(session, late)
+        with transaction() as session:
+            second = schedules.move_on(session, late)
+            assert sorted(first) == ["poll_cis", "upkeep"]
+            assert second == []
+            assert all(row.next_at > late for row in session.scalars(select(Schedule)))
+
+
+def test_what_a_killed_worker_held_goes_back_and_its_run_is_closed(
+    app: Flask, dispatcher: Dispatcher
+) -> None:
+    with app.app_context():
+        _put_item("a")
+        lease = _lease_of_a_killed_process(app)
+        with transaction() as session:
+            assert len(outbox.claim(session, "nis", lease, 10, NOW, 3600)) == 1
+            runs.start_run(session, "drain nis", "test", NOW, lease=lease)
+        dispatcher.tick(datetime.now(UTC))
+        with transaction() as session:
+            assert session.scalars(select(OutboxItem.state)).one() == "READY"
+            assert session.scalars(select(Run.state)).one() == "KILLED"
+            drainer = session.get(Drainer, lease)
+            assert drainer is not None
+            assert drainer.ended_at is not None
+
+
+def test_a_living_worker_keeps_what_it_holds(app: Flask, dispatcher: Dispatcher) -> None:
+    with app.app_context():
+        _put_item("a")
+        holder = Holder("nis")
+        lease = holder.lease(NOW)
+        with transaction() as session:
+            outbox.claim(session, "nis", lease, 10, datetime.now(UTC), 3600)
+        dispatcher.tick(datetime.now(UTC))
+        with transaction() as session:
+            assert session.scalars(select(OutboxItem.state)).one() == "CLAIMED"
+        holder.close()
+
+
+def test_a_worker_whose_lease_ran_out_loses_it(app: Flask, dispatcher: Dispatcher) -> None:
+    with app.app_context():
+        _put_item("a")
+        holder = Holder("nis")
+        lease = holder.lease(NOW)
+        with transaction() as session:
+            outbox.claim(session, "nis", lease, 10, datetime.now(UTC), 0)
+        dispatcher.tick(datetime.now(UTC) + timedelta(seconds=1))
+        with transaction() as session:
+            assert session.scalars(select(OutboxItem.state)).one() == "READY"
+        holder.close()
+
+
+def test_a_holder_whose_connection_died_works_on_under_another_number(app: Flask) -> None:
+    with app.app_context():
+        holder = Holder("nis")
+        before = holder.lease(NOW)
+        with db.engine.connect() as connection:
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+                    " AND classid = :space AND objid = :lease"
+                ),
+                {"space": leases.DRAINER_SPACE, "lease": before},
+            )
+            connection.rollback()
+        after = holder.lease(NOW)
+        assert after != before
+        with db.engine.connect() as connection:
+            assert try_session_lock(connection, leases.DRAINER_SPACE, before)
+            assert not try_session_lock(connection, leases.DRAINER_SPACE, after)
+            connection.invalidate()
+        holder.close()
+
+
+def test_without_redis_the_dispatcher_works_itself_and_raises_an_alarm(
+    app: Flask, deaf_app: Flask
+) -> None:
+    with deaf_app.app_context():
+        with transaction() as session:
+            inbound.store(
+                session,
+                source="cis",
+                kind="CIS_FILE",
+                name="nonsense.xml",
+                chunks=[b"nonsense"],
+                now=datetime.now(UTC),
+            )
+        state = jobs.begin("dispatcher")
+        dispatcher = Dispatcher(deaf_app.extensions["tiedolla_settings"], state.holder)
+        assert dispatcher._leads()
+        try:
+            dispatcher.tick(datetime.now(UTC))
+        finally:
+            dispatcher._resign()
+            jobs.end()
+        with transaction() as session:
+            message = session.execute(text("SELECT state FROM inbound_message")).scalar_one()
+            assert message == "REJECTED"
+            kinds = session.scalars(select(Alarm.kind).where(Alarm.closed_at.is_(None))).all()
+            assert "REDIS_DOWN" in kinds
+
+
+def test_the_alarm_ends_when_redis_is_back(app: Flask, dispatcher: Dispatcher) -> None:
+    with app.app_context():
+        dispatcher._redis_is(False, NOW)
+        dispatcher.tick(datetime.now(UTC))
+        with transaction() as session:
+            query = select(Alarm.kind).where(Alarm.closed_at.is_(None), Alarm.kind == "REDIS_DOWN")
+            assert session.scalars(query).all() == []
+
+
+@pytest.fixture
+def dispatcher(app: Flask) -> Iterator[Dispatcher]:
+    with app.app_context():
+        # The clock's own rings are another test's matter.
+        with transaction() as session:
+            session.execute(text("UPDATE schedule SET active = false"))
+        holder = Holder("dispatcher")
+        dispatcher = Dispatcher(app.extensions["tiedolla_settings"], holder)
+        assert dispatcher._leads()
+        yield dispatcher
+        dispatcher._resign()
+        holder.close()
+
+
+@pytest.fixture
+def deaf_app(app: Flask, postgres_url: str) -> Iterator[Flask]:
+    """The same database, and a Redis that nobody runs."""
+    deaf = create_app(test_settings(database_url=postgres_url, redis_url="unix:///nowhere.sock"))
+    with deaf.app_context(), transaction() as session:
+        session.execute(text("UPDATE schedule SET active = false"))
+    yield deaf
+    with deaf.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+def _put_item(key: str) -> None:
+    with transaction() as session:
+        outbox.put(
+            session,
+            [NewItem("nis", "NIS_DEVICE", key, key, 1, key, {"key": key})],
+            NOW - timedelta(seconds=1),
+        )
+    queue_of("nis").connection.flushall()
+
+
+def _lease_of_a_killed_process(app: Flask) -> int:
+    """A process that takes a lease and is killed the hard way."""
+    url = app.config["SQLALCHEMY_DATABASE_URI"]
+    script = f"""
+import os, signal
+from datetime import UTC, datetime
+from app.factory import create_app
+from tests.conftest import test_settings
+from workers.holder import Holder
+app = create_app(test_settings(database_url={url!r}, redis_url="unix:///nowhere.sock"))
+with app.app_context():
+    print(Holder("nis").lease(datetime.now(UTC)), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == -9, done.stderr
+    return int(done.stdout)
