@@ -242,7 +242,10 @@ NOTICE_MOVES = Moves(
         | _PROVIDER_SAYS,
         NoticeState.RESENT: frozenset({NoticeState.FAILED, NoticeState.UNKNOWN}) | _PROVIDER_SAYS,
         NoticeState.SENT: _PROVIDER_SAYS,
-        NoticeState.UNDELIVERED: frozenset({NoticeState.FALLBACK}),
+        # Of a message sent again one copy may arrive although the other did not.
+        NoticeState.UNDELIVERED: frozenset({NoticeState.FALLBACK, NoticeState.DELIVERED}),
+        # Given up while its outcome was unknown; the provider tells after all.
+        NoticeState.EXPIRED: frozenset({NoticeState.SENT}) | _PROVIDER_SAYS,
         # The provider refused it: the other channel, or an operator's replay.
         NoticeState.FAILED: frozenset({NoticeState.FALLBACK, NoticeState.QUEUED}),
     },

@@ -57,7 +57,6 @@ def test_no_state_moves_to_itself(moves: Moves, states: type) -> None:
     [
         (NOTICE_MOVES, NoticeState.DELIVERED),
         (NOTICE_MOVES, NoticeState.SUPPRESSED),
-        (NOTICE_MOVES, NoticeState.EXPIRED),
         (NOTICE_MOVES, NoticeState.SUPERSEDED),
         (NOTICE_MOVES, NoticeState.FALLBACK),
         (OUTBOX_MOVES, OutboxState.SENT),
