@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -184,3 +185,7 @@ def _weak_secrets(settings: Settings) -> list[str]:
         if len(getattr(settings, name).get_secret_value()) < 32:
             faults.append(f"{PREFIX}{name.upper()}: shorter than 32 characters")
     return faults
+
+
+if __name__ == "__main__":
+    sys.stdout.write(env_example())

@@ -93,7 +93,7 @@ class _Taken:
     def _take(self, items: Sequence[ParsedRecord], versions: str, write: Any) -> None:
         keys = [item.key for item in items]
         rows = self.session.execute(text(versions), {"keys": keys}).all()
-        known: dict[str, int] = {key: version for key, version in rows}
+        known: dict[str, int] = dict(iter(rows))
         self._look_up(items)
         newest: dict[str, ParsedRecord] = {}
         for item in items:
