@@ -1,0 +1,265 @@
+"""What a new acknowledgement changes: the difference between what all said before and say now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.domain.acks import AckType, Derived, derive_order_state, keep_reporting
+from app.domain.failure_reasons import FAILURE_REASONS, NextStep
+from app.domain.notice_types import NoticeType
+from app.domain.order_path import path_between
+from app.domain.reject_codes import RejectCode
+from app.domain.states import AckVerdict, SwapOutageState, WorkOrderState
+from app.models.work_order import WorkOrder
+from app.services import alarms, fan_out, meter_register, notices, outages, work_orders
+from app.services.completion import (
+    Completion,
+    Reported,
+    completion_of,
+    is_completing,
+    is_effective,
+    register_report,
+)
+from app.services.order_facts import Surroundings, load_surroundings
+from app.services.outages import Cut
+from app.services.work_orders import Change
+
+Reports = Mapping[str, Reported]
+
+# Failures after which somebody has to act who does not look at orders all day.
+_ALARMS = {
+    NextStep.FAULT_DESK: "DANGEROUS_FAULT",
+    NextStep.TWO_PERSONS: "INSTALLER_THREATENED",
+    NextStep.STOCK_ALARM: "METER_STOCK",
+}
+_DONE = frozenset({WorkOrderState.COMPLETED, WorkOrderState.CORRECTED})
+_REPORTED = frozenset({WorkOrderState.REPORTED, WorkOrderState.CLOSED})
+_ENDS = frozenset({AckType.COMPLETED, AckType.FAILED, AckType.CORRECTED})
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One more acknowledgement of an order that is locked.
+
+    before and after are what all acknowledgements amount to without and with it; reports holds all
+    of them by name, name is the new one's. around: the rows around the order, where the checks needed them.
+    """
+
+    order: WorkOrder
+    cause: str
+    before: Derived
+    after: Derived
+    name: str
+    reports: Reports
+    around: Surroundings | None
+    now: datetime
+    run_id: int
+
+
+def derive(order: WorkOrder, reports: Reports) -> Derived:
+    """What all acknowledgements of the order amount to."""
+    return derive_order_state(
+        order.base_state,
+        (one.fact for one in reports.values()),
+        revision=order.revision,
+        partner_code=order.partner_code,
+    )
+
+
+def apply(session: Session, news: News) -> None:
+    """Carry the difference into the order, its outage, the register, other systems and notices."""
+    _move(session, news)
+    _cut(session, news)
+    _complete(session, news)
+    _raise_alarms(session, news)
+    _tell_customers(session, news)
+
+
+def _move(session: Session, news: News) -> None:
+    order, target = news.order, _target(news)
+    if order.attempts != news.after.attempts:
+        order.attempts = news.after.attempts
+    if order.state == target:
+        return
+    path = path_between(order.state, target)
+    change = Change(order.order_id, order.revision, order.state, path, news.cause)
+    work_orders.record_changes(session, [change], news.now, news.run_id)
+    order.state = target
+    order.state_at = news.now
+    order.updated_at = news.now
+
+
+def _target(news: News) -> str:
+    state = keep_reporting(news.after, news.order.state, news.before.completed_ack_id)
+    if news.order.state in _REPORTED and state in _DONE:
+        # Others know another completion by now: for them this one is a correction.
+        return WorkOrderState.CORRECTED
+    return state
+
+
+def _cut(session: Session, news: News) -> None:
+    known = {name: one for name, one in news.reports.items() if name != news.name}
+    after = _last_cut(news.order, news.after, news.reports)
+    if _last_cut(news.order, news.before, known) != after:
+        outages.record_swap(session, news.order.order_id, news.order.gsrn, after, news.now)
+
+
+def _last_cut(order: WorkOrder, derived: Derived, reports: Reports) -> Cut | None:
+    """The cut of the latest visit that made one."""
+    cut = _cut_of(derived)
+    if cut is not None or all(one.fact.off_at is None for one in reports.values()):
+        return cut
+    ordered = sorted(reports, key=lambda name: (reports[name].fact.happened_at, name))
+    for count in range(len(ordered) - 1, 0, -1):
+        cut = _cut_of(derive(order, {name: reports[name] for name in ordered[:count]}))
+        if cut is not None:
+            return replace(cut, state=SwapOutageState.CLOSED)
+    return None
+
+
+def _cut_of(derived: Derived) -> Cut | None:
+    state = derived.swap_outage
+    if derived.off_at is None or state is None:
+        return None
+    return Cut(derived.off_at, None if state is SwapOutageState.OPEN else derived.on_at, state)
+
+
+def _complete(session: Session, news: News) -> None:
+    before = completion_of(news.before, news.reports)
+    after = completion_of(news.after, news.reports)
+    if after is None:
+        if before is not None:
+            _take_back(session, news, before)
+        return
+    if before is not None and (before.facts, before.version) == (after.facts, after.version):
+        return
+    around = news.around or load_surroundings(session, news.order, None)
+    swaps = around.takes_new_meter or around.for_removal
+    report = register_report(news.order, after, swaps=swaps)
+    replaced = None if before is None else str(before.ack.ack_id)
+    meter_register.record(session, news.order.order_id, news.order.gsrn, report, replaced, news.now)
+    fan_out.tell_all(session, news.order, after, report, around, news.now)
+    if news.after.failed_ack_id is not None:
+        # It may have been taken back before.
+        alarms.close_alarm(session, fan_out.TAKEN_BACK_ALARM, news.order.order_id, news.now)
+
+
+def _take_back(session: Session, news: News, before: Completion) -> None:
+    order = news.order
+    meter_register.record(
+        session, order.order_id, order.gsrn, None, str(before.ack.ack_id), news.now
+    )
+    fan_out.take_back(session, order.order_id, news.now)
+
+
+def _raise_alarms(session: Session, news: News) -> None:
+    before, after = _alarm_of(news.before), _alarm_of(news.after)
+    if before == after:
+        return
+    if before is not None:
+        alarms.close_alarm(session, before[0], news.order.order_id, news.now)
+    if after is not None:
+        kind, reason = after
+        detail = f"{news.order.partner_code} reported {reason} at {news.order.gsrn}."
+        alarms.open_alarm(session, kind, news.order.order_id, detail, news.now)
+
+
+def _alarm_of(derived: Derived) -> tuple[str, str] | None:
+    """The alarm that the latest visit calls for; the next visit ends it."""
+    reason = FAILURE_REASONS.get(derived.failed_reason or "")
+    failed_last = derived.state in {WorkOrderState.FAILED, WorkOrderState.RETURNED}
+    if reason is None or not failed_last or reason.next_step not in _ALARMS:
+        return None
+    return _ALARMS[reason.next_step], reason.code
+
+
+def _tell_customers(session: Session, news: News) -> None:
+    """Plan a notice for everything that has become true; the policy decides whether it is news."""
+    fresh = [
+        name
+        for name in news.reports
+        if _tells(name, news, news.after) and not _tells(name, news, news.before)
+    ]
+    for name in sorted(fresh, key=lambda one: (news.reports[one].fact.happened_at, one)):
+        told = _TOLD[news.reports[name].fact.type](news, news.reports[name])
+        if told is None:
+            continue
+        kind, facts = told
+        notices.plan_for_swap(
+            session,
+            news.order,
+            kind,
+            news.reports[name].fact.happened_at,
+            news.now,
+            {"ack_id": name, "confirmed": _is_time_believed(news.reports[name]), **facts},
+        )
+
+
+def _tells(name: str, news: News, derived: Derived) -> bool:
+    """Whether the acknowledgement is one that customers may hear of."""
+    report = news.reports[name]
+    if report.fact.type not in _TOLD or name not in derived.verdicts:
+        return False
+    if report.fact.type is AckType.STARTED and derived.verdicts[name] is AckVerdict.STALE:
+        return _began_visit(name, news)
+    return is_effective(name, derived)
+
+
+def _began_visit(name: str, news: News) -> bool:
+    """Whether a start that came late was one: had all been told at once, would it count?"""
+    at_once = {
+        one: replace(report, fact=replace(report.fact, received_at=report.fact.happened_at))
+        for one, report in news.reports.items()
+    }
+    return is_effective(name, derive(news.order, at_once))
+
+
+def _is_time_believed(report: Reported) -> bool:
+    return all(finding.code != RejectCode.TIME_IN_FUTURE for finding in report.checks)
+
+
+Told = tuple[NoticeType, dict[str, object]]
+
+
+def _started(news: News, report: Reported) -> Told:
+    outage = report.wire.outage
+    ends = [
+        one.fact.happened_at
+        for one in news.reports.values()
+        if one.fact.type in _ENDS and one.fact.happened_at >= report.fact.happened_at
+    ]
+    return NoticeType.METER_SWAP_STARTED, {
+        "planned_minutes": outage.planned_minutes if outage else None,
+        "no_outage": report.fact.no_outage,
+        "over_at": min(ends, default=None),
+    }
+
+
+def _ended(news: News, report: Reported) -> Told | None:
+    if is_completing(report.fact):
+        # A second report of the same work is no news.
+        is_first = news.before.completed_ack_id is None
+        return (NoticeType.METER_SWAP_DONE, {}) if is_first else None
+    return NoticeType.METER_SWAP_FAILED, {"reason_code": report.fact.reason_code}
+
+
+def _corrected(_news: News, report: Reported) -> Told | None:
+    """Restating a completion is nothing for customers; taking it back is."""
+    reason_code = report.fact.reason_code
+    return (
+        None
+        if reason_code is None
+        else (NoticeType.METER_SWAP_FAILED, {"reason_code": reason_code})
+    )
+
+
+_TOLD: Mapping[AckType, Callable[[News, Reported], Told | None]] = {
+    AckType.STARTED: _started,
+    AckType.COMPLETED: _ended,
+    AckType.FAILED: _ended,
+    AckType.CORRECTED: _corrected,
+}

@@ -1,0 +1,167 @@
+"""Telling the other systems of a completed order, and noticing when all of them know.
+
+One outbox item per system and version. Each is a full picture, so an older one that has not left
+yet is withdrawn when a newer one is put, and receivers pass over whatever comes late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.domain import lanes
+from app.domain.states import WorkOrderState
+from app.models.work_order import WorkOrder
+from app.services import alarms, completion_messages, outbox, work_orders
+from app.services.completion import Completion
+from app.services.completion_messages import Facts
+from app.services.meter_register import Report
+from app.services.order_facts import Surroundings
+from app.services.outbox import NewItem, Settlement
+from app.services.work_orders import Change
+from integrations.billing.codec import KIND as BILLING_KIND
+from integrations.cis.completion_codec import KIND as CIS_KIND
+from integrations.dms.codec import KIND as DMS_KIND
+from integrations.nis.codec import KIND as NIS_KIND
+
+TAKEN_BACK_ALARM = "COMPLETION_TAKEN_BACK"
+_KINDS = (CIS_KIND, NIS_KIND, DMS_KIND, BILLING_KIND)
+# Others wait for these four while nobody waits at a door, so notices go first elsewhere.
+_PRIORITY = 50
+
+
+def tell_all(
+    session: Session,
+    order: WorkOrder,
+    completion: Completion,
+    report: Report,
+    around: Surroundings,
+    now: datetime,
+) -> int:
+    """Put one item per system; returns the version under which they know the order from now on."""
+    told = _newest_version(session, order.order_id)
+    version = max(completion.version, told + 1)
+    if told:
+        _withdraw(session, order.order_id, now)
+    facts = Facts(order, completion, report, around, version)
+    items = [
+        _item(order, lanes.CIS, CIS_KIND, version, completion_messages.for_cis(facts)),
+        _item(order, lanes.DMS, DMS_KIND, version, completion_messages.for_dms(facts)),
+    ]
+    device = completion_messages.for_nis(facts)
+    if device is not None:
+        items.append(_item(order, lanes.NIS, NIS_KIND, version, device))
+    change = completion_messages.for_billing(facts)
+    if change is not None:
+        hold = completion.hold_reason
+        items.append(_item(order, lanes.BILLING, BILLING_KIND, version, change, hold))
+    outbox.put(session, items, now)
+    return version
+
+
+def take_back(session: Session, order_id: str, now: datetime) -> None:
+    """The completion did not happen: withdraw what has not left, and call somebody for the rest."""
+    _withdraw(session, order_id, now)
+    left = session.execute(
+        text(
+            "SELECT string_agg(DISTINCT lane, ', ' ORDER BY lane) FROM outbox_item"
+            " WHERE business_key = :order_id AND kind = ANY(:kinds) AND state <> 'CANCELLED'"
+        ),
+        {"order_id": order_id, "kinds": list(_KINDS)},
+    ).scalar_one()
+    if left is not None:
+        detail = f"The completion was taken back after others had been told: {left}."
+        alarms.open_alarm(session, TAKEN_BACK_ALARM, order_id, detail, now)
+
+
+_LOCK = text(
+    "SELECT order_id FROM work_order WHERE order_id = ANY(:ids) ORDER BY order_id FOR UPDATE"
+)
+_ALL_KNOW = text(
+    """
+    WITH newest AS (
+        SELECT business_key, max(version) AS version FROM outbox_item
+        WHERE business_key = ANY(:ids) AND kind = ANY(:kinds) GROUP BY business_key),
+    known AS (
+        SELECT item.business_key FROM outbox_item item
+        JOIN newest USING (business_key, version)
+        WHERE item.kind = ANY(:kinds)
+        GROUP BY item.business_key HAVING bool_and(item.state = 'SENT')),
+    before AS (
+        SELECT o.order_id, o.state FROM work_order o JOIN known ON known.business_key = o.order_id
+        WHERE o.state IN ('COMPLETED', 'CORRECTED'))
+    UPDATE work_order o SET state = 'REPORTED', state_at = :now, updated_at = :now
+    FROM before WHERE o.order_id = before.order_id
+    RETURNING o.order_id, o.revision, before.state AS from_state
+    """
+)
+
+
+def note_settled(session: Session, settlements: Sequence[Settlement], now: datetime) -> None:
+    """Orders of which every system has the newest version are REPORTED.
+
+    The orders are locked in a statement of their own before the items are read: of two lanes that
+    settle at the same moment the second waits here and then sees what the first has committed.
+    """
+    ids = sorted({s.item.business_key for s in settlements if s.state == "SENT"})
+    if not ids:
+        return
+    session.execute(_LOCK, {"ids": ids}).all()
+    done = session.execute(_ALL_KNOW, {"ids": ids, "kinds": list(_KINDS), "now": now}).all()
+    work_orders.record_changes(
+        session,
+        (
+            Change(
+                row.order_id,
+                row.revision,
+                row.from_state,
+                (WorkOrderState.REPORTED,),
+                "every system has been told",
+            )
+            for row in done
+        ),
+        now,
+    )
+
+
+def _newest_version(session: Session, order_id: str) -> int:
+    return int(
+        session.execute(
+            text(
+                "SELECT coalesce(max(version), 0) FROM outbox_item"
+                " WHERE business_key = :order_id AND kind = ANY(:kinds)"
+            ),
+            {"order_id": order_id, "kinds": list(_KINDS)},
+        ).scalar_one()
+    )
+
+
+def _withdraw(session: Session, order_id: str, now: datetime) -> None:
+    for kind in _KINDS:
+        outbox.cancel_waiting(session, [order_id], kind, now)
+
+
+def _item(
+    order: WorkOrder,
+    lane: str,
+    kind: str,
+    version: int,
+    payload: dict[str, Any],
+    hold_reason: str | None = None,
+) -> NewItem:
+    return NewItem(
+        lane=lane,
+        kind=kind,
+        business_key=order.order_id,
+        order_key=order.gsrn,
+        gsrn=order.gsrn,
+        version=version,
+        dedupe_key=f"{lane}:{order.order_id}:{version}",
+        payload=payload,
+        priority=_PRIORITY,
+        hold_reason=hold_reason,
+    )

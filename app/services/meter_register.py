@@ -1,0 +1,279 @@
+"""The meter register: which meter hangs where since when, and what it read; written by reports.
+
+What an order reports is written as a whole each time it changes, so reading it again, correcting
+it, or hearing of two orders in the wrong sequence ends in the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, bindparam, text
+from sqlalchemy.orm import Session
+
+from app.domain import placements
+from app.domain.placements import Stay, Swap
+from app.domain.states import METER_MOVES, MeterState
+
+
+@dataclass(frozen=True, slots=True)
+class NewMeter:
+    """What the report says about the meter that was hung, where it says anything."""
+
+    number: str
+    serial: str | None = None
+    model: str | None = None
+    firmware: str | None = None
+    multiplier: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One register of one meter at one time."""
+
+    meter_number: str
+    register: str
+    value: Decimal
+    unit: str
+    read_at: datetime
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an order's completion says about meters; ack_id names the report."""
+
+    swap: Swap
+    ack_id: str
+    new_meter: NewMeter | None
+    readings: tuple[Reading, ...]
+
+
+def record(
+    session: Session,
+    order_id: str,
+    gsrn: str,
+    report: Report | None,
+    replaced_ack_id: str | None,
+    now: datetime,
+) -> None:
+    """Make the register say what the order reports; None takes back what it had said before.
+
+    replaced_ack_id names the report that had counted until now.
+    """
+    named = (report.swap.old_number, report.swap.new_number) if report else ()
+    numbers = {number for number in named if number is not None}
+    rows = _stays(session, gsrn, sorted(numbers))
+    before = {row.id: _stay(row) for row in rows}
+    if report is None:
+        after = placements.without(before.values(), order_id)
+    else:
+        after = placements.with_swap(before.values(), report.swap)
+    touched = _write_stays(session, before, after)
+    if touched - numbers:
+        # A meter that the order no longer speaks of may hang somewhere else.
+        after = [_stay(row) for row in _stays(session, None, sorted(touched))]
+    if touched:
+        _write_meters(session, touched, after, report, now)
+    if replaced_ack_id is not None:
+        session.execute(_DROP_READINGS, {"ack_id": replaced_ack_id})
+    if report is not None and report.readings:
+        _add_readings(session, gsrn, report)
+
+
+_STAYS = text(
+    "SELECT id, meter_number, gsrn, installed_at, removed_at, installed_by_order, removed_by_order"
+    " FROM meter_placement WHERE gsrn = :gsrn OR meter_number = ANY(:numbers) ORDER BY id FOR UPDATE"
+)
+
+
+def _stays(session: Session, gsrn: str | None, numbers: Sequence[str]) -> Sequence[Row[Any]]:
+    return session.execute(_STAYS, {"gsrn": gsrn, "numbers": list(numbers)}).all()
+
+
+def _stay(row: Row[Any]) -> Stay:
+    return Stay(
+        row.meter_number,
+        row.gsrn,
+        row.installed_at,
+        row.removed_at,
+        row.installed_by_order,
+        row.removed_by_order,
+    )
+
+
+_INSERT_STAY = text(
+    "INSERT INTO meter_placement (meter_number, gsrn, installed_at, removed_at, installed_by_order,"
+    " removed_by_order) VALUES (:number, :gsrn, :installed_at, :removed_at, :installed_by, :removed_by)"
+)
+_UPDATE_STAY = text(
+    "UPDATE meter_placement SET installed_at = :installed_at, removed_at = :removed_at,"
+    " installed_by_order = :installed_by, removed_by_order = :removed_by WHERE id = :id"
+)
+_DELETE_STAYS = text("DELETE FROM meter_placement WHERE id = ANY(:ids)")
+
+
+def _write_stays(session: Session, before: Mapping[int, Stay], after: Iterable[Stay]) -> set[str]:
+    """Write what differs; returns the numbers of the meters concerned."""
+    gone = dict(before)
+    new: list[Stay] = []
+    for stay in after:
+        same = next((row_id for row_id, old in gone.items() if old == stay), None)
+        if same is None:
+            new.append(stay)
+        else:
+            del gone[same]
+    touched = {stay.number for stay in (*gone.values(), *new)}
+    for stay in new:
+        values = {
+            "installed_at": stay.installed_at,
+            "removed_at": stay.removed_at,
+            "installed_by": stay.installed_by,
+            "removed_by": stay.removed_by,
+        }
+        place = (stay.number, stay.gsrn)
+        row_id = next((i for i, old in gone.items() if (old.number, old.gsrn) == place), None)
+        if row_id is None:
+            session.execute(_INSERT_STAY, {**values, "number": stay.number, "gsrn": stay.gsrn})
+        else:
+            del gone[row_id]
+            session.execute(_UPDATE_STAY, {**values, "id": row_id})
+    if gone:
+        session.execute(_DELETE_STAYS, {"ids": list(gone)})
+    return touched
+
+
+_METERS = text(
+    "SELECT number, version, state, gsrn FROM meter WHERE number = ANY(:numbers)"
+    " ORDER BY number FOR UPDATE"
+)
+_UPSERT_METER = text(
+    """
+    INSERT INTO meter (number, version, serial, model, firmware, multiplier, state, gsrn,
+        installed_at, removed_at, updated_at)
+    VALUES (:number, 0, :serial, :model, :firmware, coalesce(:multiplier, 1), :state, :gsrn,
+        :installed_at, :removed_at, :now)
+    ON CONFLICT (number) DO UPDATE SET
+        serial = coalesce(excluded.serial, meter.serial),
+        model = coalesce(excluded.model, meter.model),
+        firmware = coalesce(excluded.firmware, meter.firmware),
+        multiplier = coalesce(:multiplier, meter.multiplier),
+        state = excluded.state, gsrn = excluded.gsrn, installed_at = excluded.installed_at,
+        removed_at = excluded.removed_at, updated_at = excluded.updated_at
+    """
+).bindparams(*(bindparam(name) for name in ("multiplier", "gsrn", "installed_at", "removed_at")))
+_DELETE_METER = text("DELETE FROM meter WHERE number = :number")
+
+
+def _write_meters(
+    session: Session,
+    touched: set[str],
+    all_stays: Iterable[Stay],
+    report: Report | None,
+    now: datetime,
+) -> None:
+    """Where each meter hangs follows from its stays."""
+    numbers = sorted(touched)
+    stays: dict[str, list[Stay]] = {number: [] for number in numbers}
+    for stay in all_stays:
+        if stay.number in stays:
+            stays[stay.number].append(stay)
+    known = {row.number: row for row in session.execute(_METERS, {"numbers": numbers})}
+    for number in numbers:
+        row = known.get(number)
+        last = placements.latest(stays[number])
+        if last is None:
+            _forget(session, row, now)
+            continue
+        hangs = placements.current(stays[number])
+        state = _hung_state(row, hangs) if hangs else MeterState.REMOVED
+        details = report.new_meter if report and report.new_meter else None
+        # An older report must not change what a newer one said about the same meter.
+        is_told = details is not None and details.number == number and _is_by(last, report)
+        told = details if details and is_told else NewMeter(number)
+        session.execute(
+            _UPSERT_METER,
+            {
+                "number": number,
+                "serial": told.serial,
+                "model": told.model,
+                "firmware": told.firmware,
+                "multiplier": told.multiplier,
+                "state": _reachable(row, state),
+                "gsrn": hangs.gsrn if hangs else None,
+                "installed_at": (hangs or last).installed_at,
+                "removed_at": None if hangs else last.removed_at,
+                "now": now,
+            },
+        )
+
+
+def _is_by(stay: Stay, report: Report | None) -> bool:
+    return report is not None and stay.installed_by == report.swap.order_id
+
+
+def _hung_state(row: Row[Any] | None, hangs: Stay) -> MeterState:
+    talks = row is not None and row.state == MeterState.COMMUNICATING and row.gsrn == hangs.gsrn
+    return MeterState.COMMUNICATING if talks else MeterState.INSTALLED
+
+
+def _reachable(row: Row[Any] | None, target: MeterState) -> str:
+    """A broken or scrapped meter stays what it is; the checks have told somebody."""
+    if row is None or row.state == target or METER_MOVES.allow(row.state, target):
+        return target
+    over = METER_MOVES.allow(row.state, MeterState.INSTALLED)
+    hung_first = over and METER_MOVES.allow(MeterState.INSTALLED, target)
+    return target if hung_first else str(row.state)
+
+
+def _forget(session: Session, row: Row[Any] | None, now: datetime) -> None:
+    """No report speaks of the meter any more: a row that only a report had made goes with it."""
+    if row is None:
+        return
+    if row.version == 0:
+        session.execute(_DELETE_METER, {"number": row.number})
+        return
+    session.execute(
+        text(
+            "UPDATE meter SET state = :state, gsrn = NULL, installed_at = NULL, removed_at = NULL,"
+            " updated_at = :now WHERE number = :number"
+        ),
+        {
+            "state": _reachable(row, MeterState.ALLOCATED),
+            "number": row.number,
+            "now": now,
+        },
+    )
+
+
+# Only the readings of the report that counts stand here; those of others stay in their reports.
+_DROP_READINGS = text("DELETE FROM meter_reading WHERE ack_id = :ack_id")
+_ADD_READING = text(
+    "INSERT INTO meter_reading (meter_number, gsrn, register, value, unit, read_at, source, order_id,"
+    " ack_id) VALUES (:number, :gsrn, :register, :value, :unit, :read_at, :source, :order_id, :ack_id)"
+    " ON CONFLICT (ack_id, meter_number, register, read_at) DO NOTHING"
+)
+
+
+def _add_readings(session: Session, gsrn: str, report: Report) -> None:
+    session.execute(
+        _ADD_READING,
+        [
+            {
+                "number": reading.meter_number,
+                "gsrn": gsrn,
+                "register": reading.register,
+                "value": reading.value,
+                "unit": reading.unit,
+                "read_at": reading.read_at,
+                "source": reading.source,
+                "order_id": report.swap.order_id,
+                "ack_id": report.ack_id,
+            }
+            for reading in report.readings
+        ],
+    )
