@@ -28,7 +28,7 @@ def make_defaults() -> dict[str, Any]:
             "token": secrets.token_urlsafe(32),
             "acks": {
                 "token": secrets.token_urlsafe(32),
-                "key_id": "voima-1",
+                "key_id": "voima.1",
                 "secret": secrets.token_urlsafe(32),
             },
             "meter_series": f"{secrets.randbelow(9000) + 1000}",

@@ -95,9 +95,9 @@ def listing(path: str, least: int = 0, *, required: bool = True) -> Field:
     )
 
 
-def readings(path: str) -> Field:
+def readings(path: str, *, required: bool = True) -> Field:
     """A list of meter readings, each with register, value and unit."""
-    return Field(path, _are_readings, "a list of {register, value, unit}")
+    return Field(path, _are_readings, "a list of {register, value, unit}", required)
 
 
 def _is_moment(value: Any) -> bool:

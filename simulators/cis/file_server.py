@@ -20,7 +20,9 @@ Result = TypeVar("Result")
 async def start_file_server(
     sftp: Sftp, record: FileRecord, faults: FaultBox, host: str, port: int
 ) -> asyncssh.SSHAcceptor:
-    """Listen for SFTP; the folders are made when they are missing."""
+    """Listen for SFTP on folders that are there already."""
+    # Every login and every request is worth a line to asyncssh; a poller makes thousands a day.
+    asyncssh.set_log_level("WARNING")
     return await asyncssh.listen(
         host,
         port,
