@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from integrations.cis.elements import line_of
 from integrations.cis.master_data_shape import CONTRACT, CUSTOMER, METERING_POINT
 from integrations.cis.message_header import HeaderReader
-from integrations.cis.record_reader import RecordReader, load_schema
+from integrations.cis.record_reader import RecordReader
+from integrations.cis.record_schema import RecordSchema
 from integrations.cis.record_stream import read_records
 from integrations.cis.shape import Group
 from integrations.cis.types import (
@@ -49,7 +50,7 @@ def parse_master_data(chunks: Iterable[bytes]) -> Iterator[MessageHeader | Parse
     Raises: FileRejected (answer the CIS with its findings; records yielded before stay good),
     IncompleteFile (the same, or wait if the file may still be growing).
     """
-    schema = load_schema(_SCHEMA)
+    schema = RecordSchema(_SCHEMA)
     headers = HeaderReader(schema, NAMESPACE)
     readers = {name: RecordReader(schema, NAMESPACE, kind.shape) for name, kind in _KINDS.items()}
     for record in read_records(chunks, DocumentKind.MASTER_DATA, ("Header", *_KINDS)):

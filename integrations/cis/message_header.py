@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from lxml import etree
-
 from integrations.cis.codes import HDR_MISSING, XML_VERSION
 from integrations.cis.document import MAJOR_VERSION
 from integrations.cis.elements import line_of
 from integrations.cis.record_reader import RecordReader
+from integrations.cis.record_schema import RecordSchema
 from integrations.cis.record_stream import Record
 from integrations.cis.shape import HEADER
 from integrations.cis.types import CisFinding, FileRejected, MessageHeader
@@ -16,7 +15,7 @@ from integrations.cis.types import CisFinding, FileRejected, MessageHeader
 class HeaderReader:
     """Sees that the header comes first and is one that we can act upon."""
 
-    def __init__(self, schema: etree.XMLSchema, namespace: str) -> None:
+    def __init__(self, schema: RecordSchema, namespace: str) -> None:
         self._reader = RecordReader(
             schema, namespace, HEADER, missing_code=HDR_MISSING, path="Header/"
         )

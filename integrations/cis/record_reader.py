@@ -7,17 +7,15 @@ and validates, and a patient one (`record_inspection.py`) for whatever the short
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from lxml import etree
 
 from integrations.cis.codes import FIELD_MISSING
 from integrations.cis.record_inspection import Inspection
+from integrations.cis.record_schema import RecordSchema
 from integrations.cis.shape import Group, Leaf
 from integrations.cis.types import CisFinding
-
-_SCHEMA_DIR = Path(__file__).parent / "schema"
 
 _LEAF, _LEAVES, _INLINE, _NAMED, _SEVERAL = range(5)
 # How to read one element: what it is, where its value goes, its converter, and its own parts.
@@ -38,7 +36,7 @@ class RecordReader:
 
     def __init__(
         self,
-        schema: etree.XMLSchema,
+        schema: RecordSchema,
         namespace: str,
         shape: Group,
         *,
@@ -47,7 +45,7 @@ class RecordReader:
     ) -> None:
         self._validate = schema.validate
         self._table = _compile(shape, namespace)
-        self._inspection = Inspection(schema, namespace, shape, missing_code, path)
+        self._inspection = Inspection(schema.published, namespace, shape, missing_code, path)
 
     def read(self, element: etree._Element) -> Reading:
         """Read one complete element; unknown children are taken out of it and noted."""
@@ -62,11 +60,6 @@ class RecordReader:
         found, findings = self._inspection.read(element)
         ok = not any(finding.severity == "ERROR" for finding in findings)
         return Reading(ok, found, findings)
-
-
-def load_schema(file_name: str) -> etree.XMLSchema:
-    """Read one of our own schemas, which takes about a millisecond."""
-    return etree.XMLSchema(etree.fromstring((_SCHEMA_DIR / file_name).read_bytes()))
 
 
 def _walk(element: etree._Element, table: _Table, found: dict[str, Any]) -> None:

@@ -12,7 +12,8 @@ from integrations.cis.codes import XML_SCHEMA
 from integrations.cis.document import sniff
 from integrations.cis.elements import line_of
 from integrations.cis.message_header import HeaderReader
-from integrations.cis.record_reader import RecordReader, load_schema
+from integrations.cis.record_reader import RecordReader
+from integrations.cis.record_schema import RecordSchema
 from integrations.cis.record_stream import read_records
 from integrations.cis.types import (
     CisFinding,
@@ -36,7 +37,7 @@ def parse_work_orders(chunks: Iterable[bytes]) -> Iterator[MessageHeader | Parse
     Raises: FileRejected (answer the CIS with its findings; orders yielded before stay good),
     IncompleteFile (the same, or wait if the file may still be growing).
     """
-    schema = load_schema(_SCHEMA)
+    schema = RecordSchema(_SCHEMA)
     headers = HeaderReader(schema, NAMESPACE)
     reader = RecordReader(schema, NAMESPACE, WORK_ORDER)
     count = 0

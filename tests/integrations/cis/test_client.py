@@ -12,7 +12,7 @@ import pytest
 from lxml import etree
 
 from integrations.cis.client import CisReturnsClient
-from integrations.cis.record_reader import load_schema
+from integrations.cis.record_schema import load_schema
 from integrations.outcomes import AlreadyDone, ContractBroken, Outbound, Retryable, Sent
 from tests.integrations.cis.servers import config_for
 from tests.integrations.cis.test_completion_codec import FULL

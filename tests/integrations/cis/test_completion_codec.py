@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from integrations.cis.completion_codec import build_completion
-from integrations.cis.record_reader import load_schema
+from integrations.cis.record_schema import load_schema
 from integrations.cis.types import (
     CisCompletion,
     CisMeter,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 from lxml import etree
 
-from integrations.cis.record_reader import load_schema
+from integrations.cis.record_schema import load_schema
 from integrations.cis.reject_codec import build_reject
 from integrations.cis.types import CisReject, RejectEntry
 from tests.integrations.cis.files import GOLDEN
