@@ -42,7 +42,6 @@ _WORK: dict[str, Callable[[Settings, int, str], object]] = {
     INTAKE: interpret_files,
     ACKS: interpret_acks,
     RECEIPTS: apply_receipts,
-    UPKEEP: upkeep,
 }
 
 
@@ -78,6 +77,9 @@ def work(lane: str, trigger: str = "doorbell", batches: int | None = None) -> No
         run = _WORK.get(lane)
         if run is not None:
             run(settings, lease, trigger)
+        elif lane == UPKEEP:
+            # It asks providers about unknown outcomes, so it needs the process's loop.
+            upkeep(settings, lease, trigger, worker.loop)
         else:
             drain(
                 Drain(

@@ -47,18 +47,14 @@ def healthz() -> Response:
         "database": _database(),
         "redis": "ok" if redis_is_up() else "degraded",
     }
-    if parts["database"] == "ok":
-        vitals = health.read_vitals(db.session(), now)
-        leads = health.dispatcher_leads(db.session())
-        parts["dispatcher"] = "ok" if leads else "missing"
-        parts["lanes"] = {
-            name: {"oldest_s": round(age_s)} for name, age_s in sorted(_ages(vitals, now).items())
-        }
-        parts["alarms"] = sum(vitals.alarms.values())
-    well = parts["database"] == "ok"
-    whole = well and parts["redis"] == parts["dispatcher"] == "ok" and not parts["alarms"]
-    status = "ok" if whole else "degraded" if well else "down"
-    return _answer({"status": status, **parts}, well)
+    if parts["database"] != "ok":
+        return _answer({"status": "down", **parts}, False)
+    vitals = health.read_vitals(db.session(), now)
+    parts["dispatcher"] = "ok" if health.dispatcher_leads(db.session()) else "missing"
+    parts["lanes"] = {name: {"oldest_s": round(age)} for name, age in _ages(vitals, now).items()}
+    parts["alarms"] = sum(vitals.alarms.values())
+    well = parts["redis"] == parts["dispatcher"] == "ok" and not parts["alarms"]
+    return _answer({"status": "ok" if well else "degraded", **parts}, True)
 
 
 @blueprint.get("/metrics")
