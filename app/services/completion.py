@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from app.domain.acks import AckFact, AckType, Derived
+from app.domain.acks import AckEffect, AckFact, AckType, Derived
 from app.domain.failure_reasons import FAILURE_REASONS
 from app.domain.findings import Finding
 from app.domain.placements import Swap
@@ -56,17 +56,17 @@ def completion_of(derived: Derived, reports: Mapping[str, Reported]) -> Completi
         return None
     counting = reports[derived.completed_ack_id]
     fact = counting.fact
-    has_say = sum(1 for name, one in reports.items() if _has_say(name, one.fact, derived))
-    # A completion that leaves it to the report of the start to say when the power went.
-    if derived.off_at is not None and fact.off_at is None:
-        has_say += 1
+    version = sum(1 for name, one in reports.items() if _completes(name, one.fact, derived))
+    if fact.off_at is None:
+        # It leaves it to the reports of visits to say when the power went.
+        version += sum(1 for name, one in reports.items() if _visits(name, one.fact, derived))
     holds = [str(f.code) for f in counting.checks if REJECT_CODES[f.code].holds_billing]
     return Completion(
         ack=counting.wire,
         at=derived.completed_at,
         off_at=derived.off_at,
         on_at=derived.on_at,
-        version=has_say,
+        version=version,
         hold_reason=", ".join(dict.fromkeys(holds)) or None,
     )
 
@@ -114,9 +114,19 @@ def register_report(order: WorkOrder, completion: Completion, *, swaps: bool) ->
     )
 
 
-def _has_say(name: str, fact: AckFact, derived: Derived) -> bool:
+def _completes(name: str, fact: AckFact, derived: Derived) -> bool:
     speaks = fact.type is AckType.CORRECTED or is_completing(fact)
     return speaks and is_effective(name, derived)
+
+
+def _visits(name: str, fact: AckFact, derived: Derived) -> bool:
+    """Counted whatever came of it: one more visit may give another one a different meaning."""
+    speaks = fact.type is AckType.STARTED or (
+        fact.type is AckType.FAILED and not is_completing(fact)
+    )
+    verdict = derived.verdicts.get(name)
+    is_known = verdict is not None and verdict is not AckVerdict.DUPLICATE
+    return speaks and is_known and fact.effect is not AckEffect.REFUSE
 
 
 def _readings(number: str | None, readings: list[ack_types.Reading]) -> list[Reading]:
