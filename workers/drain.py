@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.clients import client_for
-from app.db import transaction
+from app.db import db, is_connection_lost, transaction
 from app.domain.lanes import Mode
 from app.services import lanes, notices, outbox, runs, settlement
 from app.services.outbox import Claimed, Settlement
@@ -27,6 +29,12 @@ from app.settings import Settings
 from workers.calls import call_all
 
 log = structlog.get_logger()
+
+# So few slices that even one that runs into every time-out ends well before the lease does.
+_SLICES_PER_CLAIM = 5
+# How long to go on trying to record outcomes that are known while the database is away.
+_SETTLE_PATIENCE_S = 30.0
+_SETTLE_PAUSE_S = 0.5
 
 
 @dataclass(slots=True)
@@ -38,7 +46,6 @@ class Drain:
     settings: Settings
     loop: asyncio.AbstractEventLoop
     trigger: str = "doorbell"
-    batch_count: int = 500
     # Asked between slices: a worker that has to stop gives back what it has not begun.
     stopping: Callable[[], bool] = lambda: False
     # The dispatcher drains one batch at a time when Redis is gone.
@@ -58,7 +65,7 @@ def drain(work: Drain) -> Counter[str]:
                 if lane is None or work.stopping():
                     break
                 # A half-open circuit lets one call pass to see whether the receiver is back.
-                limit = 1 if lane.half_open else work.batch_count
+                limit = 1 if lane.half_open else lane.in_flight_count * _SLICES_PER_CLAIM
                 items = outbox.claim(
                     session, work.lane, work.lease, limit, now, work.settings.lease_s
                 )
@@ -71,6 +78,9 @@ def drain(work: Drain) -> Counter[str]:
             _send_batch(work, lane, items, run_id, counts)
     except Exception as caught:
         error = f"{type(caught).__name__}"
+        if not is_connection_lost(caught):
+            # With the connection our lease is gone, and the dispatcher gives back; else we do.
+            _give_back(work)
         raise
     finally:
         if run_id is not None:
@@ -88,23 +98,55 @@ def _send_batch(
     slices = [items[at : at + width] for at in range(0, len(items), width)]
     for part in [*slices, []]:
         now = datetime.now(UTC)
-        with transaction() as session:
-            is_open = _settle(session, work, lane, done, run_id, counts, now)
-            if part and (not is_open or work.stopping()):
-                # The rest of the claim goes back untouched; the circuit or the next worker decides.
-                outbox.give_back(session, work.lease, now, work.settings.unknown_grace_s)
-                return
-            go, refused = _gate(session, work, lane.mode, part, now)
-            attempt_ids = {item.id: uuid4() for item in go}
-            if lane.mode is Mode.ONCE:
-                outbox.begin_attempts(session, work.lease, attempt_ids, now)
+        try:
+            with transaction() as session:
+                is_open = _settle(session, work, lane, done, run_id, now)
+                goes_on = bool(part) and is_open and not work.stopping()
+                if part and not goes_on:
+                    # The rest goes back untouched; the circuit or the next worker decides.
+                    outbox.give_back(session, work.lease, now, work.settings.unknown_grace_s)
+                go, refused = _gate(session, work, lane.mode, part if goes_on else [], now)
+                attempt_ids = {item.id: uuid4() for item in go}
+                if lane.mode is Mode.ONCE:
+                    outbox.begin_attempts(session, work.lease, attempt_ids, now)
+        except DBAPIError:
+            # Whether the commit went through is not known, so nothing more is begun; but the
+            # outcomes of the calls are known, and recording them again changes nothing.
+            _settle_surely(work, lane, done, run_id)
+            counts.update(s.outcome for s in done)
+            raise
+        counts.update(s.outcome for s in done)
+        if not goes_on:
+            return
+        done = refused
         if go:
-            done = work.loop.run_until_complete(
+            done += work.loop.run_until_complete(
                 call_all(client, go, attempt_ids, lane.mode, lane.max_attempts)
             )
-        else:
-            done = []
-        done += refused
+
+
+def _settle_surely(work: Drain, lane: lanes.OpenLane, done: list[Settlement], run_id: int) -> None:
+    """Record known outcomes although the database went away: it is back within seconds."""
+    deadline = time.monotonic() + _SETTLE_PATIENCE_S
+    while done and time.monotonic() < deadline:
+        db.session.remove()
+        try:
+            with transaction() as session:
+                _settle(session, work, lane, done, run_id, datetime.now(UTC))
+            return
+        except DBAPIError as error:
+            log.warning("settle_again", lane=work.lane, error=type(error.orig or error).__name__)
+            time.sleep(_SETTLE_PAUSE_S)
+
+
+def _give_back(work: Drain) -> None:
+    try:
+        db.session.remove()
+        with transaction() as session:
+            outbox.give_back(session, work.lease, datetime.now(UTC), work.settings.unknown_grace_s)
+    except Exception:
+        # The lease runs out, and then the dispatcher gives it back.
+        log.exception("not_given_back", lane=work.lane, lease=work.lease)
 
 
 def _gate(
@@ -140,7 +182,6 @@ def _settle(
     lane: lanes.OpenLane,
     done: list[Settlement],
     run_id: int,
-    counts: Counter[str],
     now: datetime,
 ) -> bool:
     """Record a slice with all its effects; False when the lane's circuit has opened."""
@@ -150,7 +191,6 @@ def _settle(
     applied = [s for s in done if s.item.id in moved]
     settlement.apply(session, work.lane, applied, now)
     runs.add_steps(session, run_id, (_step(work.lane, s) for s in done))
-    counts.update(s.outcome for s in done)
     return lanes.note_outcomes(session, lane.name, done, now)
 
 

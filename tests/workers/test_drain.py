@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
 from app import clients
 from app.db import transaction
@@ -18,7 +21,8 @@ from app.models import Alarm, Attempt, Lane, OutboxItem, Run, Step
 from app.services import outbox
 from app.services.outbox import NewItem
 from app.settings import Settings
-from tests.integrations.stub_server import Behaviour, Reply, StubServer
+from deploy.postgres import PrivatePostgres
+from tests.integrations.stub_server import Behaviour, Received, Reply, StubServer
 from workers.drain import Drain, drain
 
 OK = Reply(200, {"ref": "NIS-1"})
@@ -157,6 +161,21 @@ def test_an_item_that_fails_too_often_is_dead_and_stays_visible(
             assert session.scalars(select(OutboxItem.state)).one() == "DEAD"
 
 
+def test_a_database_that_goes_away_during_the_calls_learns_their_outcomes_when_it_is_back(
+    app: Flask, loop: asyncio.AbstractEventLoop, postgres_server: PrivatePostgres
+) -> None:
+    """What the receiver answered is known to us alone, so it must not be lost with a connection."""
+    with app.app_context(), StubServer(OK) as nis:
+        _put("a")
+        nis.received = restart = _Restart(postgres_server)
+        with contextlib.suppress(DBAPIError):
+            _drain(app, loop, nis)
+        restart.done()
+        assert len(restart) == 1
+        with transaction() as session:
+            assert session.scalars(select(OutboxItem.state)).one() == "SENT"
+
+
 def test_calls_of_one_slice_are_under_way_together(
     app: Flask, loop: asyncio.AbstractEventLoop
 ) -> None:
@@ -173,6 +192,21 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     yield loop
     clients.close_clients(loop)
     loop.close()
+
+
+class _Restart(list[Received]):
+    """Restarts the database the hard way when the first request arrives."""
+
+    def __init__(self, server: PrivatePostgres) -> None:
+        super().__init__()
+        self._thread = threading.Thread(target=lambda: server.restart(immediate=True))
+
+    def append(self, request: Received) -> None:
+        super().append(request)
+        self._thread.start()
+
+    def done(self) -> None:
+        self._thread.join()
 
 
 def _put(*keys: str, **more: Any) -> None:
