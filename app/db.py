@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, MetaData, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 log = structlog.get_logger()
@@ -107,8 +107,13 @@ def copy_rows(
 
 
 def is_connection_lost(error: BaseException) -> bool:
-    """Whether the error means that the database went away, as opposed to a fault of ours."""
-    return isinstance(error, DBAPIError) and error.connection_invalidated
+    """Whether the error means that the database went away or is not back yet, not a fault of ours."""
+    if not isinstance(error, DBAPIError):
+        return False
+    # A connection that could not be made has no SQLSTATE; 57P is a server that stops or starts.
+    state = getattr(error.orig, "sqlstate", None)
+    away = state is None or state.startswith(("08", "57P"))
+    return error.connection_invalidated or (isinstance(error, OperationalError) and away)
 
 
 def try_session_lock(connection: Connection, space: int, key: int) -> bool:
