@@ -221,6 +221,6 @@ def _finish(work: Drain, run_id: int, counts: Counter[str], error: str | None) -
             runs.finish_run(
                 session, run_id, state, datetime.now(UTC), counts=dict(counts), error=error
             )
-    except DBAPIError as error:
+    except DBAPIError as away:
         # The run stays RUNNING under a lease; the dispatcher closes it as killed.
-        log.warning("run_not_finished", lane=work.lane, run=run_id, error=type(error).__name__)
+        log.warning("run_not_finished", lane=work.lane, run=run_id, error=type(away).__name__)
