@@ -1,0 +1,1 @@
+"""Twilio Programmable Messaging: text messages out, status callbacks in."""
