@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -82,6 +84,12 @@ class StubServer:
         self._thread.join(10)
         self._loop.close()
 
+    def wait_for_connection(self) -> None:
+        """Return when somebody has connected; a server must not stop while it accepts."""
+        deadline = time.monotonic() + 10
+        while not self.connections and time.monotonic() < deadline:
+            time.sleep(0.005)
+
     def hang_up(self) -> None:
         """Close every connection that is open, as a server does with idle ones."""
         asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(10)
@@ -102,9 +110,9 @@ class StubServer:
         self._ready.set()
         await self._stop.wait()
         server.close()
-        talks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in talks:
-            task.cancel()
+        for writer in list(self._writers):
+            writer.close()
+        talks = asyncio.all_tasks() - {asyncio.current_task()}
         await asyncio.gather(*talks, return_exceptions=True)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -118,6 +126,8 @@ class StubServer:
         finally:
             self._writers.discard(writer)
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Play one answer; True when the connection may be used again."""
@@ -128,17 +138,22 @@ class StubServer:
         self.received.append(received)
         answer = self._next()
         if answer == Behaviour.HANG:
-            await asyncio.sleep(3600)
+            await self._stop.wait()
         if answer == Behaviour.DRIP:
-            for byte in Reply(200, b"x" * 3600).wire():
-                writer.write(bytes([byte]))
-                await writer.drain()
-                await asyncio.sleep(0.05)
+            await self._drip(writer)
         if isinstance(answer, str):
             return False
         writer.write(answer.wire() if isinstance(answer, Reply) else answer.wire)
         await writer.drain()
         return isinstance(answer, Reply)
+
+    async def _drip(self, writer: asyncio.StreamWriter) -> None:
+        for byte in Reply(200, b"x" * 3600).wire():
+            if self._stop.is_set():
+                return
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0.05)
 
     def _next(self) -> Reply | Raw | str:
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]

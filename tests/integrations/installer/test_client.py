@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
-from time import perf_counter
+from time import process_time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -207,8 +207,8 @@ def test_an_answer_that_is_lost_may_be_tried_again_under_the_same_key(answer: st
 
 def test_twenty_thousand_orders_are_built_in_a_second() -> None:
     orders = [make_order(str(number)) for number in range(5_000)]
-    began = perf_counter()
+    began = process_time()
     for order in orders:
         build_order(order)
     # Measured: 5 µs each, with the types made on the way; the bound leaves room for a busy machine.
-    assert (perf_counter() - began) / len(orders) < 50e-6
+    assert (process_time() - began) / len(orders) < 50e-6

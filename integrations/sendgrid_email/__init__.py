@@ -1,0 +1,1 @@
+"""Twilio SendGrid: e-mails out, delivery events in."""

@@ -1,0 +1,1 @@
+"""Tests of integrations/sendgrid_email."""
