@@ -36,8 +36,8 @@ PARTNER = "voima"
 ORDER = "WO-1001"
 OLD_METER = "5530-77"
 NEW_METER = "6534-88"
-# A weekday at 13 o'clock in Finland, far from quiet hours.
-MORNING = datetime(2026, 11, 24, 11, 0, tzinfo=UTC)
+# A weekday at 13 o'clock in Finland: far from quiet hours, and past whatever the clock says.
+MORNING = datetime(2025, 3, 11, 11, 0, tzinfo=UTC)
 
 
 def gsrn(number: int = 1) -> str:
@@ -72,7 +72,7 @@ def add_order(session: Session, order_id: str = ORDER, **changes: Any) -> WorkOr
         "presence_required": False,
         "facts": {
             "last_reading": "41200.5",
-            "last_reading_at": "2026-10-24T00:00:00Z",
+            "last_reading_at": at(-43_200).isoformat(),
             "phases": 3,
             "main_fuse_a": 25,
             "lat": 61.5,
