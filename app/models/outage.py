@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Model
@@ -13,7 +13,11 @@ class Outage(Model):
     """One event that cuts power; for a meter swap its source_ref is the order id."""
 
     __tablename__ = "outage"
-    __table_args__ = (Index("uq_outage_source", "source", "source_ref", unique=True),)
+    __table_args__ = (
+        Index("uq_outage_source", "source", "source_ref", unique=True),
+        # The watchdog looks often, and almost all outages are over.
+        Index("ix_outage_open", "started_at", postgresql_where=text("state = 'OPEN'")),
+    )
 
     id: Mapped[Id]
     source: Mapped[Str]

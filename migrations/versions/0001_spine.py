@@ -369,6 +369,13 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outage")),
     )
+    op.create_index(
+        "ix_outage_open",
+        "outage",
+        ["started_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'OPEN'"),
+    )
     op.create_index("uq_outage_source", "outage", ["source", "source_ref"], unique=True)
     op.create_table(
         "outbox_item",
@@ -862,6 +869,7 @@ def downgrade() -> None:
     op.drop_index("ix_outbox_item_business_key", table_name="outbox_item")
     op.drop_table("outbox_item")
     op.drop_index("uq_outage_source", table_name="outage")
+    op.drop_index("ix_outage_open", table_name="outage", postgresql_where=sa.text("state = 'OPEN'"))
     op.drop_table("outage")
     op.drop_table("order_type")
     op.drop_index(op.f("ix_notice_provider_ref"), table_name="notice")
