@@ -48,10 +48,10 @@ def parse_email(payload: Mapping[str, Any]) -> Email:
 def build_mail(email: Email, attempt_id: str) -> dict[str, Any]:
     """The JSON object of /v3/mail/send; the attempt comes back in every event."""
     person = Personalization()
-    person.add_to(To(email.to))
+    person.add_to(_addressed(To(), email.to))
     for name in ATTEMPT_ARGS:
         person.add_custom_arg(CustomArg(name, attempt_id))
-    mail = Mail(from_email=From(email.sender), subject=email.subject)
+    mail = Mail(from_email=_addressed(From(), email.sender), subject=email.subject)
     mail.add_personalization(person)
     mail.add_content(Content(MimeType.text, email.text))
     if email.html:
@@ -66,3 +66,12 @@ def build_mail(email: Email, attempt_id: str) -> dict[str, Any]:
     tracking.open_tracking = OpenTracking(enable=False)
     mail.tracking_settings = tracking
     return cast("dict[str, Any]", mail.get())
+
+
+def _addressed(person: Any, text: str) -> Any:
+    """Set what the helper would guess by parsing, and sometimes loses."""
+    name, _, address = text.rpartition(" <")
+    person.email = address.rstrip(">")
+    if name:
+        person.name = name
+    return person

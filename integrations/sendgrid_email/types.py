@@ -10,6 +10,12 @@ import msgspec
 from msgspec import Meta
 
 Line = Annotated[str, Meta(min_length=1, pattern=r"^[^\x00-\x1f]+$")]
+Address = Annotated[str, Meta(pattern=r'^[^@\s,;<>"]+@[^@\s,;<>"]+$')]
+# An address, or a name and an address: Verkko Oy <tiedotteet@example.fi>.
+NamedAddress = Annotated[
+    str,
+    Meta(pattern=r'^([^@\s,;<>"]+@[^@\s,;<>"]+|[^@,;<>"\x00-\x1f]+ <[^@\s,;<>"]+@[^@\s,;<>"]+>)$'),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +35,11 @@ class SendgridAccount:
 class Email(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The payload of one outbox item; `from` on the wire is `sender` here.
 
-    sender may be "Name <address>"; unsubscribe_url is where one click stops these e-mails.
+    unsubscribe_url is where one click stops these e-mails.
     """
 
-    to: Line
-    sender: Line = msgspec.field(name="from")
+    to: Address
+    sender: NamedAddress = msgspec.field(name="from")
     subject: Line
     text: Annotated[str, Meta(min_length=1)]
     html: str | None = None

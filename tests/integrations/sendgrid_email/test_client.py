@@ -110,6 +110,24 @@ def test_the_request_is_the_one_that_sendgrid_documents() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("written", "wire"),
+    [
+        ("a@b.fi", {"email": "a@b.fi"}),
+        ("Verkko Oy <a@b.fi>", {"email": "a@b.fi", "name": "Verkko Oy"}),
+        ("Sähkö (1) Oy <o'neil+x@b.fi>", {"email": "o'neil+x@b.fi", "name": "Sähkö (1) Oy"}),
+    ],
+)
+def test_the_sender_is_an_address_with_or_without_a_name(
+    written: str, wire: dict[str, str]
+) -> None:
+    with StubServer(ACCEPTED) as stub:
+        outcome(
+            lambda: SendgridEmailClient(account(stub.url)), outbound({**EMAIL, "from": written})
+        )
+    assert json.loads(stub.received[0].body)["from"] == wire
+
+
 def test_a_plain_email_needs_neither_html_nor_a_way_to_unsubscribe() -> None:
     plain = {name: EMAIL[name] for name in ("to", "from", "subject", "text", "language")}
     with StubServer(ACCEPTED) as stub:
@@ -121,7 +139,19 @@ def test_a_plain_email_needs_neither_html_nor_a_way_to_unsubscribe() -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    [{"to": ""}, {"to": "a@b.fi\nBcc: c@d.fi"}, {"subject": "a\r\nb"}, {"text": 5}, {"from": None}],
+    [
+        {"to": ""},
+        {"to": "nonsense"},
+        {"to": "a@b.fi, c@d.fi"},
+        {"to": "A <a@b.fi>"},
+        {"to": "a@b.fi\nBcc: c@d.fi"},
+        {"from": None},
+        {"from": "Verkko Oy"},
+        {"from": "Verkko <a@b.fi> <c@d.fi>"},
+        {"from": "Verkko\r\nBcc: c@d.fi <a@b.fi>"},
+        {"subject": "a\r\nb"},
+        {"text": 5},
+    ],
 )
 def test_a_payload_that_is_no_email_never_leaves(broken: dict[str, Any]) -> None:
     with StubServer(ACCEPTED) as stub:
