@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import permutations
 from uuid import UUID, uuid4
 
@@ -15,6 +14,7 @@ from app.db import transaction
 from app.domain.states import NOTICE_MOVES
 from app.services import contact_standing, delivery_receipts
 from app.services.delivery_receipts import RANKS, SENDGRID, TWILIO, NewReceipt
+from tests.services.elsewhere import Elsewhere
 from tests.services.world import (
     MAIL,
     NOW,
@@ -222,6 +222,22 @@ def test_reports_in_any_order_and_any_number_lead_to_the_same_end(
     assert scalar("SELECT outcome FROM attempt") == "SENT"
 
 
+def test_two_that_apply_at_once_move_nothing_back(app: Flask) -> None:
+    attempt = _sent()
+    for status in ("delivered", "queued"):
+        _store(attempt, status)
+    with transaction() as session:
+        session.execute(text("UPDATE notice SET state = 'SENDING'"))
+    other = Elsewhere(app, _apply)
+    with transaction() as session:
+        delivery_receipts.apply_waiting(session, 1, NOW)
+        other.start()
+        other.wait_until_blocked()
+    other.join()
+    assert len(other.result) == 1
+    assert ledger()[0].state == "DELIVERED"
+
+
 def test_every_move_up_the_ladder_is_in_the_table_of_moves() -> None:
     for before, low in RANKS.items():
         for after in ("SENT", "UNDELIVERED", "DELIVERED"):
@@ -247,17 +263,30 @@ def _report(
     provider: str = TWILIO,
     code: str | None = None,
     key: str = "",
-    at: datetime = NOW,
 ) -> list[str]:
     """Store reports and apply what waits; returns the verdicts."""
+    _store(attempt, *statuses, provider=provider, code=code, key=key)
+    return _apply()
+
+
+def _store(
+    attempt: UUID,
+    *statuses: str,
+    provider: str = TWILIO,
+    code: str | None = None,
+    key: str = "",
+) -> None:
     receipts = [
         NewReceipt(provider, f"{attempt}:{status}:{key}", attempt, "SM1", status, code, None)
         for status in statuses
     ]
     with transaction() as session:
-        delivery_receipts.store(session, receipts, at)
+        delivery_receipts.store(session, receipts, NOW)
+
+
+def _apply() -> list[str]:
     with transaction() as session:
-        return [done.verdict for done in delivery_receipts.apply_waiting(session, 1000, at)]
+        return [done.verdict for done in delivery_receipts.apply_waiting(session, 1000, NOW)]
 
 
 def _decide_to_resend(attempt: UUID) -> None:

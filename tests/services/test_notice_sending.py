@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,11 +11,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app.db import db, transaction
+from app.db import transaction
 from app.domain.notice_policy import ContactFacts, ContactState, Recipient, check_before_send
 from app.domain.notice_types import Channel, Topic
 from app.models import Contact, Preference, PreferenceChange
 from app.services import notices, opt_outs
+from tests.services.elsewhere import Elsewhere
 from tests.services.world import (
     GSRN,
     MAIL,
@@ -199,7 +199,7 @@ def test_an_opt_out_before_the_look_commits_waits_for_it_and_comes_after(app: Fl
     settle_in()
     tell(STARTED)
     claimed = claim()
-    other = _Elsewhere(app, _opt_out)
+    other = Elsewhere(app, _opt_out)
     with transaction() as session:
         attempts, refused = gate_in(session, claimed)
         other.start()
@@ -216,7 +216,7 @@ def test_a_look_during_an_opt_out_waits_for_it_and_sends_nothing(app: Flask) -> 
     settle_in()
     tell(STARTED)
     claimed = claim()
-    other = _Elsewhere(app, lambda: gate(claimed))
+    other = Elsewhere(app, lambda: gate(claimed))
     with transaction() as session:
         opt_outs.opt_out(session, PHONE, Topic.METER_SWAP, source="SMS", by="test", now=NOW)
         other.start()
@@ -231,7 +231,7 @@ def test_a_notice_planned_during_an_opt_out_does_not_leave(app: Flask) -> None:
     with transaction() as session:
         opt_outs.opt_out(session, PHONE, Topic.METER_SWAP, source="SMS", by="test", now=NOW)
         # Another process plans while the opt-out is not visible to it yet.
-        other = _Elsewhere(app, lambda: tell(STARTED))
+        other = Elsewhere(app, lambda: tell(STARTED))
         other.start()
         other.join()
     assert ledger()[0].state == "QUEUED"
@@ -243,7 +243,7 @@ def test_an_end_during_the_look_waits_and_leaves_the_start_on_the_wire(app: Flas
     settle_in()
     tell(STARTED)
     claimed = claim()
-    other = _Elsewhere(app, lambda: tell(DONE, event_at=NOW + minutes(1)))
+    other = Elsewhere(app, lambda: tell(DONE, event_at=NOW + minutes(1)))
     with transaction() as session:
         attempts, _ = gate_in(session, claimed)
         other.start()
@@ -339,44 +339,6 @@ def test_a_hundred_notices_are_looked_at_in_a_few_milliseconds() -> None:
             best = min(best, time.perf_counter() - began)
     # The best of ten, because other processes share the machine.
     assert best < 0.02
-
-
-class _Elsewhere:
-    """Something done by another process, that is: another session, at the same time."""
-
-    def __init__(self, app: Flask, act: Callable[[], Any]) -> None:
-        self._app = app
-        self._act = act
-        self._thread = threading.Thread(target=self._run)
-        self.result: Any = None
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def join(self) -> None:
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-
-    def wait_until_blocked(self) -> None:
-        """Until a session waits for a lock of ours."""
-        deadline = time.monotonic() + 20
-        with db.engine.connect() as watcher:
-            while not watcher.scalar(
-                text(
-                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                    " AND datname = current_database()"
-                )
-            ):
-                assert time.monotonic() < deadline
-                watcher.rollback()
-                time.sleep(0.01)
-
-    def _run(self) -> None:
-        with self._app.app_context():
-            try:
-                self.result = self._act()
-            finally:
-                db.session.remove()
 
 
 def _opt_out(value: str = PHONE) -> opt_outs.OptOut:
