@@ -1,0 +1,1 @@
+"""Chaos: kills processes while work flows, then proves the promises from the outside."""

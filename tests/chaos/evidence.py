@@ -1,0 +1,86 @@
+"""What a run leaves behind outside the product: ledgers, the CIS's files, opt-outs and what the product itself counted."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+SYSTEMS = ("cis", "installer", "nis", "dms", "billing", "twilio", "sendgrid")
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CisFile:
+    """A file as it lies on the CIS's server: which folder, which name, which bytes."""
+
+    folder: str
+    name: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """Somebody who wanted nothing more; done_at is when the product had said yes."""
+
+    contact: str
+    done_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the product says of its own doubts, by kind of text.
+
+    resent: messages that left once more although the first may have arrived; given_up: messages
+    of which it will never know whether they arrived.
+    """
+
+    resent: Counter[str] = field(default_factory=Counter)
+    given_up: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that the checker may look at; not one row of the product's database.
+
+    doubt_s: how long the product has to wait at least before it may send a doubtful message again.
+    """
+
+    ledgers: Mapping[str, Sequence[Entry]]
+    files: Sequence[CisFile]
+    opt_outs: Sequence[OptOut] = ()
+    counted: Counted = field(default_factory=Counted)
+    doubt_s: float = 0.0
+
+    def entries(self, system: str, *kinds: str) -> list[Entry]:
+        """One system's entries of these kinds, in the order in which they happened."""
+        return [entry for entry in self.ledgers.get(system, ()) if entry["kind"] in kinds]
+
+
+def read_ledgers(folder: Path) -> dict[str, list[Entry]]:
+    """The ledgers of a rehearsal, straight from their files."""
+    return {
+        system: [json.loads(line) for line in path.read_bytes().splitlines()]
+        for system in SYSTEMS
+        if (path := folder / f"{system}.jsonl").exists()
+    }
+
+
+def read_files(root: Path) -> list[CisFile]:
+    """Every file in the folders of the CIS's server that the CIS has filled."""
+    return [
+        CisFile(folder, path.name, path.read_bytes())
+        for folder in ("inbox", "processing", "archive", "quarantine")
+        for path in sorted((root / folder).iterdir())
+        if path.is_file()
+    ]
+
+
+def moment(text: str) -> datetime:
+    """A time as the ledgers write it."""
+    return datetime.fromisoformat(text)

@@ -1,0 +1,155 @@
+"""I1, I2 and I4 at the customer's end: who got which text, how often, and when."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from tests.chaos.breach import Breach
+from tests.chaos.cis_world import World
+from tests.chaos.evidence import Evidence, moment
+from tests.chaos.told import ENDS, TOLD_BY, Ack, Message
+
+STARTED, DONE = TOLD_BY["STARTED"], TOLD_BY["COMPLETED"]
+# A call may be under way when the end of the work becomes known; what leaves later knew better.
+STALE_AFTER = timedelta(seconds=3)
+# The longest that a call may be under way when its receiver says that he wants no more.
+ON_THE_WIRE = timedelta(seconds=4)
+
+Told = tuple[str, str]
+
+
+def check_owed(
+    evidence: Evidence, world: World, acks: Sequence[Ack], messages: Iterable[Message]
+) -> Iterator[Breach]:
+    """Everybody got what they had to get, in their language; at most as many lack it as are unknown."""
+    got = Counter((message.to, message.kind) for message in messages)
+    out = {opt_out.contact for opt_out in evidence.opt_outs}
+    missing: dict[str, list[Breach]] = {}
+    for (contact, kind), orders in _owed(world, acks).items():
+        lacking = len(orders) - got[contact, kind]
+        if lacking > 0 and contact not in out:
+            breach = Breach("I1", orders[-1], f"{contact} never got {kind}")
+            missing.setdefault(kind, []).extend([breach] * lacking)
+    for kind, breaches in missing.items():
+        if len(breaches) > evidence.counted.given_up[kind]:
+            yield from breaches
+
+
+def check_copies(
+    evidence: Evidence, world: World, acks: Sequence[Ack], messages: Sequence[Message]
+) -> Iterator[Breach]:
+    """Nobody got a text twice, but for the resends that the product counts and had waited with."""
+    for kind, copies in count_copies(world, acks, messages).items():
+        resent = evidence.counted.resent[kind]
+        if copies > resent:
+            yield Breach("I2", kind, f"{copies} came twice, {resent} resends are counted")
+    last: dict[tuple[str, str], Message] = {}
+    for message in messages:
+        before = last.get((message.to, message.text))
+        last[message.to, message.text] = message
+        if before is None:
+            continue
+        apart_s = (message.at - before.at).total_seconds()
+        if apart_s < evidence.doubt_s:
+            what = f"the same text came again after {apart_s:.1f} s, before anybody could ask"
+            yield Breach("I2", message.to, what)
+
+
+def count_copies(world: World, acks: Sequence[Ack], messages: Iterable[Message]) -> Counter[str]:
+    """How many texts of each kind came beyond one for each event that their receiver may hear of."""
+    allowed: Counter[Told] = Counter()
+    for ack in acks:
+        for contact in world.told_of(ack.order_id):
+            allowed[contact, TOLD_BY.get(ack.type, "")] += 1
+    copies: Counter[str] = Counter()
+    for told, count in Counter((m.to, m.kind or m.text) for m in messages).items():
+        copies[told[1]] += max(0, count - max(1, allowed[told]))
+    return copies
+
+
+def check_stale(
+    evidence: Evidence, world: World, acks: Sequence[Ack], messages: Sequence[Message]
+) -> Iterator[Breach]:
+    """Nobody is told that work begins when its end is already known."""
+    known_at = _ends_known(evidence, world, acks, messages)
+    orders = _orders_by_contact(world, acks)
+    for message in messages:
+        if message.kind != STARTED:
+            continue
+        about = orders.get(message.to, set())
+        # Of several orders of one person the text does not say which one it is about.
+        ends = [known_at[order] for order in about if order in known_at]
+        if ends and len(ends) == len(about) and message.at > max(ends) + STALE_AFTER:
+            late_s = (message.at - max(ends)).total_seconds()
+            what = f"{message.to} was told of the start {late_s:.1f} s after the end was known"
+            yield Breach("I4", ", ".join(sorted(about)), what)
+
+
+def _ends_known(
+    evidence: Evidence, world: World, acks: Sequence[Ack], messages: Sequence[Message]
+) -> dict[str, datetime]:
+    """When the product surely knew of each completion: the first thing that it did about it."""
+    did: list[tuple[str, datetime]] = [
+        (entry["body"]["orderId"], moment(entry["at"]))
+        for system in ("dms", "billing")
+        for entry in evidence.entries(system, "applied")
+    ]
+    done = {m.to: m.at for m in reversed(messages) if m.kind == DONE}
+    for contact, orders in _orders_by_contact(world, acks).items():
+        if len(orders) == 1 and contact in done:
+            did.append((next(iter(orders)), done[contact]))
+    known: dict[str, datetime] = {}
+    for order_id, at in did:
+        known[order_id] = min(at, known.get(order_id, at))
+    return known
+
+
+def check_wanted(evidence: Evidence, world: World, messages: Iterable[Message]) -> Iterator[Breach]:
+    """Only who has the point and wants it is told, in the right language, until they opt out."""
+    wished: dict[str, str] = {}
+    for order_id in world.gsrns:
+        wished |= world.told_of(order_id)
+    out = {opt_out.contact: opt_out.done_at for opt_out in evidence.opt_outs}
+    for message in messages:
+        language = wished.get(message.to)
+        if message.kind is None:
+            yield Breach("I4", message.to, f"got a text that is none of ours: {message.text[:60]}")
+        elif language is None:
+            yield Breach("I4", message.to, f"got {message.kind} and should not")
+        elif message.language != language:
+            what = f"got {message.kind} in {message.language} instead of {language}"
+            yield Breach("I4", message.to, what)
+        if message.to in out and message.at > out[message.to] + ON_THE_WIRE:
+            yield Breach("I4", message.to, f"got {message.kind} after having opted out")
+
+
+def _owed(world: World, acks: Sequence[Ack]) -> dict[Told, list[str]]:
+    """Who has to get which text, and for which orders.
+
+    The end of work is owed in any case. Its start only where its end was never reported: a start
+    that is understood late, beside its end, is rightly passed over.
+    """
+    owed: dict[Told, list[str]] = {}
+    over = {ack.order_id for ack in acks if ack.type in ENDS and ack.taken_at is not None}
+    for ack in acks:
+        kind = TOLD_BY.get(ack.type)
+        if kind is None or ack.taken_at is None:
+            continue
+        if ack.type == "STARTED" and ack.order_id in over:
+            continue
+        for contact in world.told_of(ack.order_id):
+            orders = owed.setdefault((contact, kind), [])
+            if ack.order_id not in orders:
+                orders.append(ack.order_id)
+    return owed
+
+
+def _orders_by_contact(world: World, acks: Iterable[Ack]) -> dict[str, set[str]]:
+    orders: dict[str, set[str]] = {}
+    for ack in acks:
+        if ack.type in TOLD_BY:
+            for contact in world.told_of(ack.order_id):
+                orders.setdefault(contact, set()).add(ack.order_id)
+    return orders

@@ -1,0 +1,155 @@
+"""What will go wrong and what will be asked, decided beforehand from the seed: the same seed, the same plan."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+# Seconds between two kills; a forked child is back in a fraction of it.
+KILL_EVERY_S = 0.75
+FAULTS_EVERY_S = 0.6
+FILES_EVERY_S = 1.0
+HANG_S = 3.6
+FOR_EVER_S = 60.0
+ORDERS_PER_FILE = 3
+# Points in the world beyond those with an order: their customers must never hear of anything.
+BYSTANDERS = 10
+CALLS = ("installer", "nis", "dms", "billing", "twilio", "sendgrid")
+REPORTING = ("installer", "twilio", "sendgrid")
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """At which second, what is done, and to whom: kill NAME, flush, faults SYSTEM."""
+
+    at_s: float
+    what: str
+    whom: str = ""
+    faults: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A file of the CIS: orders for points first to first + count - 1."""
+
+    at_s: float
+    first: int
+    count: int
+    revision: int = 1
+    action: str = "NEW"
+    twice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run."""
+
+    seed: int
+    duration_s: float
+    point_count: int
+    disturbances: list[Disturbance]
+    drops: list[Drop]
+    opt_outs: list[tuple[float, int]]
+
+
+def make_plan(seed: int, kills: int, lanes: list[str]) -> Plan:
+    """Kills at even pace for as long as they last, faults and work all the while."""
+    draw = random.Random(seed)  # noqa: S311 - the same seed has to mean the same run.
+    duration_s = kills * KILL_EVERY_S
+    drops = list(_drops(draw, duration_s))
+    point_count = max(drop.first + drop.count for drop in drops) - 1
+    disturbances = [
+        *_kills(draw, kills, lanes),
+        *_flushes(draw, duration_s),
+        *_faults(draw, duration_s),
+    ]
+    opt_outs = [
+        (draw.uniform(0.1, 0.9) * duration_s, draw.randint(1, point_count))
+        for _ in range(max(2, point_count // 15))
+    ]
+    return Plan(
+        seed,
+        duration_s,
+        point_count,
+        sorted(disturbances, key=lambda one: one.at_s),
+        drops,
+        sorted(opt_outs),
+    )
+
+
+def _kills(draw: random.Random, kills: int, lanes: list[str]) -> Iterator[Disturbance]:
+    """Every process takes its turn; those with most in their hands more often."""
+    busy = ["sms", "email", "acks", "receipts", "intake", "poll_cis"]
+    busy += [lane for lane in lanes if lane.startswith("partner.")]
+    deck: list[str] = []
+    for number in range(kills):
+        if not deck:
+            deck = [*lanes, *busy, "sms", "dispatcher", "dispatcher", "web", "web worker"]
+            deck += ["postgres", "valkey"]
+            draw.shuffle(deck)
+        at_s = (number + draw.random()) * KILL_EVERY_S
+        yield Disturbance(at_s, "kill", deck.pop())
+
+
+def _flushes(draw: random.Random, duration_s: float) -> Iterator[Disturbance]:
+    for _ in range(max(2, int(duration_s / 10))):
+        yield Disturbance(draw.uniform(0, duration_s), "flush")
+
+
+def _faults(draw: random.Random, duration_s: float) -> Iterator[Disturbance]:
+    """Each system's faults are drawn anew every few seconds; a hang ends before the next draw."""
+    for system in (*CALLS, "cis"):
+        yield Disturbance(0.0, "faults", system, _draw_faults(draw, system))
+    at_s = 0.0
+    free_at_s = dict.fromkeys((*CALLS, "cis"), 0.0)
+    while at_s < duration_s:
+        system = draw.choice([*CALLS, *REPORTING, "cis"])
+        if free_at_s[system] <= at_s:
+            faults = _draw_faults(draw, system)
+            if system in CALLS and draw.random() < 0.12:
+                faults["hang_s"] = FOR_EVER_S
+                free_at_s[system] = at_s + HANG_S
+                after = _draw_faults(draw, system)
+                yield Disturbance(at_s + HANG_S, "faults", system, after)
+            yield Disturbance(at_s, "faults", system, faults)
+        at_s += FAULTS_EVERY_S
+
+
+def _draw_faults(draw: random.Random, system: str) -> dict[str, Any]:
+    """About one call in ten goes wrong, before or after it has had its effect."""
+    if system == "cis":
+        # One poll is a dozen requests.
+        return {"drop_before_ratio": 0.01, "drop_answer_ratio": 0.01, "seed": draw.getrandbits(30)}
+    faults: dict[str, Any] = {
+        "delay_ms": 10,
+        "jitter_ms": draw.choice((40, 150)),
+        # The answer to what has been recorded is this late: long enough to die while waiting.
+        "hang_s": draw.choice((0.0, 0.1, 0.5)),
+        "drop_before_ratio": 0.02,
+        "drop_answer_ratio": 0.05,
+        "fail_ratio": 0.05,
+        "status": draw.choice((429, 500, 503)),
+        "retry_after_s": draw.choice((None, 1)),
+        "seed": draw.getrandbits(30),
+    }
+    if system in REPORTING:
+        chances = (45, 25, 20, 10)
+        kinds = ("normal", "duplicate", "late", "none")
+        faults["callbacks"] = draw.choices(kinds, chances)[0]
+        faults["late_s"] = 4.0
+    return {name: value for name, value in faults.items() if value is not None}
+
+
+def _drops(draw: random.Random, duration_s: float) -> Iterator[Drop]:
+    """New orders all the time; now and then a change or the end of an order that is out already."""
+    first, at_s = 1, 0.0
+    while at_s < duration_s or first == 1:
+        yield Drop(at_s, first, ORDERS_PER_FILE, twice=draw.random() < 0.1)
+        chance = draw.random()
+        if chance < 0.2:
+            action = "UPDATE" if chance < 0.12 else "CANCEL"
+            yield Drop(at_s + draw.uniform(0.2, 6.0), first, 1, revision=2, action=action)
+        first += ORDERS_PER_FILE
+        at_s += FILES_EVERY_S

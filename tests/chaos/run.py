@@ -1,0 +1,185 @@
+"""One chaos run: a site is set up, work flows, everything is killed, then it has to come to rest."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from simulators.cis.master_data import write_master_data
+from simulators.cis.work_orders import Wish, write_work_orders
+from simulators.cis.world import make_point, make_points
+from tests.chaos.calm import is_at_rest
+from tests.chaos.evidence import Evidence, read_files, read_ledgers
+from tests.chaos.plan import BYSTANDERS, CALLS, Disturbance, Drop, Plan, make_plan
+from tests.chaos.promises import Findings, check
+from tests.chaos.site import UNKNOWN_GAP_S, UNKNOWN_GRACE_S, Site
+
+REST_PATIENCE_S = 150.0
+LEARN_PATIENCE_S = 60.0
+# It has to look at rest for so long: a doubt that is just being resolved shows nowhere for a moment.
+REST_S = 4.0
+ORDER_TYPE = "MVM"
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended; stuck says what had not come to rest, kept where its folder is if it was kept."""
+
+    seed: int
+    findings: Findings
+    done: Counter[str] = field(default_factory=Counter)
+    stuck: str | None = None
+    took_s: float = 0.0
+
+    @property
+    def kept_all_promises(self) -> bool:
+        """Whether nothing was broken and everything came to rest."""
+        return not self.findings.breaches and self.stuck is None
+
+
+def run_chaos(home: Path, *, kills: int, seed: int, say: Say) -> Outcome:
+    """Run in this folder, which keeps ledgers and logs."""
+    began = time.monotonic()
+    with Site(home) as site:
+        plan = make_plan(seed, kills, site.lanes)
+        say(
+            f"ready after {time.monotonic() - began:.1f} s; {plan.duration_s:.0f} s of chaos follow"
+        )
+        run = _Run(site, plan, say)
+        run.teach()
+        run.disturb()
+        stuck = run.rest()
+        findings = check(run.evidence())
+    took_s = time.monotonic() - began
+    return Outcome(seed, findings, run.done, stuck, took_s)
+
+
+class _Run:
+    """A plan being carried out on a site."""
+
+    def __init__(self, site: Site, plan: Plan, say: Say) -> None:
+        self._site = site
+        self._plan = plan
+        self._say = say
+        self._files = site.home / "files"
+        self._files.mkdir()
+        self._names = itertools.count(1)
+        self.done: Counter[str] = Counter()
+
+    def teach(self) -> None:
+        """The CIS sends its customers; orders for unknown ones would tell nobody."""
+        draft = self._files / "master"
+        points = make_points(self._plan.seed % 1000, 1, self._plan.point_count + BYSTANDERS)
+        write_master_data(draft, points, 1, datetime.now(UTC))
+        self._site.drop([(draft, "master-1.xml")])
+        self._await_rest(LEARN_PATIENCE_S, 1.0)
+
+    def disturb(self) -> None:
+        """Carry the plan out by the clock, as far as the machine keeps up with it."""
+        agenda: list[tuple[float, int, Callable[[], None]]] = []
+        number = itertools.count()
+        for one in self._plan.disturbances:
+            heapq.heappush(agenda, (one.at_s, next(number), partial(self._do, one)))
+        for drop in self._plan.drops:
+            heapq.heappush(agenda, (drop.at_s, next(number), partial(self._drop, drop)))
+        for at_s, point in self._plan.opt_outs:
+            heapq.heappush(agenda, (at_s, next(number), partial(self._opt_out, point)))
+        began = time.monotonic()
+        while agenda:
+            self._site.turn()
+            if time.monotonic() - began >= agenda[0][0]:
+                heapq.heappop(agenda)[2]()
+
+    def rest(self) -> str | None:
+        """Let everything go right and wait until nothing moves; None, or what still does."""
+        for system in (*CALLS, "cis"):
+            self._site.disturb(system, {})
+        self._say("the weather clears")
+        return self._await_rest(REST_PATIENCE_S, REST_S)
+
+    def evidence(self) -> Evidence:
+        """What the run left behind."""
+        return Evidence(
+            ledgers=read_ledgers(self._site.rehearsal.folder / "ledger"),
+            files=read_files(self._site.rehearsal.folder / "sftp"),
+            opt_outs=self._site.opt_outs,
+            counted=self._site.counted(),
+            doubt_s=UNKNOWN_GRACE_S + UNKNOWN_GAP_S,
+        )
+
+    def _do(self, one: Disturbance) -> None:
+        if one.what == "kill":
+            hit = self._site.kill(one.whom)
+            self.done["kills" if hit else "kills that met nobody"] += 1
+            self.done[f"kill {one.whom}"] += hit
+            self._say(f"kill -9 {one.whom}{'' if hit else ' (just being started)'}")
+        elif one.what == "flush":
+            self._site.flush()
+            self.done["flushes"] += 1
+            self._say("FLUSHALL")
+        else:
+            self._site.disturb(one.whom, one.faults or {})
+            self._say(f"faults at {one.whom}: {one.faults}")
+
+    def _drop(self, drop: Drop) -> None:
+        number = next(self._names)
+        draft = self._files / f"{number}"
+        wish = Wish(ORDER_TYPE, drop.action, drop.revision, f"CHAOS-{self._plan.seed}")
+        points = make_points(self._plan.seed % 1000, drop.first, drop.count)
+        write_work_orders(draft, points, wish, datetime.now(UTC))
+        files = [(draft, f"orders-{number}.xml")]
+        if drop.twice:
+            files.append((draft, f"orders-{number}-again.xml"))
+        self._site.drop(files)
+        self.done["files"] += len(files)
+
+    def _opt_out(self, number: int) -> None:
+        person = make_point(self._plan.seed % 1000, number).customer
+        contact = person.email if person.channel == "EMAIL" else person.phone
+        if contact is not None and self._site.opt_out(contact):
+            self.done["opt-outs"] += 1
+            self._say(f"opt-out of point {number}")
+
+    def _await_rest(self, patience_s: float, rest_s: float) -> str | None:
+        """Wait until nothing has moved for so long; else what still moved at the end."""
+        deadline = time.monotonic() + patience_s
+        since: float | None = None
+        size = -1
+        moving: str | None = "nothing was looked at"
+        while time.monotonic() < deadline:
+            self._site.turn()
+            ledgers = read_ledgers(self._site.rehearsal.folder / "ledger")
+            moving = is_at_rest(self._site.metrics(), ledgers)
+            now_size = sum(map(len, ledgers.values()))
+            # Each poll of an empty inbox leaves no entry, so a steady count means silence.
+            if moving is not None or now_size != size:
+                since, size = None, now_size
+            elif since is None:
+                since = time.monotonic()
+            elif time.monotonic() - since >= rest_s:
+                return None
+            for _ in range(3):
+                self._site.turn()
+        return moving or "the ledgers still grow"
+
+
+@contextmanager
+def a_folder(keep: Path | None) -> Iterator[Path]:
+    """A short path of its own: sockets live in it."""
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="td-chaos-") as name:
+        yield Path(name)

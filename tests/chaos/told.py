@@ -1,0 +1,97 @@
+"""What crews reported and what customers got, as the installer and the providers recorded it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from deploy.supervisor import ROOT
+from tests.chaos.evidence import Entry, Evidence, moment
+
+TEXTS = ROOT / "templates" / "messages"
+# Which report of a crew is told to customers by which text.
+TOLD_BY = {
+    "STARTED": "METER_SWAP_STARTED",
+    "COMPLETED": "METER_SWAP_DONE",
+    "FAILED": "METER_SWAP_FAILED",
+}
+ENDS = ("COMPLETED", "FAILED", "CANCELLED")
+TAKEN = 202
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """One report of a crew; taken_at is when the product had said that it has it."""
+
+    ack_id: str
+    order_id: str
+    type: str
+    body: dict[str, Any]
+    taken_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One text or e-mail that a provider accepted; kind None means that it is none of our texts."""
+
+    at: datetime
+    to: str
+    kind: str | None
+    language: str | None
+    text: str
+
+
+def read_acks(evidence: Evidence) -> list[Ack]:
+    """Every report that was made, with the first moment at which it was taken."""
+    taken: dict[str, datetime] = {}
+    for entry in evidence.entries("installer", "ack_answer"):
+        if entry["answered"] == TAKEN:
+            taken.setdefault(entry["ack_id"], moment(entry["at"]))
+    return [
+        Ack(e["ack_id"], e["order_id"], e["type"], e["body"], taken.get(e["ack_id"]))
+        for e in evidence.entries("installer", "ack")
+    ]
+
+
+def read_messages(evidence: Evidence) -> list[Message]:
+    """Every message in the order in which the providers accepted them."""
+    texts = [_sms(entry) for entry in evidence.entries("twilio", "message")]
+    mails = [_mail(entry) for entry in evidence.entries("sendgrid", "mail")]
+    return sorted([*texts, *mails], key=lambda message: message.at)
+
+
+def recognise(channel: str, text: str) -> tuple[str | None, str | None]:
+    """Which of the shipped texts this is, and in which language."""
+    for kind, language, pattern in _patterns(channel):
+        if pattern.fullmatch(text):
+            return kind, language
+    return None, None
+
+
+def _sms(entry: Entry) -> Message:
+    kind, language = recognise("sms", entry["body"])
+    return Message(moment(entry["at"]), entry["to"].lower(), kind, language, entry["body"])
+
+
+def _mail(entry: Entry) -> Message:
+    kind, language = recognise("subject", entry["subject"])
+    text = f"{entry['subject']}\n{entry['text']}"
+    return Message(moment(entry["at"]), entry["to"].lower(), kind, language, text)
+
+
+@lru_cache
+def _patterns(channel: str) -> list[tuple[str, str, re.Pattern[str]]]:
+    return list(_compile(channel))
+
+
+def _compile(channel: str) -> Iterator[tuple[str, str, re.Pattern[str]]]:
+    for kind in TOLD_BY.values():
+        texts = tomllib.loads((TEXTS / f"{kind}.toml").read_text("utf-8"))
+        for language, of_language in texts.items():
+            fixed = re.split(r"\(\(\w+\)\)", of_language[channel])
+            yield kind, language, re.compile(".+?".join(map(re.escape, fixed)), re.DOTALL)
