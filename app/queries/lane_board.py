@@ -57,7 +57,7 @@ class ItemRow:
     last_error: str | None
 
 
-# Inbound messages wait for the lane that reads their kind.
+# Inbound messages and providers' reports wait for the lanes that read them.
 _BOARD = text(
     """
     WITH item AS (
@@ -71,9 +71,12 @@ _BOARD = text(
         WHERE state IN ('READY', 'CLAIMED', 'DEAD', 'UNKNOWN', 'HELD')
         GROUP BY lane),
     inbound AS (
-        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'ACK' THEN 'acks' ELSE 'receipts' END
-            AS lane, count(*) AS depth, min(received_at) AS oldest_at
-        FROM inbound_message WHERE state = 'STORED' GROUP BY 1)
+        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' ELSE 'acks' END AS lane,
+            count(*) AS depth, min(received_at) AS oldest_at
+        FROM inbound_message WHERE state = 'STORED' GROUP BY 1
+        UNION ALL
+        SELECT 'receipts', count(*), min(received_at)
+        FROM delivery_receipt WHERE verdict = 'WAITING')
     SELECT lane.name, lane.sends, lane.mode, lane.paused, lane.failures, lane.open_until,
         lane.last_error, lane.last_sent_at,
         coalesce(item.depth, 0) + coalesce(inbound.depth, 0) AS depth,

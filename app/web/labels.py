@@ -130,6 +130,15 @@ STEP: Mapping[str, Label] = {
     "HELD": Label(_l("Held for a check"), "warn", "held"),
     "DUPLICATE": Label(_l("Duplicate"), "calm", "calm"),
     "STALE": Label(_l("Came too late to act on"), "warn", "wait"),
+    "LATE": Label(_l("Came too late to act on"), "calm", "wait"),
+    "UNKNOWN_ATTEMPT": Label(_l("Not about a message of ours"), "warn", "unknown"),
+    "POSTPONED": Label(_l("Postponed"), "warn", "wait"),
+    "STORED": Label(_l("Stored"), "ok", "ok"),
+    "FOUND": Label(_l("Found at the provider"), "ok", "ok"),
+    "NOT_FOUND_YET": Label(_l("Not found yet"), "warn", "wait"),
+    "NOT_ASKED": Label(_l("The provider could not be asked"), "warn", "wait"),
+    "SETTLED_MEANWHILE": Label(_l("Settled meanwhile"), "calm", "calm"),
+    "LEFT_TO_A_PERSON": Label(_l("Left to a person"), "warn", "person"),
 }
 
 PARKED: Mapping[str, Label] = {
@@ -139,8 +148,16 @@ PARKED: Mapping[str, Label] = {
 
 ALARM: Mapping[str, Label] = {
     "LANE_DOWN": Label(_l("The receiver does not answer"), "fail", "off"),
+    "LANE_OLD": Label(_l("Work waits for too long"), "fail", "wait"),
+    "ITEMS_DEAD": Label(_l("Sending was given up"), "fail", "fail"),
+    "OUTCOME_UNKNOWN": Label(_l("Outcomes have long been unknown"), "warn", "unknown"),
     "CIS_SFTP": Label(_l("The CIS's file server does not answer"), "fail", "off"),
     "REDIS_DOWN": Label(_l("Redis is out of reach: work goes on, but slowly"), "fail", "off"),
+    "SWAP_OUTAGE_STALE": Label(_l("Nobody has reported the power back"), "fail", "off"),
+    "COMPLETION_TAKEN_BACK": Label(_l("A completion was taken back"), "fail", "warn"),
+    "DANGEROUS_FAULT": Label(_l("Dangerous fault found"), "fail", "warn"),
+    "INSTALLER_THREATENED": Label(_l("The installer was threatened"), "fail", "warn"),
+    "METER_STOCK": Label(_l("The installer had no meter"), "warn", "meter"),
 }
 
 ACCOUNT: Mapping[str, Label] = {
@@ -160,8 +177,6 @@ INBOUND: Mapping[str, Label] = {
 INBOUND_KIND: Mapping[str, Label] = {
     "CIS_FILE": Label(_l("CIS file"), "info", "inbox"),
     "ACK": Label(_l("Acknowledgement"), "info", "order"),
-    "TWILIO_STATUS": Label(_l("SMS delivery report"), "info", "sms"),
-    "SENDGRID_EVENTS": Label(_l("E-mail delivery report"), "info", "email"),
 }
 
 SEVERITY: Mapping[str, Label] = {
@@ -197,7 +212,6 @@ CHANNEL: Mapping[str, Label] = {
 
 LANE: Mapping[str, Label] = {
     "poll_cis": Label(_l("Fetching CIS files")),
-    "poll CIS": Label(_l("Fetching CIS files")),
     "intake": Label(_l("Reading CIS files")),
     "acks": Label(_l("Acknowledgements")),
     "receipts": Label(_l("Delivery reports")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,27 +18,38 @@ from app.web.formats import quantity
 from app.web.i18n import current_language
 from app.web.labels import LANE, lane_name
 
+# Order ids of the CIS have a digit in them; names of our own parts have none.
+_ORDER_ID = re.compile(r"(?=.*\d)[\w./-]{2,40}")
+
+_PROCESS = {
+    "poll CIS": _l("Fetching CIS files"),
+    "apply receipts": _l("Delivery reports"),
+    "resolve unknown": _l("Settling unknown outcomes"),
+    "watch swaps": _l("Watching open meter replacements"),
+}
+
 _TRIGGER = {
     "doorbell": _l("A ring"),
     "schedule": _l("The schedule"),
     "operator": _l("An operator"),
-    "dispatcher": _l("The dispatcher, without Redis"),
+    "dispatcher (no Redis)": _l("The dispatcher, without Redis"),
 }
 
+# What an outbox item carries, or what a step was about.
 _KIND = {
     "WORK_ORDER": _l("Work order"),
-    "METER_CHANGE": _l("Meter change"),
-    "DEVICE": _l("Device"),
-    "SWAP_OUTAGE": _l("Power cut of a replacement"),
-    "COMPLETION": _l("Completion"),
-    "REJECT": _l("Reject file"),
+    "CIS_COMPLETION": _l("Completion"),
+    "CIS_REJECT": _l("Reject file"),
+    "NIS_DEVICE": _l("Device at the point"),
+    "DMS_SWAP_OUTAGE": _l("Power cut of a replacement"),
+    "BILLING_METER_CHANGE": _l("Meter change"),
     "NOTICE": _l("Message to a customer"),
-    "CUSTOMER": _l("Customer"),
-    "CONTACT": _l("Contact"),
-    "METERING_POINT": _l("Metering point"),
-    "METER": _l("Meter"),
-    "CONTRACT": _l("Contract"),
-    "ACK": _l("Acknowledgement"),
+    "ACKNOWLEDGEMENT": _l("Acknowledgement"),
+    "STORE_FILE": _l("File stored"),
+    "RESOLVE_UNKNOWN": _l("Unknown outcome looked up"),
+    "MASTER_DATA_CUSTOMER": _l("Master data: customer"),
+    "MASTER_DATA_METERINGPOINT": _l("Master data: metering point"),
+    "MASTER_DATA_CONTRACT": _l("Master data: contract"),
 }
 
 # What outcomes are called where they are counted: "12 sent, 1 rejected".
@@ -58,6 +70,9 @@ _COUNT = {
     "APPLIED": _l("applied"),
     "HELD": _l("held"),
     "LATE": _l("too late"),
+    "STORED": _l("stored"),
+    "FOUND": _l("found"),
+    "REPORTED": _l("reported"),
 }
 
 
@@ -70,6 +85,7 @@ def init(app: Flask) -> None:
         step_name,
         counts_line,
         code_text,
+        codes_text,
         key_href,
         subject_link,
         here,
@@ -79,6 +95,9 @@ def init(app: Flask) -> None:
 
 def process_name(process: str) -> str:
     """A process by what it does; a drain by where it sends."""
+    known = _PROCESS.get(process)
+    if known is not None:
+        return str(known)
     if process.startswith("drain "):
         return gettext("Sending: %(lane)s", lane=lane_name(process.removeprefix("drain ")))
     return lane_name(process)
@@ -120,6 +139,11 @@ def code_text(code: str) -> str:
         return code
 
 
+def codes_text(codes: str) -> str:
+    """What several codes mean that stand in one column with commas between."""
+    return ", ".join(code_text(code.strip()) for code in codes.split(","))
+
+
 def suppress_text(reason: str) -> str:
     """Why a message was not sent, in words."""
     words = {
@@ -149,6 +173,9 @@ def subject_link(subject: str) -> Markup:
         href = url_for("operators.lane", name=subject)
     elif is_valid_gsrn(subject):
         href = url_for("agents.point", gsrn=subject)
+    elif _ORDER_ID.fullmatch(subject):
+        # An order leads to the page of its metering point.
+        href = url_for("agents.search", q=subject)
     else:
         return escape(subject)
     return Markup('<a class="govuk-link" href="{}">{}</a>').format(href, text)

@@ -324,7 +324,7 @@ def add_item(session: Session, lane: str, state: str, **changes: Any) -> OutboxI
     now = datetime.now(UTC)
     facts = {
         "lane": lane,
-        "kind": "METER_CHANGE",
+        "kind": "NIS_DEVICE",
         "business_key": "TT-1",
         "order_key": "TT-1",
         "version": 1,
@@ -365,7 +365,7 @@ def add_run(session: Session, process: str, state: str, **changes: Any) -> Run:
     session.add(
         Step(
             run_id=run.id,
-            name="send METER_CHANGE",
+            name="send NIS_DEVICE",
             state="SENT" if state == "OK" else "REJECTED",
             keys=keys,
             detail=None if state == "OK" else "422 newMeter.number: unknown to the receiver",

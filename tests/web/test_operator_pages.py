@@ -288,6 +288,18 @@ def test_open_alarms_are_counted_in_the_menu_and_lead_to_their_lane(
     assert "The receiver does not answer" in page
 
 
+def test_an_alarm_about_an_order_leads_to_its_metering_point(
+    operator: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        add_order(session, add_point(session, 1), "STARTED")
+        add_alarm(session, "SWAP_OUTAGE_STALE", "TT-1")
+
+    assert "Nobody has reported the power back" in operator.get("/alarms").text
+    assert 'href="/?q=TT-1"' in operator.get("/alarms").text
+    assert operator.get("/?q=TT-1").location == f"/points/{gsrn(1)}"
+
+
 @pytest.mark.parametrize("path", ["/lanes/nothing", "/inbound/99", "/runs/1/steps/1/payload"])
 def test_what_is_not_there_is_not_found(operator: Visitor, path: str) -> None:
     assert operator.get(path).status_code == 404

@@ -68,6 +68,44 @@ def test_a_swap_without_an_end_never_claims_that_the_power_is_back(
     assert "The power is on" not in agent.get(PAGE).text
 
 
+def test_a_dangerous_fault_that_left_the_power_off_is_said_so(
+    agent: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        order = add_order(session, add_point(session, 1), "FAILED")
+        add_ack(
+            session,
+            order,
+            "FAILED",
+            NOW - timedelta(hours=1),
+            failure={"reasonCode": "TECH_NEUTRAL"},
+        )
+        add_cut(session, order, NOW - timedelta(hours=1), None)
+
+    said = sentence(agent)
+
+    assert "dangerous fault, power cut off" in said
+    assert "nobody has reported the power back" in said
+
+
+def test_a_finished_swap_without_word_of_the_power_claims_nothing(
+    agent: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        order = add_order(session, add_point(session, 1), "COMPLETED")
+        add_cut(session, order, NOW - timedelta(minutes=30), None)
+
+    assert "Whether the power is back is not known" in sentence(agent)
+
+
+def test_a_cut_that_was_taken_back_is_not_on_the_timeline(agent: Visitor, writing: Writing) -> None:
+    with writing() as session:
+        order = add_order(session, add_point(session, 1), "ACCEPTED")
+        add_cut(session, order, NOW - timedelta(minutes=30), NOW - timedelta(minutes=30))
+
+    assert "The power went off" not in agent.get(PAGE).text
+
+
 @pytest.mark.parametrize(
     ("state", "type_code", "words"),
     [

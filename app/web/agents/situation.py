@@ -106,7 +106,7 @@ def situation(trace: MeterTrace, type_names: Mapping[str, str], now: datetime) -
     order = trace.orders[0] if trace.orders else None
     open_cut = next((cut for cut in trace.cuts if cut.on_at is None), None)
     if open_cut is not None:
-        text, tone, icon = _cut(open_cut)
+        text, tone, icon = _cut(open_cut, trace)
     elif order is not None:
         text, tone, icon = _order(trace, order, type_names)
     else:
@@ -115,21 +115,31 @@ def situation(trace: MeterTrace, type_names: Mapping[str, str], now: datetime) -
     return Situation(text, _told(trace, now), tone, icon)
 
 
-def _cut(cut: Cut) -> tuple[str, str, str]:
-    since = moment(cut.off_at)
+def _cut(cut: Cut, trace: MeterTrace) -> tuple[str, str, str]:
+    order = next((o for o in trace.orders if o.order_id == cut.source_ref), None)
+    state = order.state if order is not None else ""
+    ack = _telling_ack(trace, order) if order is not None else None
+    facts = {"since": moment(cut.off_at), "reason": failure_shown(ack)}
     if cut.kind != "METER_SWAP":
-        return gettext("The power has been off since %(since)s.", since=since), "fail", "off"
-    if cut.state == "STALE":
+        return gettext("The power has been off since %(since)s.", **facts), "fail", "off"
+    if state in ("FAILED", "RETURNED"):
+        text = gettext(
+            "The power has been off since %(since)s: the visit failed (%(reason)s) and nobody has"
+            " reported the power back.",
+            **facts,
+        )
+        return text, "fail", "off"
+    if cut.state == "STALE" or state in _DONE:
         text = gettext(
             "The meter replacement began %(since)s, but its end has not been acknowledged."
             " Whether the power is back is not known.",
-            since=since,
+            **facts,
         )
         return text, "warn", "unknown"
     text = gettext(
         "The meter is being replaced right now. The power has been off since %(since)s,"
         " usually for about 20 minutes.",
-        since=since,
+        **facts,
     )
     return text, "warn", "off"
 

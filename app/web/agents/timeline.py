@@ -15,7 +15,7 @@ from app.queries.meter_trace import Cut, MeterTrace, Report
 from app.web.agents.situation import failure_shown
 from app.web.formats import moment, span, weekday
 from app.web.labels import ACK_TYPE, CHANNEL, NOTICE, NOTICE_TYPE, VERDICT, lane_name
-from app.web.wording import code_text
+from app.web.wording import codes_text
 
 # Shorter pauses are part of the same story.
 _GAP = timedelta(hours=1)
@@ -141,6 +141,9 @@ def _meters(ack: Ack) -> Iterator[str]:
 
 
 def _cut(cut: Cut) -> Iterator[Entry]:
+    if cut.on_at == cut.off_at:
+        # It was reported and then taken back: the power never went off.
+        return
     yield Entry(cut.off_at, gettext("The power went off"), "warn", "off", rank=60)
     if cut.on_at is not None:
         lasted = gettext("off for %(span)s", span=span(cut.on_at - cut.off_at))
@@ -158,7 +161,7 @@ def _is_worth_telling(report: Report) -> bool:
 def _report(report: Report) -> Entry:
     title = gettext("Waits for an operator: %(system)s", system=lane_name(report.lane))
     if report.state == "HELD" and report.hold_reason:
-        detail = code_text(report.hold_reason)
+        detail = codes_text(report.hold_reason)
     else:
         detail = report.last_error or ""
     return Entry(report.settled_at or report.created_at, title, "fail", "warn", detail, rank=70)
