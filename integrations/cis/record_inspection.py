@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, cast
 
 from lxml import etree
@@ -18,6 +19,7 @@ _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 # A step of libxml2's node paths: a name or, in a default namespace, a star, and a position.
 _STEP = re.compile(r"(?:[^:\[\]]+:)?(\*|[^:\[\]]+)(?:\[([0-9]+)\])?")
 _FINDINGS_MOST = 20
+_ERRORS_MOST = 100
 _SHOWN_MOST = 40
 
 
@@ -148,7 +150,8 @@ class Inspection:
         """Turn the validator's errors into ours, once per field."""
         told = {finding.path for finding in self._findings if finding.severity == "ERROR"}
         unclear = ""
-        for entry in cast("Iterable[Any]", self._schema.error_log):
+        # Finding the element of each takes its time, which a hostile record would make long.
+        for entry in islice(cast("Iterable[Any]", self._schema.error_log), _ERRORS_MOST):
             node = _resolve(element, entry.path or "")
             if node is None or node is element:
                 unclear = unclear or entry.message

@@ -16,8 +16,9 @@ from integrations.cis.types import CisFinding, DocumentKind, FileRejected, Incom
 
 # The parser gets slices of this size, so that a slice's worth of tree is all that is ever held.
 _SLICE_BYTES = 64 * 1024
-# A record is about 2 kB; one that does not end within this is not a record but an attack.
-_RECORD_MAX_BYTES = 4 * 1024 * 1024
+# A record is about 2 kB; one that does not end within this is not a record but an attack, and
+# libxml2 takes quadratic time to list the errors of many siblings.
+_RECORD_MAX_BYTES = 256 * 1024
 # libxml2's own words stay in the text, but a sender can do more with these.
 _ENCODING_ERRORS = frozenset({9, 81})
 _SYNTAX_WORDS = {
@@ -88,6 +89,7 @@ class _Feeder:
         self._noted: set[str] = set()
         self._open: etree._Element | None = None
         self._open_bytes = 0
+        self._handed: etree._Element | None = None
 
     def run(self, slices: Iterable[bytes]) -> Iterator[Record]:
         """Yield the records of all slices; raises like `read_records`."""
@@ -131,6 +133,7 @@ class _Feeder:
             # An element of this name inside a record is for the record's reader to judge.
             elif event == "end" and element.getparent() is self._root:
                 self._drop_before(element)
+                self._handed = element
                 notes, self._notes = tuple(self._notes), []
                 yield Record(self._tags[element.tag], element, notes)
 
@@ -150,11 +153,14 @@ class _Feeder:
             return
         last = self._root[-1]
         self._drop_before(last)
+        if last is self._handed:
+            # It is complete; what comes behind it is no element, or none has begun.
+            return
         self._open_bytes = self._open_bytes + fed_bytes if last is self._open else 0
         self._open = last
         if self._open_bytes > _RECORD_MAX_BYTES:
             name = local_name(last)
-            text = f"One {name} is longer than {_RECORD_MAX_BYTES // 1024 // 1024} MiB."
+            text = f"One {name} is longer than {_RECORD_MAX_BYTES // 1024} KiB."
             raise FileRejected(CisFinding(XML_SCHEMA, name, text, line_of(last)))
 
     def _note(self, element: etree._Element) -> None:

@@ -27,6 +27,8 @@ _LOG_CHANNEL = "integrations.cis.ssh"
 logging.getLogger(_LOG_CHANNEL).setLevel(logging.CRITICAL + 1)
 
 _KEEPALIVE_S = 30
+# What paramiko raises when the other side breaks off or answers with what is no SFTP.
+_NOT_SFTP = (EOFError, UnicodeDecodeError, paramiko.SSHException, paramiko.SFTPError)
 # A key of type ssh-rsa signs with newer algorithms than its name says.
 _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 
@@ -82,7 +84,7 @@ class SftpSession:
             except TimeoutError:
                 self.close()
                 raise Retryable("cis sftp: the server does not answer") from None
-            except (EOFError, paramiko.SSHException) as error:
+            except _NOT_SFTP as error:
                 self.close()
                 raise Retryable(f"cis sftp: connection lost ({type(error).__name__})") from None
             except OSError:
@@ -123,7 +125,7 @@ class SftpSession:
         except (LaneDown, Retryable):
             _hang_up(transport)
             raise
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except (*_NOT_SFTP, OSError) as error:
             _hang_up(transport)
             raise Retryable(f"cis sftp: no session ({type(error).__name__})") from None
         finally:

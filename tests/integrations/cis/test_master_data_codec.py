@@ -130,6 +130,16 @@ def test_unknown_elements_deep_inside_are_noted_and_the_rest_is_kept() -> None:
     assert [(f.severity, f.path) for f in parsed.findings] == [("INFO", "Contacts/Contact/Since")]
 
 
+def test_thousands_of_bad_contacts_are_answered_shortly_and_soon() -> None:
+    contact = "<Contact><Kind>FAX</Kind><Value>1</Value></Contact>"
+    bad = CUSTOMER.replace("</Customer>", f"<Contacts>{contact * 4_000}</Contacts></Customer>")
+    _, parsed = parse_master_data([_with(bad)])
+
+    assert isinstance(parsed, ParsedRecord)
+    assert parsed.record is None
+    assert 1 <= len(parsed.findings) <= 20
+
+
 def test_a_message_without_records_is_a_good_one() -> None:
     assert len(list(parse_master_data([_with("")]))) == 1
 

@@ -281,6 +281,12 @@ def test_comments_instructions_and_cdata_inside_a_text_do_not_cut_it() -> None:
     assert parsed.order.customer_name == "Meikäläinen & Co!"
 
 
+def test_a_long_comment_between_orders_is_nobodys_length() -> None:
+    _, orders = parse(message(order("WO-1"), f"<!--{'x' * 900_000}-->", order("WO-2")))
+
+    assert [item.order_id for item in orders] == ["WO-1", "WO-2"]
+
+
 def test_another_prefix_is_the_same_message() -> None:
     plain = (GOLDEN / "work_orders.xml").read_text(encoding="utf-8")
 
