@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 import urllib.request
@@ -24,7 +23,7 @@ from deploy.ports import is_free, keep_ports
 from deploy.postgres import PrivatePostgres
 from deploy.private_dirs import AlreadyRunning, own
 from deploy.supervisor import ROOT, Child, Supervisor, describe_exit
-from deploy.tether import bound, stop_with_parent
+from deploy.tether import stop_with_parent
 from deploy.valkey import PrivateValkey
 
 READY_PATIENCE_S = 180.0
@@ -56,7 +55,6 @@ class Demo:
         try:
             self._prepare()
             self._start_children()
-            self._await_web()
             self._seed_once()
             self._announce()
             while not self._supervisor.stop_asked:
@@ -105,6 +103,7 @@ class Demo:
         )
         self._environment.update(settings)
         self._supervisor.add_environment(settings)
+        self._supervisor.plant("wsgi")
         say("making the tables and what a new installation starts with")
         self._lanes = self._set_up()
 
@@ -113,22 +112,15 @@ class Demo:
         done = self._home / "accounts-made"
         self._logins = keep_logins(self._home / "logins.json")
         new = [] if done.exists() else list(self._logins.values())
-        commands = [
-            ["db", "upgrade"],
-            ["setup", "--installer-url", f"{self._rehearsal.url}/installer"],
-            *(
-                ["staff", "create", login.username, "--role", login.role, "--password-stdin"]
-                for login in new
-            ),
-            ["partners", "credential", PARTNER, "--json"],
-            ["lanes", "--plain"],
-        ]
-        passwords = "".join(f"{login.password}\n" for login in new)
-        output = self._step("-m", "deploy.flask_steps", json.dumps(commands), given=passwords)
+        self._flask("db", "upgrade")
+        self._flask("setup", "--installer-url", f"{self._rehearsal.url}/installer")
+        for login in new:
+            account = ("staff", "create", login.username, "--role", login.role)
+            self._flask(*account, "--password-stdin", given=login.password)
         done.touch()
-        *_, credential, lanes = json.loads(output)
-        self._rehearsal.give_ack_credentials(json.loads(credential))
-        return str(lanes).split()
+        credential = json.loads(self._flask("partners", "credential", PARTNER, "--json"))
+        self._rehearsal.give_ack_credentials(credential)
+        return self._flask("lanes", "--plain").split()
 
     def _start_children(self) -> None:
         simulators = [
@@ -145,20 +137,23 @@ class Demo:
         # The outside world is the first to be there and the last to go.
         self._start("simulators", *simulators, stage=0)
         self._start("web", *web)
+        self._await(f"{self._rehearsal.url}/livez")
         self._start("dispatcher", "-m", "flask", "dispatcher")
         for lane in self._lanes:
             self._start(lane, "-m", "flask", "worker", lane)
+        self._await(f"{self._base_url}/readyz")
 
     def _start(self, name: str, *words: str, stage: int = 1) -> None:
-        self._supervisor.start(Child(name, (sys.executable, *words), stage=stage))
+        # The simulators know nothing of the product: there is nothing of it to share with them.
+        warm = stage > 0
+        self._supervisor.start(Child(name, (sys.executable, *words), stage=stage, warm=warm))
 
-    def _await_web(self) -> None:
+    def _await(self, url: str) -> None:
         deadline = time.monotonic() + READY_PATIENCE_S
-        while not self._supervisor.stop_asked and not _answers(f"{self._base_url}/readyz"):
+        while not self._supervisor.stop_asked and not _answers(url):
             if time.monotonic() > deadline:
-                raise DemoFailed(f"{self._base_url}/readyz was not ready in {READY_PATIENCE_S} s")
-            for _ in range(5):
-                self._turn()
+                raise DemoFailed(f"{url} did not answer well in {READY_PATIENCE_S:.0f} s")
+            self._turn()
 
     def _seed_once(self) -> None:
         """Let the CIS send its first files; the product takes them in as it would any."""
@@ -201,26 +196,20 @@ class Demo:
             )
 
     def _simulate(self, *words: str) -> None:
-        self._step("-m", "simulators", *words, "--dir", str(self._rehearsal.folder))
+        where = ("--dir", str(self._rehearsal.folder))
+        command = (sys.executable, "-m", "simulators", *words, *where)
+        code = self._supervisor.run_once(Child("simulate", command))
+        if code != 0:
+            raise DemoFailed(f"simulate {words[0]} failed ({describe_exit(code)}), see above")
 
-    def _step(self, *words: str, given: str = "") -> str:
-        """Run one short command to its end and answer its output."""
-        if self._supervisor.stop_asked:
-            raise DemoFailed("asked to stop")
-        done = subprocess.run(
-            bound([sys.executable, *words]),
-            cwd=ROOT,
-            env=self._environment,
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            what = " ".join(words[1:3])
-            how = describe_exit(done.returncode)
-            raise DemoFailed(f"{what} failed ({how}):\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
-        return done.stdout
+    def _flask(self, *words: str, given: str = "") -> str:
+        answer = self._supervisor.ask(("flask", *words), given)
+        if answer.code != 0:
+            how = describe_exit(answer.code)
+            raise DemoFailed(
+                f"flask {' '.join(words[:2])} failed ({how}):\n{answer.errors[-4000:]}"
+            )
+        return answer.output
 
 
 def main() -> int:

@@ -3,42 +3,32 @@ together, and nothing left when this process itself is killed."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
-import selectors
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import IO, TextIO
+from typing import TextIO
 
 from deploy import processes
+from deploy.children import ROOT, Child, Grown, Process, Spawned, signal_group, terminate
 from deploy.output import Output
-from deploy.tether import bound
+from deploy.pipes import Pipes
+from deploy.stem import Answer, Stem
 
-ROOT = Path(__file__).resolve().parents[1]
+__all__ = ["MARK", "ROOT", "Answer", "Child", "Supervisor", "describe_exit"]
+
 MARK = "TIEDOLLA_SUPERVISED_BY"
 TURN_S = 0.1
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 # A process that ran this long has recovered; its next crash is a new story.
 STEADY_S = 20.0
-READ_BYTES = 65536
-
-
-@dataclass(frozen=True)
-class Child:
-    """One process to run. Later stages are stopped first."""
-
-    name: str
-    command: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
-    stage: int = 0
-    restart: bool = True
+STEM_PAUSE_S = 0.5
 
 
 class Running:
@@ -46,7 +36,7 @@ class Running:
 
     def __init__(self, child: Child) -> None:
         self.child = child
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
         self.started_at = 0.0
         self.start_again_at: float | None = None
         self.crash_count = 0
@@ -76,8 +66,11 @@ class Supervisor:
         self._output = Output(stream)
         self._grace_s = grace_s
         self._running: dict[str, Running] = {}
-        self._pipes = selectors.DefaultSelector()
+        self._pipes = Pipes(self._output)
         self._warden: subprocess.Popen[bytes] | None = None
+        self._stem: Stem | None = None
+        self._stem_module = ""
+        self._plant_again_at: float | None = None
 
     def end_left_over(self) -> int:
         """End what an earlier supervisor of this home left; answer how many processes."""
@@ -107,9 +100,27 @@ class Supervisor:
         self._running[child.name] = running
         self._launch(running)
 
+    def plant(self, module: str) -> None:
+        """Import the module in a process of its own, from which warm children are then forked.
+
+        Do it when the environment is complete; without it warm children start from nothing.
+        """
+        self._stem_module = module
+        self._plant()
+
+    def ask(self, words: Sequence[str], given: str = "") -> Answer:
+        """Run `python -m words…` as a fork of the stem to its end, with this standard input."""
+        while not self.stop_asked and not (self._stem and self._stem.is_ready):
+            self.turn()
+            if self._stem is None:
+                return Answer(1, "", f"the process that imports {self._stem_module} has ended")
+        if self._stem is None or self.stop_asked:
+            return Answer(-signal.SIGTERM, "", "asked to stop")
+        return self._stem.ask(words, given, self._turn_on)
+
     def run_once(self, child: Child) -> int:
         """Run a child to its end while watching the others; answer its exit code."""
-        self.start(Child(child.name, child.command, child.environment, child.stage, restart=False))
+        self.start(replace(child, restart=False))
         while self.exit_code(child.name) is None and not self.stop_asked:
             self.turn()
         code = self.exit_code(child.name)
@@ -117,21 +128,22 @@ class Supervisor:
 
     def turn(self) -> None:
         """One short round: pass output on, notice ends, restart what is due."""
-        self._pass_output_on(TURN_S)
+        self._pass_on(TURN_S)
         self._post_warden()
+        self._tend_stem()
         for running in list(self._running.values()):
-            if running.process is not None and _has_ended(running.process):
+            if running.process is not None and running.process.has_ended():
                 self._note_end(running)
             elif running.start_again_at is not None and time.monotonic() >= running.start_again_at:
                 self._launch(running)
 
     def pids(self) -> dict[str, int]:
         """Process ids of the children that run now."""
-        return {
-            name: running.process.pid
-            for name, running in self._running.items()
-            if running.process is not None
-        }
+        pids = {} if self._stem is None else {"stem": self._stem.pid}
+        for name, running in self._running.items():
+            if running.process is not None:
+                pids[name] = running.process.pid
+        return pids
 
     def exit_code(self, name: str) -> int | None:
         """How a child that is not restarted ended, or None while it runs."""
@@ -146,11 +158,10 @@ class Supervisor:
             self._stop_stage(
                 [one for one in self._running.values() if one.child.stage == stage and one.process]
             )
+        self._uproot()
         # Grandchildren that left their group still carry our mark.
         processes.end(processes.find_marked(MARK, self._run), grace_s=1.0)
-        self._pass_output_on(0.0)
-        for key in list(self._pipes.get_map().values()):
-            self._drop_pipe(*key.data)
+        self._pipes.close()
         if self._warden is not None:
             self._warden.kill()
             self._warden.wait()
@@ -160,6 +171,10 @@ class Supervisor:
         if self.stop_asked:
             self._grace_s = 0.0
         self.stop_asked = True
+
+    def _turn_on(self) -> bool:
+        self.turn()
+        return not self.stop_asked
 
     def _post_warden(self) -> None:
         """Keep the process that ends our children's children if we are killed."""
@@ -176,61 +191,68 @@ class Supervisor:
             start_new_session=True,
         )
 
+    def _plant(self) -> None:
+        self._post_warden()
+        self._plant_again_at = None
+        reader, writer = os.pipe()
+        self._stem = Stem(self._stem_module, self._marked_environment(), writer)
+        os.close(writer)
+        self._pipes.add("stem", os.fdopen(reader, "rb", buffering=0))
+        self._pipes.watch(self._stem.control)
+
+    def _uproot(self) -> None:
+        if self._stem is not None:
+            self._pipes.forget(self._stem.control)
+            self._stem.close()
+            self._stem = None
+
+    def _tend_stem(self) -> None:
+        """Hear what the stem tells, and plant another one when somebody killed it."""
+        if self._stem is not None:
+            self._stem.look()
+            if self._stem.has_ended:
+                self._output.line("stem", "ended, starts again")
+                self._uproot()
+                self._plant_again_at = time.monotonic() + STEM_PAUSE_S
+        elif self._plant_again_at is not None and time.monotonic() >= self._plant_again_at:
+            self._plant()
+
     def _launch(self, running: Running) -> None:
         child = running.child
         running.start_again_at = None
+        if child.warm and self._stem_module and not (self._stem and self._stem.is_ready):
+            running.start_again_at = time.monotonic()
+            return
         running.exit_code = None
         running.started_at = time.monotonic()
-        running.process = subprocess.Popen(
-            bound(child.command),
-            env={
-                **self._environment,
-                **child.environment,
-                MARK: self._run,
-                "PYTHONUNBUFFERED": "1",
-            },
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        pipe = running.process.stdout
-        if pipe is not None:
-            os.set_blocking(pipe.fileno(), False)
-            self._pipes.register(pipe, selectors.EVENT_READ, (child.name, pipe))
+        try:
+            if child.warm and self._stem is not None:
+                running.process = Grown(child, self._stem)
+            else:
+                running.process = Spawned(child, self._marked_environment())
+        except OSError as error:
+            self._output.line(child.name, f"cannot start: {error}")
+            running.start_again_at = time.monotonic() + FIRST_PAUSE_S
+            return
+        self._pipes.add(child.name, running.process.output)
         self.on_change()
 
-    def _pass_output_on(self, patience_s: float) -> None:
-        if not self._pipes.get_map():
-            time.sleep(patience_s)
-            return
-        for key, _ in self._pipes.select(patience_s):
-            name, pipe = key.data
-            try:
-                data = os.read(key.fd, READ_BYTES)
-            except BlockingIOError:
-                continue
-            self._output.feed(name, data)
-            if not data:
-                self._drop_pipe(name, pipe)
+    def _marked_environment(self) -> dict[str, str]:
+        return {**self._environment, MARK: self._run, "PYTHONUNBUFFERED": "1"}
+
+    def _pass_on(self, patience_s: float) -> None:
+        self._pipes.pass_on(patience_s)
         if self._output.is_closed:
             # Whoever read us has gone, as in "make demo | head": nobody is left to run for.
             self.stop_asked = True
-
-    def _drop_pipe(self, name: str, pipe: IO[bytes]) -> None:
-        self._output.feed(name, b"", last=True)
-        self._pipes.unregister(pipe)
-        pipe.close()
 
     def _note_end(self, running: Running) -> None:
         """Reap a child that ended, end the rest of its group, and decide when to start it again."""
         process, child = running.process, running.child
         if process is None:
             return
-        self._pass_output_on(0.0)
-        _signal_group(process, signal.SIGKILL)
-        running.exit_code = process.wait()
+        self._pass_on(0.0)
+        running.exit_code = process.reap()
         running.process = None
         if child.restart and not self.stop_asked:
             steady = time.monotonic() - running.started_at > STEADY_S
@@ -244,17 +266,18 @@ class Supervisor:
     def _stop_stage(self, stage: list[Running]) -> None:
         for running in stage:
             if running.process is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    running.process.terminate()
+                terminate(running.process)
         started = time.monotonic()
         while any(running.process for running in stage):
-            self._pass_output_on(TURN_S)
+            self._pass_on(TURN_S)
+            if self._stem is not None:
+                self._stem.look()
             for running in stage:
                 if running.process is None:
                     continue
                 if time.monotonic() - started > self._grace_s:
-                    _signal_group(running.process, signal.SIGKILL)
-                if _has_ended(running.process):
+                    signal_group(running.process, signal.SIGKILL)
+                if running.process.has_ended():
                     self.stop_asked = True
                     self._note_end(running)
 
@@ -264,17 +287,3 @@ def describe_exit(code: int) -> str:
     if code < 0:
         return signal.Signals(-code).name
     return f"exit code {code}"
-
-
-def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether it has ended, without reaping it: until then its group id cannot be reused."""
-    try:
-        ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return True
-    return ended is not None
-
-
-def _signal_group(process: subprocess.Popen[bytes], wanted: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, wanted)
