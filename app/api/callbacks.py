@@ -16,8 +16,8 @@ from flask import Blueprint, Response, current_app, request
 from app.api import problems
 from app.api.problems import Problem
 from app.db import transaction
-from app.services import delivery_receipts
-from app.services.delivery_receipts import SENDGRID, TWILIO, NewReceipt
+from app.services import receipt_store
+from app.services.receipt_store import SENDGRID, TWILIO, NewReceipt
 from app.settings import Settings
 from integrations.sendgrid_email.codes import DROP_REASONS
 from integrations.sendgrid_email.events import EventsInvalid, verify_events
@@ -137,7 +137,7 @@ def _detail_of(event: EmailEvent) -> str | None:
 
 def _stored(provider: str, receipts: list[NewReceipt], now: datetime) -> Response:
     with transaction() as session:
-        new = delivery_receipts.store(session, receipts, now)
+        new = receipt_store.store(session, receipts, now)
     log.info("receipts_stored", provider=provider, count=len(receipts), new=new)
     return Response(status=204)
 

@@ -1,4 +1,4 @@
-"""Providers' reports about our messages: stored as they come, then carried into the ledger.
+"""Providers' reports about our messages, carried from where they were stored into the ledger.
 
 They come late, twice and in any order, so a report only ever moves a notice up the ladder
 sent, undelivered, delivered: whatever comes when, the end is the same. A report about a call of
@@ -7,7 +7,7 @@ unknown outcome also settles the call.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,16 +16,12 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.domain.lanes import RECEIPTS
-from app.doorbell import ring_after_commit
 from app.services import contact_standing
 from app.services.contact_standing import ProviderWord
 from app.services.notice_sending import lock_notices
+from app.services.receipt_store import TWILIO
 from integrations.sendgrid_email import codes as sendgrid
 from integrations.twilio_sms import codes as twilio
-
-TWILIO = "twilio"
-SENDGRID = "sendgrid"
 
 # UNDELIVERED may give way to DELIVERED: of a message sent again, one copy may have arrived.
 # EXPIRED comes from a doubt that was given up; the provider's word ends the doubt.
@@ -41,22 +37,6 @@ RANKS: Mapping[str, int] = {
 
 
 @dataclass(frozen=True, slots=True)
-class NewReceipt:
-    """One verified report; dedupe_key is the same for every repetition of it.
-
-    error_code: Twilio's code, or what SendGrid adds to the event (why dropped, kind of bounce).
-    """
-
-    provider: str
-    dedupe_key: str
-    attempt_id: UUID
-    provider_ref: str | None
-    status: str
-    error_code: str | None
-    occurred_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class AppliedReceipt:
     """What became of one report: APPLIED, LATE or UNKNOWN_ATTEMPT."""
 
@@ -67,42 +47,6 @@ class AppliedReceipt:
     provider_ref: str | None
     notice_id: int | None
     gsrn: str | None
-
-
-_STORE = text(
-    """
-    INSERT INTO delivery_receipt (provider, dedupe_key, attempt_id, provider_ref, status, error_code,
-        occurred_at, received_at, verdict)
-    SELECT provider, key, attempt, ref, status, code, at, :now, 'WAITING'
-    FROM unnest(CAST(:providers AS text[]), CAST(:keys AS text[]), CAST(:attempts AS uuid[]),
-        CAST(:refs AS text[]), CAST(:statuses AS text[]), CAST(:codes AS text[]),
-        CAST(:ats AS timestamptz[])) AS n (provider, key, attempt, ref, status, code, at)
-    ON CONFLICT (dedupe_key) DO NOTHING
-    RETURNING id
-    """
-)
-
-
-def store(session: Session, receipts: Sequence[NewReceipt], now: datetime) -> int:
-    """Keep reports that are new and ring their lane; what they mean is found out there."""
-    if not receipts:
-        return 0
-    written = session.execute(
-        _STORE,
-        {
-            "now": now,
-            "providers": [r.provider for r in receipts],
-            "keys": [r.dedupe_key for r in receipts],
-            "attempts": [r.attempt_id for r in receipts],
-            "refs": [r.provider_ref for r in receipts],
-            "statuses": [r.status for r in receipts],
-            "codes": [r.error_code for r in receipts],
-            "ats": [r.occurred_at for r in receipts],
-        },
-    ).all()
-    if written:
-        ring_after_commit(RECEIPTS)
-    return len(written)
 
 
 _WAITING = text(

@@ -12,8 +12,9 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.services import contact_standing
+from app.services import contact_standing, outbox
 from app.services.contact_standing import ProviderWord
+from app.services.notice_items import KIND, notice_key
 from app.services.outbox import Settlement
 
 # suppress_reason on a notice that has not ended is a mark: it must not leave (again).
@@ -91,6 +92,31 @@ def begin_sending(session: Session, notice_ids: Mapping[int, int], now: datetime
         for item, notice in notice_ids.items()
         if (reason := judged[notice]) is not None
     }
+
+
+_SUPERSEDE = text(
+    """
+    UPDATE notice SET suppress_reason = 'SUPERSEDED',
+        state = CASE WHEN id = ANY(:waiting) AND state IN ('QUEUED', 'HELD') THEN 'SUPERSEDED'
+                     ELSE state END,
+        state_at = CASE WHEN id = ANY(:waiting) AND state IN ('QUEUED', 'HELD')
+                        THEN CAST(:now AS timestamptz) ELSE state_at END
+    WHERE id = ANY(:older) AND (state IN ('SENDING', 'UNKNOWN', 'RESENT', 'QUEUED')
+                                OR id = ANY(:waiting) AND state = 'HELD')
+    """
+)
+
+
+def stop_older(
+    session: Session, waiting: Sequence[int], older: Sequence[int], now: datetime
+) -> None:
+    """Stop the notices in `waiting`, and let none of `older` leave (again).
+
+    What is on the wire or in doubt may have arrived, so its state is not ours to end.
+    """
+    outbox.cancel_waiting(session, [notice_key(id_) for id_ in waiting], KIND, now)
+    lock_notices(session, older)
+    session.execute(_SUPERSEDE, {"waiting": list(waiting), "older": list(older), "now": now})
 
 
 # A receipt may have overtaken the settlement: the states that it led to stay.

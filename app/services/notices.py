@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -34,8 +34,8 @@ from app.models.notice import Notice
 from app.models.work_order import WorkOrder
 from app.services import message_templates, outbox
 from app.services.message_templates import Rendered
-from app.services.notice_items import KIND, build_item, notice_key
-from app.services.notice_sending import begin_sending, lock_notices, note_settled
+from app.services.notice_items import build_item
+from app.services.notice_sending import begin_sending, note_settled, stop_older
 from app.services.recipients import find_recipients
 from app.settings import Settings
 
@@ -47,8 +47,6 @@ _STATES = {
     Action.HOLD: NoticeState.HELD,
     Action.SUPPRESS: NoticeState.SUPPRESSED,
 }
-# On the wire, or whether it was is not known, or about to be tried again.
-_MAY_LEAVE_AGAIN = ("SENDING", "UNKNOWN", "RESENT", "QUEUED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +168,7 @@ def _decide(
 def _supersede(
     session: Session, swap: _Swap, decided: Sequence[_Decided], ledger: Sequence[LedgerRow]
 ) -> None:
-    """Stop older texts that this event makes untrue; outbox items are locked before notices."""
+    """Stop older texts that this event makes untrue."""
     waiting = [notice for one in decided for notice in one.decision.supersedes]
     told = {one.recipient.contact.value for one in decided if one.recipient.contact}
     rule = NOTICE_RULES[swap.event.type]
@@ -181,21 +179,8 @@ def _supersede(
         and row.contact_value in told
         and row.event_at <= swap.event.happened_at
     ]
-    if not older:
-        return
-    outbox.cancel_waiting(session, [notice_key(id_) for id_ in waiting], KIND, swap.now)
-    lock_notices(session, older)
-    session.execute(
-        update(Notice)
-        .where(Notice.id.in_(waiting), Notice.state.in_(("QUEUED", "HELD")))
-        .values(state="SUPERSEDED", suppress_reason="SUPERSEDED", state_at=swap.now)
-    )
-    # It may have arrived, so its state is not ours to end; it only must not leave again.
-    session.execute(
-        update(Notice)
-        .where(Notice.id.in_(older), Notice.state.in_(_MAY_LEAVE_AGAIN))
-        .values(suppress_reason="SUPERSEDED")
-    )
+    if older:
+        stop_older(session, waiting, older, swap.now)
 
 
 def _write(session: Session, swap: _Swap, one: _Decided) -> None:

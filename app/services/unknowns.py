@@ -20,6 +20,7 @@ from app.domain.unknown_policy import UnknownAction, UnknownFacts, decide_unknow
 from app.doorbell import ring_after_commit
 from app.services import delivery_receipts
 from app.services.notice_sending import lock_notices
+from app.services.receipt_store import TWILIO
 
 # How often a provider is asked, or an event waited for, before policy decides.
 LOOKUPS = 2
@@ -131,7 +132,7 @@ def note_found(session: Session, doubt: Doubt, found: Found, now: datetime) -> b
         return False
     session.execute(_FOUND_ITEM, {**parameters, "item": doubt.item_id})
     lock_notices(session, [doubt.notice_id])
-    state = delivery_receipts.state_of(delivery_receipts.TWILIO, found.status or "") or "SENT"
+    state = delivery_receipts.state_of(TWILIO, found.status or "") or "SENT"
     session.execute(
         _FOUND_NOTICE,
         {

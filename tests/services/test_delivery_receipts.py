@@ -12,8 +12,9 @@ from sqlalchemy import text
 
 from app.db import transaction
 from app.domain.states import NOTICE_MOVES
-from app.services import contact_standing, delivery_receipts
-from app.services.delivery_receipts import RANKS, SENDGRID, TWILIO, NewReceipt
+from app.services import contact_standing, delivery_receipts, receipt_store
+from app.services.delivery_receipts import RANKS
+from app.services.receipt_store import SENDGRID, TWILIO, NewReceipt
 from tests.services.elsewhere import Elsewhere
 from tests.services.world import (
     MAIL,
@@ -281,7 +282,7 @@ def _store(
         for status in statuses
     ]
     with transaction() as session:
-        delivery_receipts.store(session, receipts, NOW)
+        receipt_store.store(session, receipts, NOW)
 
 
 def _apply() -> list[str]:

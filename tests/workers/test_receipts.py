@@ -12,8 +12,8 @@ from sqlalchemy import select
 
 from app.db import transaction
 from app.models import Run, Step
-from app.services import delivery_receipts, schedules
-from app.services.delivery_receipts import NewReceipt
+from app.services import receipt_store, schedules
+from app.services.receipt_store import NewReceipt
 from tests.services.world import GSRN, ledger, send_one, settle_in, tell
 from workers.receipts import apply_receipts
 
@@ -39,7 +39,7 @@ def test_everything_that_waits_is_applied_in_one_run(app: Flask) -> None:
         for number in range(1500)
     ]
     with transaction() as session:
-        assert delivery_receipts.store(session, [*receipts, *strangers], NOW) == 1502
+        assert receipt_store.store(session, [*receipts, *strangers], NOW) == 1502
     with transaction() as session:
         assert "receipts" in schedules.lanes_waiting(session, NOW)
     key = f"notice:{ledger()[0].id}"

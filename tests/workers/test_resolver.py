@@ -17,8 +17,8 @@ from app import clients
 from app.db import transaction
 from app.domain.notice_types import Topic
 from app.models import Run, Step
-from app.services import delivery_receipts, opt_outs, outbox
-from app.services.delivery_receipts import NewReceipt
+from app.services import opt_outs, outbox, receipt_store
+from app.services.receipt_store import NewReceipt
 from app.settings import Settings
 from tests.integrations.stub_server import Reply, StubServer
 from tests.services.world import (
@@ -330,7 +330,7 @@ def _opt_out() -> None:
 def _report(attempt: UUID, status: str) -> None:
     receipt = NewReceipt("twilio", f"{attempt}:{status}", attempt, SID, status, None, None)
     with transaction() as session:
-        delivery_receipts.store(session, [receipt], datetime.now(UTC))
+        receipt_store.store(session, [receipt], datetime.now(UTC))
 
 
 def _message(sid: str = SID, status: str = "queued") -> dict[str, Any]:
