@@ -11,7 +11,8 @@ from typing import Any
 
 from sendgrid import SendGridAPIClient
 
-from integrations.http_json import RETRY_AFTER_MAX_S, parse_findings, retry_after_s
+from integrations.http_json import parse_findings
+from integrations.http_session import RETRY_AFTER_MAX_S, retry_after_s
 from integrations.outcomes import (
     CallError,
     Finding,
@@ -78,10 +79,11 @@ class SendgridEmailClient:
 
     def _post_now(self, wire: Wire, mail: dict[str, Any]) -> Any:
         # One SDK object per call: it keeps headers in a dict that calls would share.
-        sdk = SendGridAPIClient(self._account.api_key, self._account.base_url)
+        host = self._account.base_url.rstrip("/")
+        sdk = SendGridAPIClient(self._account.api_key, host)
         sdk.client = WireClient(
             wire,
-            host=self._account.base_url,
+            host=host,
             request_headers=sdk.client.request_headers,
             version=3,
         )

@@ -18,7 +18,7 @@ from urllib.request import Request
 
 import python_http_client
 
-from integrations.http_json import ANSWER_MAX_BYTES
+from integrations.http_session import ANSWER_MAX_BYTES
 from integrations.outcomes import LaneDown, Retryable, UnknownOutcome
 from integrations.sendgrid_email.types import SendgridAccount
 

@@ -17,7 +17,7 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.response import Response
 from yarl import URL
 
-from integrations.http_json import (
+from integrations.http_session import (
     describe,
     needs_repair,
     never_left,

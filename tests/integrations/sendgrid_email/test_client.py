@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from integrations.http_json import ANSWER_MAX_BYTES
+from integrations.http_session import ANSWER_MAX_BYTES
 from integrations.outcomes import (
     CallError,
     ContractBroken,
@@ -80,7 +80,7 @@ def test_a_202_counts_even_when_its_empty_body_breaks_off() -> None:
 
 def test_the_request_is_the_one_that_sendgrid_documents() -> None:
     with StubServer(ACCEPTED) as stub:
-        outcome(lambda: SendgridEmailClient(account(stub.url + "/sendgrid")), outbound(EMAIL))
+        outcome(lambda: SendgridEmailClient(account(stub.url + "/sendgrid/")), outbound(EMAIL))
     [request] = stub.received
     assert (request.method, request.path) == ("POST", "/sendgrid/v3/mail/send")
     assert request.headers["authorization"] == "Bearer SG.key-1"

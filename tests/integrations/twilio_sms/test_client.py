@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from integrations.http_json import ANSWER_MAX_BYTES
+from integrations.http_session import ANSWER_MAX_BYTES
 from integrations.outcomes import (
     CallError,
     ContractBroken,
