@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from flask import Flask, render_template, request
+import structlog
+from flask import Flask, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from flask_login import AnonymousUserMixin
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
 from app.db import db, is_connection_lost
+
+log = structlog.get_logger()
 
 _CODES = (400, 401, 403, 404, 405, 413, 429, 500, 503)
 
@@ -19,7 +24,8 @@ def init(app: Flask) -> None:
     for code in _CODES:
         app.register_error_handler(code, _page)
     app.register_error_handler(CSRFError, _expired_form)
-    app.register_error_handler(OperationalError, _database_away)
+    for kind in (OperationalError, InterfaceError, PoolTimeoutError):
+        app.register_error_handler(kind, _database_fault)
 
 
 def _page(error: Exception) -> ResponseReturnValue:
@@ -35,10 +41,14 @@ def _expired_form(_error: CSRFError) -> ResponseReturnValue:
     return _render(400, expired_form=True), 400
 
 
-def _database_away(error: DBAPIError) -> ResponseReturnValue:
-    if not is_connection_lost(error) and "connect" not in str(error.orig).lower():
+def _database_fault(error: Exception) -> ResponseReturnValue:
+    if not is_connection_lost(error) and not isinstance(error, PoolTimeoutError):
+        log.error("page_failed", path=request.path, error=type(error).__name__)
         return _page(error)
+    log.warning("page_without_database", error=type(error).__name__)
     db.session.remove()
+    # Nobody can be recognised now; asking again while the page is made would fail once more.
+    g._login_user = AnonymousUserMixin()
     return _render(503), 503, [("Retry-After", "10")]
 
 

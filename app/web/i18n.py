@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, current_app, has_request_context, request, url_for
 from flask_babel import Babel, get_locale
+from werkzeug.wrappers import Response as AnyResponse
 
 LANGUAGES = ("fi", "sv", "en")
 # Each language under its own name, so that whoever needs it can read it.
@@ -63,7 +64,7 @@ def language_links() -> list[dict[str, object]]:
     return links
 
 
-def remember(response: Response, language: str, secure: bool) -> None:
+def remember(response: AnyResponse, language: str, secure: bool) -> None:
     """Keep the choice in a cookie for a year."""
     response.set_cookie(
         COOKIE, language, max_age=_COOKIE_S, secure=secure, httponly=True, samesite="Lax"

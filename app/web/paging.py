@@ -65,7 +65,7 @@ def _href(**place_args: int) -> str:
     assert request.endpoint is not None  # noqa: S101 - a view is running.
     return url_for(
         request.endpoint,
-        **{**args, **(request.view_args or {}), **place_args},  # type: ignore[arg-type]
+        **{**args, **(request.view_args or {}), **place_args},
     )
 
 

@@ -11,10 +11,10 @@ from app.web import (
     errors,
     formats,
     i18n,
+    installation,
     labels,
     login,
     navigation,
-    place,
     security,
     wording,
 )
@@ -27,7 +27,17 @@ from app.web.public import front
 def register(app: Flask) -> None:
     """Add every page to the application."""
     _set_up_templates(app)
-    for part in (security, assets, i18n, formats, labels, wording, access, navigation, place):
+    for part in (
+        security,
+        assets,
+        i18n,
+        formats,
+        labels,
+        wording,
+        access,
+        navigation,
+        installation,
+    ):
         part.init(app)
     login.init(app)
     errors.init(app)

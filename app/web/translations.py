@@ -84,9 +84,8 @@ def extracted() -> Catalog:
             pattern.removeprefix(folder + "/"): values for pattern, values in options.items()
         }
         found = extract_from_dir(ROOT / folder, list(here.items()), its_options, keywords=KEYWORDS)
-        for name, _line, text, comments, context in found:
-            # Line numbers would change with every edit of the code; the file is enough.
-            place = [(f"{folder}/{name}", None)]
+        for name, line, text, comments, context in found:
+            place = [(f"{folder}/{name}", line)]
             catalogue.add(text, None, place, auto_comments=comments, context=context)
     return catalogue
 
@@ -121,7 +120,8 @@ def update_all() -> None:
                 if message.id:
                     message.string = message.id
         written = BytesIO()
-        write_po(written, catalogue, width=_WIDTH, sort_by_file=True, omit_header=False)
+        # Line numbers would change with every edit of the code; the file is enough.
+        write_po(written, catalogue, width=_WIDTH, sort_by_file=True, include_lineno=False)
         path.write_bytes(_without_dates(written.getvalue()))
 
 
@@ -133,13 +133,13 @@ def _faults(language: str, wanted: Message, found: Message | None) -> Iterator[s
     strings = found.string if isinstance(found.string, (list, tuple)) else (found.string,)
     if found.fuzzy:
         yield f"{language}: fuzzy: {name}"
-    if not all(strings):
+    if not strings or not all(strings):
         yield f"{language}: not translated: {name}"
         return
     ids = wanted.id if isinstance(wanted.id, (list, tuple)) else (wanted.id,)
     expected = {mark for text in ids for mark in _PLACEHOLDER.findall(text)}
     for string in strings:
-        if set(_PLACEHOLDER.findall(string)) != expected:
+        if set(_PLACEHOLDER.findall(string or "")) != expected:
             yield f"{language}: other placeholders: {name}"
 
 

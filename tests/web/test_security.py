@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from lxml import html
@@ -135,6 +136,21 @@ def test_errors_are_pages_that_say_what_to_do(
     assert answer.status_code == code
     assert words in answer.text
     assert "Go to the front page" in answer.text
+
+
+def test_without_a_database_the_page_says_that_nothing_is_lost(redis_url: str) -> None:
+    nowhere = "postgresql+psycopg://nobody@/nowhere?host=/nowhere&connect_timeout=1"
+    app = create_app(settings_of_the_tests(database_url=nowhere, redis_url=redis_url))
+    visitor = app.test_client()
+    with visitor.session_transaction() as cookie:
+        cookie["_user_id"] = "1:1"
+        cookie["started_at"] = cookie["seen_at"] = int(time.time())
+
+    answer = visitor.get("/runs?lang=en")
+
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "10"
+    assert "What was accepted is safe" in answer.text
 
 
 @pytest.mark.parametrize("path", ["/runs?before=" + "9" * 30, "/runs?before=x", "/runs?state=x"])
