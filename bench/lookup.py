@@ -23,7 +23,15 @@ from bench.report import row
 
 LOOKUPS = 400
 PASSWORD = "a password for the bench only"  # noqa: S105 - of a throwaway database.
-_STREETS = ["Koivutie", "Mäntykuja", "Hämeenkatu", "Strandvägen", "Kirkkokatu", "Öljymäentie", "Pähkinäpolku"]
+_STREETS = [
+    "Koivutie",
+    "Mäntykuja",
+    "Hämeenkatu",
+    "Strandvägen",
+    "Kirkkokatu",
+    "Öljymäentie",
+    "Pähkinäpolku",
+]
 _CHUNK = 20_000
 
 
