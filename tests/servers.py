@@ -120,8 +120,8 @@ def sshd(tmp_path: Path) -> Iterator[SftpServer]:
         )
     pid_file = home / "pid"
     try:
-        processes.wait_until(lambda: pid_file.exists() or tether.poll() is not None, 20)
-        assert pid_file.exists(), (home / "log").read_text(encoding="utf-8")
+        processes.wait_until(lambda: _has_text(pid_file) or tether.poll() is not None, 20)
+        assert _has_text(pid_file), (home / "log").read_text(encoding="utf-8")
         host_key = " ".join((home / "host_key.pub").read_text(encoding="utf-8").split()[:2])
         yield SftpServer(
             host="127.0.0.1",
@@ -149,6 +149,11 @@ def chromium_path() -> str:
         if found is not None:
             return found
     pytest.skip("the package chromium is not installed")
+
+
+def _has_text(path: Path) -> bool:
+    """The file is there before what is written into it."""
+    return path.exists() and bool(path.read_text(encoding="ascii").strip())
 
 
 def _sshd_config(home: Path, port: int) -> str:
