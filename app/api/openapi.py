@@ -35,7 +35,7 @@ class ProblemDocument(ma.Schema):
     errors = ma.fields.List(ma.fields.Nested(FieldProblem))
 
 
-class PartnerApi(Api):  # type: ignore[misc] # flask-smorest comes without types.
+class PartnerApi(Api):
     """flask-smorest's description, with our own errors in place of its JSON."""
 
     ERROR_SCHEMA = ProblemDocument
