@@ -278,7 +278,6 @@ def arrive(ack: dict[str, Any], minutes: float, partner: str = PARTNER) -> Inter
             business_key=ack["orderId"],
         )
         message = session.get_one(InboundMessage, stored.id, populate_existing=True)
-        if message.state != "STORED":
-            return Interpreted("KNOWN", (), "")
         run_id = runs.start_run(session, "acks", "test", now)
-        return acks.interpret(session, message, now, run_id)
+        told = acks.interpret(session, message, now, run_id)
+        return told or Interpreted(message.id, "KNOWN", (), "")

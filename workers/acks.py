@@ -1,15 +1,14 @@
-"""Interprets stored acknowledgements one by one, each in a transaction of its own."""
+"""Interprets stored acknowledgements in batches, and one by one when a batch fails."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import db, is_connection_lost, transaction, try_session_lock
@@ -24,7 +23,8 @@ from app.settings import Settings
 log = structlog.get_logger()
 
 _ACKS_SPACE = 7_403_006
-_BATCH_COUNT = 200
+# Enough to make reading and writing cheap, few enough to hold their orders only for a moment.
+_BATCH_COUNT = 50
 # A worker that is told to stop finishes its job first, so a job must not last for ever.
 _JOB_COUNT = 5_000
 
@@ -66,8 +66,7 @@ def _read_all(reading: _Reading) -> None:
             ids = _waiting()
             if not ids:
                 return
-            for message_id in ids:
-                _read_one(reading, message_id)
+            _read_batch(reading, ids)
             done += len(ids)
         ring(ACKS)
     except Exception as caught:
@@ -83,34 +82,31 @@ def _waiting() -> list[int]:
         return [message.id for message in waiting]
 
 
-def _read_one(reading: _Reading, message_id: int) -> None:
-    started = time.monotonic()
-    now = datetime.now(UTC)
+def _read_batch(reading: _Reading, ids: Sequence[int]) -> None:
+    """All in one transaction; if that fails, one by one, so that only the culprit is left."""
     try:
-        with transaction() as session:
-            message = _lock(session, message_id)
-            if message is None:
-                return
-            run_id = _run(session, reading, now)
-            told = acks.interpret(session, message, now, run_id)
-            runs.add_steps(session, run_id, [_step(message, told, now, started)])
+        _read(reading, ids)
     except Exception as error:
         if is_connection_lost(error):
             raise
-        log.exception("ack_not_interpreted", message=message_id)
-        _postpone(reading, message_id, error, now)
-        return
+        if len(ids) == 1:
+            log.exception("ack_not_interpreted", message=ids[0])
+            _postpone(reading, ids[0], error, datetime.now(UTC))
+            return
+        log.warning("acks_read_one_by_one", count=len(ids), error=type(error).__name__)
+        for message_id in ids:
+            _read_batch(reading, [message_id])
+
+
+def _read(reading: _Reading, ids: Sequence[int]) -> None:
+    started, now = time.monotonic(), datetime.now(UTC)
+    with transaction() as session:
+        run_id = _run(session, reading, now)
+        told = acks.interpret_all(session, ids, now, run_id)
+        duration_ms = round((time.monotonic() - started) * 1000 / len(ids))
+        runs.add_steps(session, run_id, [_step(one, now, duration_ms) for one in told])
     reading.run_id = run_id
-    reading.counts[told.outcome] += 1
-
-
-def _lock(session: Session, message_id: int) -> InboundMessage | None:
-    return session.execute(
-        select(InboundMessage)
-        .where(InboundMessage.id == message_id, InboundMessage.state == "STORED")
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).scalar_one_or_none()
+    reading.counts.update(one.outcome for one in told)
 
 
 def _run(session: Session, reading: _Reading, now: datetime) -> int:
@@ -120,16 +116,14 @@ def _run(session: Session, reading: _Reading, now: datetime) -> int:
     return runs.start_run(session, "acks", reading.trigger, now, lease=reading.lease)
 
 
-def _step(
-    message: InboundMessage, told: Interpreted, now: datetime, started: float
-) -> runs.StepRow:
+def _step(told: Interpreted, now: datetime, duration_ms: int) -> runs.StepRow:
     return runs.StepRow(
         name="acknowledgement",
         state=told.outcome,
         keys=told.keys,
         started_at=now,
-        duration_ms=round((time.monotonic() - started) * 1000),
-        detail=f"message {message.id}: {told.detail}",
+        duration_ms=duration_ms,
+        detail=f"message {told.message_id}: {told.detail}",
         error_class=told.error_class,
     )
 

@@ -15,7 +15,7 @@ from app.domain.order_path import path_between
 from app.domain.reject_codes import RejectCode
 from app.domain.states import AckVerdict, SwapOutageState, WorkOrderState
 from app.models.work_order import WorkOrder
-from app.services import alarms, fan_out, meter_register, notices, outages, work_orders
+from app.services import alarms, fan_out, meter_register, notices, outages
 from app.services.completion import (
     Completion,
     Reported,
@@ -57,7 +57,6 @@ class News:
     reports: Reports
     around: Surroundings | None
     now: datetime
-    run_id: int
 
 
 def derive(order: WorkOrder, reports: Reports) -> Derived:
@@ -70,27 +69,31 @@ def derive(order: WorkOrder, reports: Reports) -> Derived:
     )
 
 
-def apply(session: Session, news: News) -> None:
-    """Carry the difference into the order, its outage, the register, other systems and notices."""
-    _move(session, news)
+def apply(session: Session, news: News) -> list[Change]:
+    """Carry the difference into the order, its outage, the register, other systems and notices.
+
+    Returns the changes of the order's state, for the caller to record.
+    """
+    changes = _move(news)
     _cut(session, news)
     _complete(session, news)
     _raise_alarms(session, news)
     _tell_customers(session, news)
+    return changes
 
 
-def _move(session: Session, news: News) -> None:
+def _move(news: News) -> list[Change]:
     order, target = news.order, _target(news)
     if order.attempts != news.after.attempts:
         order.attempts = news.after.attempts
     if order.state == target:
-        return
+        return []
     path = path_between(order.state, target)
     change = Change(order.order_id, order.revision, order.state, path, news.cause)
-    work_orders.record_changes(session, [change], news.now, news.run_id)
     order.state = target
     order.state_at = news.now
     order.updated_at = news.now
+    return [change]
 
 
 def _target(news: News) -> str:

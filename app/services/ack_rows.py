@@ -15,9 +15,24 @@ from app.domain.findings import Finding
 from app.domain.reject_codes import RejectCode, Severity
 from integrations.installer import ack_types
 from integrations.installer.ack_types import InstallerAck
+from integrations.installer.acks import parse_ack
 
 # What the walk through all acknowledgements said; unlike a check's word it changes with each new one.
 _NOTE_CODES = frozenset({RejectCode.ACK_OUT_OF_ORDER, RejectCode.DUPLICATE})
+
+
+_decoder = msgspec.json.Decoder(InstallerAck)
+
+
+def read_stored(body: bytes) -> InstallerAck:
+    """The acknowledgement in our own copy, which was checked in full before it was stored.
+
+    Raises: AckInvalid, if the wire's rules have become stricter since then.
+    """
+    try:
+        return _decoder.decode(body)
+    except (ValueError, RecursionError):
+        return parse_ack(body)
 
 
 def wire_of(payload: Mapping[str, Any]) -> InstallerAck:

@@ -13,21 +13,21 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from app.domain.acks import AckType, Derived, check_ack
+from app.domain.acks import AckType, check_ack
 from app.domain.findings import Finding, find, has_error
 from app.domain.reject_codes import RejectCode, Severity
 from app.domain.states import AckVerdict
 from app.models.inbound_message import InboundMessage
 from app.models.work_order import WorkOrder
-from app.services import ack_effects, ack_receipt, ack_rows, inbound, work_orders
+from app.services import ack_batch, ack_effects, ack_receipt, ack_rows, inbound
+from app.services.ack_batch import Batch, Closing, KnownAck, Message, OrderFile
 from app.services.ack_effects import News
 from app.services.completion import Reported
 from app.services.order_facts import Surroundings, load_surroundings, make_order_facts
 from integrations.installer.ack_types import InstallerAck
-from integrations.installer.acks import AckInvalid, build_ack, parse_ack
+from integrations.installer.acks import AckInvalid, build_ack
 
 WAITS_FOR_ORDER = "ACK_UNKNOWN_ORDER"
 # Reports that say something about meters or the place.
@@ -38,6 +38,7 @@ _ABOUT_METERS = frozenset({AckType.COMPLETED, AckType.FAILED, AckType.CORRECTED}
 class Interpreted:
     """What became of one stored acknowledgement: a verdict, WAITING or REFUSED, and its keys."""
 
+    message_id: int
     outcome: str
     keys: tuple[str, ...]
     detail: str
@@ -48,268 +49,196 @@ class Interpreted:
 class _Ack:
     """One acknowledgement at hand."""
 
-    message: InboundMessage
+    message: Message
     partner_code: str
     wire: InstallerAck
     payload: dict[str, Any]
     payload_hash: str
-    now: datetime
-    run_id: int
 
     @property
-    def ack_id(self) -> str:
-        return str(self.wire.ack_id)
+    def key(self) -> tuple[str, str]:
+        return self.partner_code, str(self.wire.ack_id)
 
 
-def interpret(session: Session, message: InboundMessage, now: datetime, run_id: int) -> Interpreted:
-    """Interpret one stored message, once, in the caller's transaction.
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Where a batch is worked on."""
 
-    Promise: the message is closed (INTERPRETED, REJECTED or HELD) together with every effect.
-    Raises nothing for the content's sake; a fault of ours passes through and undoes the whole.
+    session: Session
+    batch: Batch
+    now: datetime
+
+
+def interpret(
+    session: Session, message: InboundMessage, now: datetime, run_id: int
+) -> Interpreted | None:
+    """Interpret one stored message; None when somebody else has done so."""
+    return next(iter(interpret_all(session, [message.id], now, run_id)), None)
+
+
+def interpret_all(
+    session: Session, message_ids: Sequence[int], now: datetime, run_id: int
+) -> list[Interpreted]:
+    """Interpret stored messages, in their order, in the caller's transaction.
+
+    Promise: each is closed (INTERPRETED, REJECTED or HELD) together with all its effects, once.
+    Raises nothing for the content's sake; a fault of ours passes through and undoes the whole, so
+    that the caller can try them one by one.
     """
-    partner_code = ack_receipt.partner_of(message.source)
-    try:
-        wire = parse_ack(inbound.read_body(session, message.id))
-    except AckInvalid as error:
-        return _refuse_unreadable(session, message, error, now)
+    acks: dict[int, _Ack] = {}
+    unreadable: dict[int, AckInvalid] = {}
+    messages = ack_batch.read_messages(session, message_ids)
+    for message in messages:
+        try:
+            acks[message.id] = _read(message)
+        except AckInvalid as error:
+            unreadable[message.id] = error
+    order_ids = sorted({ack.wire.order_id for ack in acks.values()})
+    batch = ack_batch.load(session, order_ids, [ack.key for ack in acks.values()])
+    desk = _Desk(session, batch, now)
+    told = []
+    # The orders' rows are written once, at the end.
+    with session.no_autoflush:
+        for message in ack_batch.lock_messages(session, messages):
+            if message.id in unreadable:
+                told.append(_refuse_unreadable(desk, message, unreadable[message.id]))
+            else:
+                told.append(_interpret(desk, acks[message.id]))
+    session.flush()
+    ack_batch.write(session, batch, now, run_id)
+    return told
+
+
+def _read(message: Message) -> _Ack:
+    wire = ack_rows.read_stored(message.body)
     payload = build_ack(wire)
     payload_hash = hashlib.sha256(msgspec.json.encode(payload, order="sorted")).hexdigest()
-    ack = _Ack(message, partner_code, wire, payload, payload_hash, now, run_id)
-    order = work_orders.get_for_update(session, wire.order_id)
-    if order is None:
-        return _wait_for_order(session, ack)
-    rows = _stored(session, order.order_id, partner_code, ack.ack_id)
-    same = next((r for r in rows if (r.partner_code, r.ack_id) == (partner_code, ack.ack_id)), None)
-    if same is not None:
-        return _repeated(session, ack, order, same)
-    around, checks = _check(session, ack, order)
+    return _Ack(message, ack_receipt.partner_of(message.source), wire, payload, payload_hash)
+
+
+def _interpret(desk: _Desk, ack: _Ack) -> Interpreted:
+    file = desk.batch.files.get(ack.wire.order_id)
+    if file is None:
+        return _wait_for_order(desk, ack)
+    known_hash = desk.batch.hashes.get(ack.key)
+    if known_hash is not None:
+        return _repeated(desk, ack, file.order, known_hash)
+    around, checks = _check(desk, ack, file.order)
     if any(finding.code == RejectCode.ACK_NOT_YOURS for finding in checks):
         # Nobody's facts count but those of partners that have, or had, the order.
-        return _refuse(session, ack, order, checks)
-    return _weigh(session, ack, order, rows, around, checks)
+        return _close(desk, ack, file.order, AckVerdict.REJECTED, "refused", checks)
+    return _weigh(desk, ack, file, around, checks)
 
 
 def _check(
-    session: Session, ack: _Ack, order: WorkOrder
+    desk: _Desk, ack: _Ack, order: WorkOrder
 ) -> tuple[Surroundings | None, tuple[Finding, ...]]:
     fact = ack_rows.fact_of(ack.wire, ack.partner_code, ack.message.received_at, ())
     around = None
     if fact.type in _ABOUT_METERS:
-        around = load_surroundings(session, order, fact.new_meter_number)
-    facts = make_order_facts(session, order, ack.partner_code, around)
+        around = load_surroundings(desk.session, order, fact.new_meter_number)
+    facts = make_order_facts(desk.session, order, ack.partner_code, around)
     return around, check_ack(fact, facts, ack.message.received_at)
 
 
 def _weigh(
-    session: Session,
+    desk: _Desk,
     ack: _Ack,
-    order: WorkOrder,
-    rows: Sequence[Row[Any]],
+    file: OrderFile,
     around: Surroundings | None,
     checks: tuple[Finding, ...],
 ) -> Interpreted:
     """Derive the order's state with and without the new fact, and apply the difference."""
-    known = {name: _reported(row, name) for name, row in _named(rows).items()}
-    name = ack.ack_id if ack.ack_id not in known else f"{ack.ack_id} {ack.partner_code}"
+    order = file.order
+    before = ack_effects.derive(order, {name: one.reported for name, one in file.acks.items()})
     fact = ack_rows.fact_of(ack.wire, ack.partner_code, ack.message.received_at, checks)
-    reports = {**known, name: Reported(ack_rows.with_name(fact, name), ack.wire, checks)}
-    before = ack_effects.derive(order, known)
+    new = KnownAck(
+        *ack.key,
+        ack.payload,
+        ack.payload_hash,
+        Reported(fact, ack.wire, checks),
+        verdict="",
+        findings=[],
+        message_id=ack.message.id,
+    )
+    name = file.add(new)
+    new.reported = Reported(ack_rows.with_name(fact, name), ack.wire, checks)
+    desk.batch.hashes[ack.key] = ack.payload_hash
+    reports = {one: known.reported for one, known in file.acks.items()}
     after = ack_effects.derive(order, reports)
-    verdict = after.verdicts[name]
-    note = after.notes.get(name)
-    _insert(session, ack, order, verdict, ack_rows.build_findings(checks, note))
-    _update_verdicts(session, rows, after, known)
-    state_before = order.state
+    # One more fact may make earlier ones count, or stop counting.
+    for one, known in file.acks.items():
+        known.judge(after.verdicts[one], after.notes.get(one))
     if order.partner_ref is None and ack.wire.partner_ref is not None:
         order.partner_ref = ack.wire.partner_ref
-    ack_effects.apply(
-        session,
-        News(
-            order=order,
-            cause=f"{ack.partner_code} reported {ack.wire.type} (ack {ack.ack_id})",
-            before=before,
-            after=after,
-            name=name,
-            reports=reports,
-            around=around,
-            now=ack.now,
-            run_id=ack.run_id,
-        ),
-    )
+    state = order.state
+    cause = f"{ack.partner_code} reported {ack.wire.type} (ack {ack.wire.ack_id})"
+    news = News(order, cause, before, after, name, reports, around, desk.now)
+    desk.batch.changes.extend(ack_effects.apply(desk.session, news))
+    note = after.notes.get(name)
     findings = (*checks, note) if note is not None else checks
-    _close(session, ack, verdict, findings, order.order_id)
-    moved = f"{state_before} -> {order.state}" if order.state != state_before else order.state
-    return _interpreted(ack, order, verdict, f"{ack.wire.type}: {moved}", findings)
+    moved = order.state if order.state == state else f"{state} -> {order.state}"
+    return _close(desk, ack, order, after.verdicts[name], moved, findings)
 
 
-def _repeated(session: Session, ack: _Ack, order: WorkOrder, same: Row[Any]) -> Interpreted:
+def _repeated(desk: _Desk, ack: _Ack, order: WorkOrder, known_hash: str) -> Interpreted:
     """An id that we know: the same content does nothing, other content is refused."""
-    if same.payload_hash == ack.payload_hash:
+    if known_hash == ack.payload_hash:
         note = find(RejectCode.DUPLICATE, "$.ackId")
-        _close(session, ack, AckVerdict.DUPLICATE, (note,), order.order_id)
-        return _interpreted(ack, order, AckVerdict.DUPLICATE, f"{ack.wire.type}: known", (note,))
-    text_ = "An acknowledgement with this id and other content was received before."
-    conflict = find(RejectCode.REVISION_CONFLICT, "$.ackId", text_, severity=Severity.ERROR)
-    return _refuse(session, ack, order, (conflict,))
+        return _close(desk, ack, order, AckVerdict.DUPLICATE, "known", (note,))
+    text = "An acknowledgement with this id and other content was received before."
+    conflict = find(RejectCode.REVISION_CONFLICT, "$.ackId", text, severity=Severity.ERROR)
+    return _close(desk, ack, order, AckVerdict.REJECTED, "refused", (conflict,))
 
 
-def _refuse(
-    session: Session, ack: _Ack, order: WorkOrder, findings: tuple[Finding, ...]
-) -> Interpreted:
-    _close(session, ack, AckVerdict.REJECTED, findings, order.order_id)
-    return _interpreted(ack, order, AckVerdict.REJECTED, f"{ack.wire.type}: refused", findings)
-
-
-def _wait_for_order(session: Session, ack: _Ack) -> Interpreted:
+def _wait_for_order(desk: _Desk, ack: _Ack) -> Interpreted:
     """Partners are sometimes faster than files: it is read again when the order comes."""
-    finding = find(RejectCode.ACK_UNKNOWN_ORDER, "$.orderId", severity=Severity.WARN)
-    if ack.message.interpreted_at is None:
-        inbound.add_findings(session, ack.message.id, [(ack.wire.order_id, finding)], ack.now)
-    inbound.close(session, ack.message.id, "HELD", ack.now, reason_code=WAITS_FOR_ORDER)
-    keys = (ack.wire.order_id, ack.ack_id)
-    return Interpreted("WAITING", keys, f"{ack.wire.type}: no such order yet", WAITS_FOR_ORDER)
+    message, wire = ack.message, ack.wire
+    if message.interpreted_at is None:
+        finding = find(RejectCode.ACK_UNKNOWN_ORDER, "$.orderId", severity=Severity.WARN)
+        inbound.add_findings(desk.session, message.id, [(wire.order_id, finding)], desk.now)
+    desk.batch.closings.append(Closing(message.id, "HELD", WAITS_FOR_ORDER, wire.type, "WAITING"))
+    keys = (wire.order_id, str(wire.ack_id))
+    detail = f"{wire.type}: no such order yet"
+    return Interpreted(message.id, "WAITING", keys, detail, WAITS_FOR_ORDER)
 
 
-def _refuse_unreadable(
-    session: Session, message: InboundMessage, error: AckInvalid, now: datetime
-) -> Interpreted:
+def _refuse_unreadable(desk: _Desk, message: Message, error: AckInvalid) -> Interpreted:
     """Only possible when the rules of the wire have become stricter since it was stored."""
-    ack_receipt.add_refusal(session, message.id, message.business_key, error, now)
+    ack_receipt.add_refusal(desk.session, message.id, message.business_key, error, desk.now)
     code = error.findings[0].code
-    inbound.close(session, message.id, "REJECTED", now, reason_code=code)
+    desk.batch.closings.append(Closing(message.id, "REJECTED", code, None, "REFUSED"))
     keys = tuple(key for key in (message.business_key, message.message_id) if key)
-    return Interpreted("REFUSED", keys, "cannot be read", code)
-
-
-_STORED = text(
-    "SELECT partner_code, ack_id, order_id, received_at, payload, payload_hash, verdict, findings"
-    " FROM ack WHERE order_id = :order_id OR (partner_code = :partner_code AND ack_id = :ack_id)"
-    " ORDER BY received_at, ack_id, partner_code"
-)
-
-
-def _stored(session: Session, order_id: str, partner_code: str, ack_id: str) -> Sequence[Row[Any]]:
-    """The order's acknowledgements, and the one that has this very id wherever it belongs."""
-    return session.execute(
-        _STORED, {"order_id": order_id, "partner_code": partner_code, "ack_id": ack_id}
-    ).all()
-
-
-def _named(rows: Sequence[Row[Any]]) -> dict[str, Row[Any]]:
-    """Acknowledgements by their id; should two partners use one id, the later takes a surname."""
-    named: dict[str, Row[Any]] = {}
-    for row in rows:
-        name = row.ack_id if row.ack_id not in named else f"{row.ack_id} {row.partner_code}"
-        named[name] = row
-    return named
-
-
-def _reported(row: Row[Any], name: str) -> Reported:
-    wire = ack_rows.wire_of(row.payload)
-    checks = ack_rows.parse_checks(row.findings)
-    fact = ack_rows.fact_of(wire, row.partner_code, row.received_at, checks)
-    return Reported(ack_rows.with_name(fact, name), wire, checks)
-
-
-_INSERT = text(
-    """
-    INSERT INTO ack (partner_code, ack_id, order_id, revision, partner_ref, type, occurred_at,
-        reported_at, received_at, payload, payload_hash, verdict, findings, inbound_message_id,
-        applied_at)
-    VALUES (:partner_code, :ack_id, :order_id, :revision, :partner_ref, :type, :occurred_at,
-        :reported_at, :received_at, CAST(:payload AS jsonb), :payload_hash, :verdict,
-        CAST(:findings AS jsonb), :message_id, :now)
-    """
-)
-
-
-def _insert(
-    session: Session,
-    ack: _Ack,
-    order: WorkOrder,
-    verdict: AckVerdict,
-    findings: list[dict[str, str]],
-) -> None:
-    session.execute(
-        _INSERT,
-        {
-            "partner_code": ack.partner_code,
-            "ack_id": ack.ack_id,
-            "order_id": order.order_id,
-            "revision": ack.wire.revision,
-            "partner_ref": ack.wire.partner_ref,
-            "type": ack.wire.type,
-            "occurred_at": ack.wire.occurred_at,
-            "reported_at": ack.wire.reported_at,
-            "received_at": ack.message.received_at,
-            "payload": msgspec.json.encode(ack.payload).decode(),
-            "payload_hash": ack.payload_hash,
-            "verdict": verdict,
-            "findings": msgspec.json.encode(findings).decode(),
-            "message_id": ack.message.id,
-            "now": ack.now,
-        },
-    )
-
-
-_UPDATE_VERDICT = text(
-    "UPDATE ack SET verdict = :verdict, findings = CAST(:findings AS jsonb)"
-    " WHERE partner_code = :partner_code AND ack_id = :ack_id"
-)
-
-
-def _update_verdicts(
-    session: Session, rows: Sequence[Row[Any]], after: Derived, known: dict[str, Reported]
-) -> None:
-    """One more fact may make earlier ones count, or stop counting."""
-    for name, row in _named(rows).items():
-        verdict = after.verdicts[name]
-        findings = ack_rows.build_findings(known[name].checks, after.notes.get(name))
-        if (row.verdict, row.findings) == (verdict, findings):
-            continue
-        values = {
-            "verdict": verdict,
-            "findings": msgspec.json.encode(findings).decode(),
-            "partner_code": row.partner_code,
-            "ack_id": row.ack_id,
-        }
-        session.execute(_UPDATE_VERDICT, values)
+    return Interpreted(message.id, "REFUSED", keys, "cannot be read", code)
 
 
 def _close(
-    session: Session,
+    desk: _Desk,
     ack: _Ack,
+    order: WorkOrder,
     verdict: AckVerdict,
+    detail: str,
     findings: tuple[Finding, ...],
-    order_id: str,
-) -> None:
-    inbound.add_findings(session, ack.message.id, [(order_id, f) for f in findings], ack.now)
-    refused = verdict is AckVerdict.REJECTED
-    inbound.close(
-        session,
-        ack.message.id,
-        "REJECTED" if refused else "INTERPRETED",
-        ack.now,
-        reason_code=_error_class(findings) if refused else None,
-        counts={str(verdict): 1},
-        document=ack.wire.type,
-    )
-
-
-def _interpreted(
-    ack: _Ack, order: WorkOrder, verdict: AckVerdict, detail: str, findings: tuple[Finding, ...]
 ) -> Interpreted:
-    wire = ack.wire
+    """Record how it ended, with what was found."""
+    wire, message = ack.wire, ack.message
+    kept = [(order.order_id, finding) for finding in findings]
+    inbound.add_findings(desk.session, message.id, kept, desk.now)
+    refused = verdict is AckVerdict.REJECTED
+    code = _error_class(findings) if refused else None
+    state = "REJECTED" if refused else "INTERPRETED"
+    desk.batch.closings.append(Closing(message.id, state, code, wire.type, str(verdict)))
     meters = [meter.number for meter in (wire.old_meter, wire.new_meter) if meter and meter.number]
     codes = ", ".join(dict.fromkeys(str(finding.code) for finding in findings))
     return Interpreted(
-        outcome=str(verdict),
-        keys=(order.order_id, order.gsrn, ack.ack_id, *meters),
-        detail=f"{detail} ({codes})" if codes else detail,
-        error_class=_error_class(findings) if verdict is AckVerdict.REJECTED else None,
+        message.id,
+        str(verdict),
+        (order.order_id, order.gsrn, str(wire.ack_id), *meters),
+        f"{wire.type}: {detail} ({codes})" if codes else f"{wire.type}: {detail}",
+        code,
     )
 
 
 def _error_class(findings: tuple[Finding, ...]) -> str | None:
-    errors = [f for f in findings if has_error((f,))] or list(findings)
+    errors = [finding for finding in findings if has_error((finding,))] or list(findings)
     return str(errors[0].code) if errors else None

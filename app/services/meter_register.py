@@ -183,6 +183,7 @@ def _write_meters(
         if stay.number in stays:
             stays[stay.number].append(stay)
     known = {row.number: row for row in session.execute(_METERS, {"numbers": numbers})}
+    rows = []
     for number in numbers:
         row = known.get(number)
         last = placements.latest(stays[number])
@@ -195,8 +196,7 @@ def _write_meters(
         # An older report must not change what a newer one said about the same meter.
         is_told = details is not None and details.number == number and _is_by(last, report)
         told = details if details and is_told else NewMeter(number)
-        session.execute(
-            _UPSERT_METER,
+        rows.append(
             {
                 "number": number,
                 "serial": told.serial,
@@ -208,8 +208,10 @@ def _write_meters(
                 "installed_at": (hangs or last).installed_at,
                 "removed_at": None if hangs else last.removed_at,
                 "now": now,
-            },
+            }
         )
+    if rows:
+        session.execute(_UPSERT_METER, rows)
 
 
 def _is_by(stay: Stay, report: Report | None) -> bool:

@@ -1,0 +1,279 @@
+"""The rows around a batch of acknowledgements: read together, kept up to date, written together.
+
+One by one the same reading and writing would cost more than everything else that is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from app.domain.findings import Finding
+from app.domain.states import AckVerdict
+from app.models.work_order import WorkOrder
+from app.services import ack_rows, work_orders
+from app.services.completion import Reported
+from app.services.work_orders import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A stored message with its body."""
+
+    id: int
+    source: str
+    message_id: str | None
+    business_key: str | None
+    received_at: datetime
+    interpreted_at: datetime | None
+    body: bytes
+
+
+@dataclass(slots=True)
+class KnownAck:
+    """An acknowledgement of an order, from the table or new in this batch."""
+
+    partner_code: str
+    ack_id: str
+    payload: Mapping[str, Any]
+    payload_hash: str
+    reported: Reported
+    verdict: str
+    findings: list[dict[str, str]]
+    message_id: int | None = None
+    is_changed: bool = False
+
+    def judge(self, verdict: AckVerdict, note: Finding | None) -> None:
+        """Take over what the walk through all acknowledgements says about this one."""
+        findings = ack_rows.build_findings(self.reported.checks, note)
+        if (self.verdict, self.findings) != (verdict, findings):
+            self.verdict, self.findings, self.is_changed = verdict, findings, True
+
+
+@dataclass(slots=True)
+class OrderFile:
+    """An order, locked, with all its acknowledgements by name in the order of their arrival."""
+
+    order: WorkOrder
+    acks: dict[str, KnownAck] = field(default_factory=dict)
+
+    def add(self, ack: KnownAck) -> str:
+        """Keep one more; should two partners use one id, the later takes a surname."""
+        name = ack.ack_id if ack.ack_id not in self.acks else f"{ack.ack_id} {ack.partner_code}"
+        self.acks[name] = ack
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How the interpretation of one message ended."""
+
+    message_id: int
+    state: str
+    reason_code: str | None
+    document: str | None
+    verdict: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """Orders by id, content hashes by (partner, ack id), and what has to be written at the end."""
+
+    files: dict[str, OrderFile]
+    hashes: dict[tuple[str, str], str]
+    changes: list[Change] = field(default_factory=list)
+    closings: list[Closing] = field(default_factory=list)
+
+
+_MESSAGES = text(
+    """
+    SELECT m.id, m.source, m.message_id, m.business_key, m.received_at, m.interpreted_at,
+        (SELECT string_agg(c.body, ''::bytea ORDER BY c.seq) FROM inbound_chunk c
+         WHERE c.inbound_message_id = m.id) AS body
+    FROM inbound_message m WHERE m.id = ANY(:ids) AND m.state = 'STORED' ORDER BY m.id
+    """
+)
+_STILL_STORED = text(
+    "SELECT id FROM inbound_message WHERE id = ANY(:ids) AND state = 'STORED' ORDER BY id FOR UPDATE"
+)
+
+
+def read_messages(session: Session, ids: Sequence[int]) -> list[Message]:
+    """Messages that nobody has interpreted, oldest first; not locked yet."""
+    rows = session.execute(_MESSAGES, {"ids": list(ids)}).all()
+    return [
+        Message(
+            row.id,
+            row.source,
+            row.message_id,
+            row.business_key,
+            row.received_at,
+            row.interpreted_at,
+            bytes(row.body or b""),
+        )
+        for row in rows
+    ]
+
+
+def lock_messages(session: Session, messages: Sequence[Message]) -> list[Message]:
+    """Those that still wait, locked.
+
+    To be called after the orders are locked: intake takes its locks in the same sequence.
+    """
+    ids = [message.id for message in messages]
+    still = set(session.execute(_STILL_STORED, {"ids": ids}).scalars())
+    return [message for message in messages if message.id in still]
+
+
+_ACKS = text(
+    """
+    SELECT partner_code, ack_id, order_id, received_at, payload, payload_hash, verdict, findings
+    FROM ack WHERE order_id = ANY(:order_ids)
+    UNION ALL
+    SELECT a.partner_code, a.ack_id, a.order_id, a.received_at, a.payload, a.payload_hash,
+        a.verdict, a.findings
+    FROM unnest(CAST(:partners AS text[]), CAST(:ack_ids AS text[])) AS n (partner_code, ack_id)
+    JOIN ack a USING (partner_code, ack_id)
+    WHERE a.order_id <> ALL(:order_ids)
+    ORDER BY received_at, ack_id, partner_code
+    """
+)
+
+
+def load(session: Session, order_ids: Sequence[str], keys: Sequence[tuple[str, str]]) -> Batch:
+    """Lock the orders, then read their acknowledgements and those with these (partner, ack id)."""
+    orders = session.execute(
+        select(WorkOrder)
+        .where(WorkOrder.order_id.in_(order_ids))
+        .order_by(WorkOrder.order_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalars()
+    batch = Batch({order.order_id: OrderFile(order) for order in orders}, {})
+    rows = session.execute(
+        _ACKS,
+        {
+            "order_ids": list(batch.files),
+            "partners": [partner_code for partner_code, _ in keys],
+            "ack_ids": [ack_id for _, ack_id in keys],
+        },
+    )
+    for row in rows:
+        batch.hashes[row.partner_code, row.ack_id] = row.payload_hash
+        if row.order_id in batch.files:
+            wire = ack_rows.wire_of(row.payload)
+            checks = ack_rows.parse_checks(row.findings)
+            fact = ack_rows.fact_of(wire, row.partner_code, row.received_at, checks)
+            known = KnownAck(
+                row.partner_code,
+                row.ack_id,
+                row.payload,
+                row.payload_hash,
+                Reported(fact, wire, checks),
+                row.verdict,
+                row.findings,
+            )
+            name = batch.files[row.order_id].add(known)
+            known.reported = Reported(ack_rows.with_name(fact, name), wire, checks)
+    return batch
+
+
+def write(session: Session, batch: Batch, now: datetime, run_id: int) -> None:
+    """Write what the batch has brought, in a handful of statements."""
+    new: list[KnownAck] = []
+    changed: list[KnownAck] = []
+    for file in batch.files.values():
+        new += [ack for ack in file.acks.values() if ack.message_id is not None]
+        changed += [a for a in file.acks.values() if a.message_id is None and a.is_changed]
+    if new:
+        session.execute(_INSERT, {**_columns(new), "now": now})
+    if changed:
+        session.execute(_JUDGE, _verdicts(changed))
+    if batch.changes:
+        work_orders.record_changes(session, batch.changes, now, run_id)
+    if batch.closings:
+        session.execute(_CLOSE, {**_ends(batch.closings), "now": now})
+
+
+_INSERT = text(
+    """
+    INSERT INTO ack (partner_code, ack_id, order_id, revision, partner_ref, type, occurred_at,
+        reported_at, received_at, payload, payload_hash, verdict, findings, inbound_message_id,
+        applied_at)
+    SELECT partner_code, ack_id, order_id, revision, partner_ref, type, occurred_at, reported_at,
+        received_at, payload::jsonb, payload_hash, verdict, findings::jsonb, message_id, :now
+    FROM unnest(CAST(:partner_code AS text[]), CAST(:ack_id AS text[]), CAST(:order_id AS text[]),
+        CAST(:revision AS int[]), CAST(:partner_ref AS text[]), CAST(:type AS text[]),
+        CAST(:occurred_at AS timestamptz[]), CAST(:reported_at AS timestamptz[]),
+        CAST(:received_at AS timestamptz[]), CAST(:payload AS text[]),
+        CAST(:payload_hash AS text[]), CAST(:verdict AS text[]), CAST(:findings AS text[]),
+        CAST(:message_id AS bigint[]))
+        AS n (partner_code, ack_id, order_id, revision, partner_ref, type, occurred_at, reported_at,
+              received_at, payload, payload_hash, verdict, findings, message_id)
+    """
+)
+
+
+def _columns(acks: Sequence[KnownAck]) -> dict[str, list[Any]]:
+    wires = [ack.reported.wire for ack in acks]
+    return {
+        **_verdicts(acks),
+        "order_id": [wire.order_id for wire in wires],
+        "revision": [wire.revision for wire in wires],
+        "partner_ref": [wire.partner_ref for wire in wires],
+        "type": [wire.type for wire in wires],
+        "occurred_at": [wire.occurred_at for wire in wires],
+        "reported_at": [wire.reported_at for wire in wires],
+        "received_at": [ack.reported.fact.received_at for ack in acks],
+        "payload": [msgspec.json.encode(ack.payload).decode() for ack in acks],
+        "payload_hash": [ack.payload_hash for ack in acks],
+        "message_id": [ack.message_id for ack in acks],
+    }
+
+
+_JUDGE = text(
+    """
+    UPDATE ack SET verdict = n.verdict, findings = n.findings::jsonb
+    FROM unnest(CAST(:partner_code AS text[]), CAST(:ack_id AS text[]), CAST(:verdict AS text[]),
+        CAST(:findings AS text[])) AS n (partner_code, ack_id, verdict, findings)
+    WHERE ack.partner_code = n.partner_code AND ack.ack_id = n.ack_id
+    """
+)
+
+
+def _verdicts(acks: Sequence[KnownAck]) -> dict[str, list[Any]]:
+    return {
+        "partner_code": [ack.partner_code for ack in acks],
+        "ack_id": [ack.ack_id for ack in acks],
+        "verdict": [str(ack.verdict) for ack in acks],
+        "findings": [msgspec.json.encode(ack.findings).decode() for ack in acks],
+    }
+
+
+_CLOSE = text(
+    """
+    UPDATE inbound_message m SET state = n.state, reason_code = n.reason_code,
+        document = coalesce(n.document, m.document), interpreted_at = :now,
+        counts = jsonb_build_object(n.verdict, 1)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:reasons AS text[]),
+        CAST(:documents AS text[]), CAST(:verdicts AS text[]))
+        AS n (id, state, reason_code, document, verdict)
+    WHERE m.id = n.id
+    """
+)
+
+
+def _ends(closings: Sequence[Closing]) -> dict[str, list[Any]]:
+    return {
+        "ids": [one.message_id for one in closings],
+        "states": [one.state for one in closings],
+        "reasons": [one.reason_code for one in closings],
+        "documents": [one.document for one in closings],
+        "verdicts": [one.verdict for one in closings],
+    }
