@@ -6,11 +6,14 @@ only the time until the dispatcher rings again.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from functools import partial
+from weakref import WeakKeyDictionary
 
 import structlog
 from flask_rq import RQ
+from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
 from rq.serializers import JSONSerializer
@@ -24,6 +27,15 @@ rq = RQ()
 # The only function that a ring may name; the worker refuses any other.
 JOB = "workers.jobs.work"
 
+# The connection over which bells are rung. Its time-outs are short, because whoever rings has
+# committed and only wants to go on; RQ lengthens those of the other one, on which a worker waits.
+BELL = "bell"
+BELL_TIMEOUT_S = 1.0
+# Nobody rings for so long after Redis did not answer: each try costs the time-out, and the
+# dispatcher looks at PostgreSQL several times a second anyway.
+_SILENCE_S = 5.0
+_silent_until: WeakKeyDictionary[Redis, float] = WeakKeyDictionary()
+
 
 def ring_after_commit(lane: str) -> None:
     """Ring `lane` once the open transaction has committed."""
@@ -32,46 +44,62 @@ def ring_after_commit(lane: str) -> None:
 
 def ring(lane: str) -> bool:
     """Ring now; False when Redis is out of reach, which the dispatcher makes good."""
+    bell = _bell()
+    if time.monotonic() < _silent_until.get(bell, 0.0):
+        return False
     try:
-        queue = queue_of(lane)
+        queue = _queue(lane, bell)
         # A ring that still waits will see our committed rows; more of them would only pile up.
         if queue.count < 1:
             queue.enqueue(JOB, lane, job_timeout=-1, result_ttl=0, failure_ttl=3600)
     except RedisError as error:
+        _silent_until[bell] = time.monotonic() + _SILENCE_S
         log.warning("doorbell_unreachable", lane=lane, error=type(error).__name__)
         return False
     return True
 
 
 def queue_of(lane: str) -> Queue:
-    """The RQ queue of a lane, on Flask-RQ's connection.
-
-    Lanes come and go with partners, so they are made here rather than listed in the configuration.
-    JSON instead of pickle: a job can carry nothing but the lane's name.
-    """
-    default = rq.queue
-    return Queue(
-        lane,
-        connection=default.connection,
-        serializer=JSONSerializer,
-        job_class=default.job_class,
-    )
+    """The RQ queue of a lane on the connection on which a worker waits."""
+    return _queue(lane, rq.queue.connection)
 
 
 def redis_is_up() -> bool:
-    """Whether Redis answers at all."""
+    """Whether Redis answers at all; if so, bells are rung again."""
+    bell = _bell()
     try:
-        return bool(rq.queue.connection.ping())
+        answers = bool(bell.ping())
     except RedisError:
         return False
+    _silent_until.pop(bell, None)
+    return answers
 
 
 def lanes_ringing(lanes: Iterable[str]) -> dict[str, int]:
     """How many rings wait per lane; empty when Redis is out of reach."""
+    bell = _bell()
     try:
-        return {lane: queue_of(lane).count for lane in lanes}
+        return {lane: _queue(lane, bell).count for lane in lanes}
     except RedisError:
         return {}
+
+
+def _bell() -> Redis:
+    connection: Redis = rq.queues[BELL].connection
+    return connection
+
+
+def _queue(lane: str, connection: Redis) -> Queue:
+    """Lanes come and go with partners, so they are made here rather than listed in the configuration.
+
+    JSON instead of pickle: a job can carry nothing but the lane's name.
+    """
+    return Queue(
+        lane,
+        connection=connection,
+        serializer=JSONSerializer,
+        job_class=rq.queue.job_class,
+    )
 
 
 def _ring_call(lane: str) -> partial[bool]:

@@ -14,7 +14,7 @@ import app.models  # noqa: F401 - knows every table before the first query.
 from app.api import register as api
 from app.cli import register as cli
 from app.db import db, set_up_engine
-from app.doorbell import rq
+from app.doorbell import BELL, BELL_TIMEOUT_S, rq
 from app.logs import set_up_logs
 from app.settings import Settings, load_settings
 from app.web import register as web
@@ -75,6 +75,15 @@ def _flask_config(settings: Settings) -> dict[str, object]:
             },
         },
         "RQ_CONNECTION": settings.redis_url.get_secret_value(),
-        "RQ_QUEUES": ["default"],
+        "RQ_QUEUE_CONNECTIONS": {BELL: _hurried(settings.redis_url.get_secret_value())},
+        "RQ_QUEUES": ["default", BELL],
         "RQ_ASYNC": True,
     }
+
+
+def _hurried(redis_url: str) -> str:
+    """The address with short time-outs; those that the address has already come first and count."""
+    sign = "&" if "?" in redis_url else "?"
+    return (
+        f"{redis_url}{sign}socket_timeout={BELL_TIMEOUT_S}&socket_connect_timeout={BELL_TIMEOUT_S}"
+    )

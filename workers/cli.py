@@ -7,9 +7,12 @@ import threading
 from typing import Any
 
 import click
+import structlog
 from flask import Flask, current_app
 from flask.cli import with_appcontext
+from redis.exceptions import RedisError
 from rq import SimpleWorker
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy import select
@@ -21,6 +24,13 @@ from app.models.lane import Lane
 from app.settings import Settings
 from workers import jobs
 from workers.dispatcher import Dispatcher
+
+log = structlog.get_logger()
+
+# RQ waits this long less 5 s for an answer, so a Redis that froze or a connection that was cut
+# silently is noticed within a minute instead of seven.
+_WORKER_TTL_S = 60
+_REDIS_AWAY_S = 1.0
 
 
 class LaneWorker(SimpleWorker):
@@ -48,14 +58,8 @@ def worker_command(lane: str) -> None:
     db.session.remove()
     set_up_logs(settings.log_level, f"worker {lane}")
     state = jobs.begin(lane)
-    queue = queue_of(lane)
-    worker = LaneWorker(
-        [queue], connection=queue.connection, job_class=queue.job_class, serializer=JSONSerializer
-    )
-    worker.log_job_description = False
-    _stop_between_slices(worker, state)
     try:
-        worker.work(logging_level="WARNING", with_scheduler=False)
+        listen(lane, state)
     finally:
         jobs.end()
 
@@ -101,12 +105,61 @@ def register(app: Flask) -> None:
     app.cli.add_command(lanes_command)
 
 
+def listen(lane: str, state: jobs.Worker) -> None:
+    """Work whenever the lane is rung, until told to stop; runs in the main thread.
+
+    RQ ends its worker when Redis goes away during a job. The process stays and listens again, since
+    a new one would only meet the same silence.
+    """
+    woken = threading.Event()
+
+    def _stop(_signal: int, _frame: Any) -> None:
+        state.stopping = True
+        woken.set()
+
+    away = False
+    while not state.stopping:
+        # RQ has handlers of its own while it works, and leaves them behind.
+        signal.signal(signal.SIGTERM, _stop)
+        signal.signal(signal.SIGINT, _stop)
+        queue = queue_of(lane)
+        worker: LaneWorker | None = None
+        try:
+            worker = LaneWorker(
+                [queue],
+                connection=queue.connection,
+                job_class=queue.job_class,
+                serializer=JSONSerializer,
+                worker_ttl=_WORKER_TTL_S,
+            )
+            worker.log_job_description = False
+            _stop_between_slices(worker, state)
+            worker.work(logging_level="WARNING", with_scheduler=False)
+            away = False
+        except RedisError as error:
+            if not away:
+                log.warning("redis_away", lane=lane, error=type(error).__name__)
+            away = True
+        except StopRequested:
+            return
+        finally:
+            if worker is not None and worker.pubsub_thread is not None:
+                # RQ forgets its thread when it cannot say goodbye to Redis.
+                worker.pubsub_thread.stop()
+        if not state.stopping:
+            woken.wait(_REDIS_AWAY_S)
+
+
 def _stop_between_slices(worker: SimpleWorker, state: jobs.Worker) -> None:
     """On the first SIGTERM or SIGINT let the drain end after its slice, then let RQ stop."""
     request_stop = worker.request_stop
 
     def _stop(signum: int, frame: Any) -> None:
         state.stopping = True
-        request_stop(signum, frame)
+        try:
+            request_stop(signum, frame)
+        except RedisError:
+            # RQ also wants to note it in Redis; without one the calls under way must not suffer.
+            log.warning("redis_away", lane=worker.queue_names()[0])
 
     worker.request_stop = _stop
