@@ -40,7 +40,8 @@ class Dispatcher:
         self._holder = holder
         self._leader: Connection | None = None
         self._cleaned_up_at = 0.0
-        self._redis_was_up = True
+        # Not known at first: another dispatcher may have opened or closed the alarm.
+        self._redis_was_up: bool | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop` is set."""
@@ -71,12 +72,12 @@ class Dispatcher:
             due += outbox.lanes_with_work(session, now)
         lanes = list(dict.fromkeys(due))
         if redis_is_up():
-            if not self._redis_was_up:
+            if self._redis_was_up is not True:
                 self._redis_is(True, now)
             for lane in lanes:
                 ring(lane)
             return
-        if self._redis_was_up:
+        if self._redis_was_up is not False:
             self._redis_is(False, now)
         for lane in lanes:
             if stopping():
@@ -102,6 +103,7 @@ class Dispatcher:
         return False
 
     def _resign(self) -> None:
+        self._redis_was_up = None
         if self._leader is not None:
             self._leader.invalidate()
             self._leader.close()
@@ -131,10 +133,10 @@ class Dispatcher:
                 log.warning("lease_ran_out", lease=lease, back=back, unknown=unknown)
 
     def _redis_is(self, up: bool, now: datetime) -> None:
-        self._redis_was_up = up
         with transaction() as session:
             if up:
                 alarms.close_alarm(session, "REDIS_DOWN", "redis", now)
             else:
                 text = "Redis does not answer: the dispatcher does the work itself, slowly."
                 alarms.open_alarm(session, "REDIS_DOWN", "redis", text, now)
+        self._redis_was_up = up
