@@ -17,6 +17,7 @@ from app.domain.search_text import fold, words
 # Shorter parts would fit almost everything.
 PART_MIN_CHARS = 2
 SIMILAR_MIN_CHARS = 4
+SIMILAR_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +105,19 @@ def _by_parts(session: Session, parts: list[str], limit: int) -> list[str]:
     return list(session.execute(text(statement + " ORDER BY gsrn LIMIT :limit"), values).scalars())
 
 
+# Weighing each similar line costs more than finding it, and a common word has tens of thousands.
+_SIMILAR = text(
+    """
+    SELECT gsrn FROM (
+        SELECT gsrn, haystack FROM point_search WHERE :query <% haystack LIMIT 1000) AS candidate
+    ORDER BY :query <<-> haystack, gsrn LIMIT :limit
+    """
+)
+
+
 def _similar(session: Session, folded: str, limit: int) -> list[str]:
-    statement = text(
-        "SELECT gsrn FROM point_search WHERE :query <% haystack"
-        " ORDER BY :query <<-> haystack, gsrn LIMIT :limit"
-    )
-    return list(session.execute(statement, {"query": folded, "limit": min(limit, 11)}).scalars())
+    values = {"query": folded, "limit": min(limit, SIMILAR_SHOWN)}
+    return list(session.execute(_SIMILAR, values).scalars())
 
 
 def _escaped(part: str) -> str:
