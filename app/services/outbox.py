@@ -128,6 +128,9 @@ def _row(item: NewItem) -> dict[str, Any]:
     }
 
 
+# OFFSET 0 keeps the look for earlier ones from being joined: it stays one index look-up per row. A
+# queue is mostly analysed while it is empty, and planned with such statistics the join compared
+# every row with every other (27 s instead of 2 ms for 500 of 20,000).
 _CLAIM = text(
     """
     WITH head AS MATERIALIZED (
@@ -136,7 +139,8 @@ _CLAIM = text(
           AND NOT EXISTS (
             SELECT 1 FROM outbox_item earlier
             WHERE earlier.lane = item.lane AND earlier.order_key = item.order_key
-              AND earlier.id < item.id AND earlier.state IN ('READY', 'CLAIMED'))
+              AND earlier.id < item.id AND earlier.state IN ('READY', 'CLAIMED')
+            OFFSET 0)
         ORDER BY item.priority, item.id
         LIMIT :limit
         FOR UPDATE OF item SKIP LOCKED)
