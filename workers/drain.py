@@ -26,6 +26,7 @@ from app.domain.lanes import Mode
 from app.services import lanes, notices, outbox, runs, settlement
 from app.services.outbox import Claimed, Settlement
 from app.settings import Settings
+from integrations.outcomes import CallError, Client
 from workers.calls import call_all
 
 log = structlog.get_logger()
@@ -75,7 +76,11 @@ def drain(work: Drain) -> Counter[str]:
                     run_id = runs.start_run(
                         session, f"drain {work.lane}", work.trigger, now, lease=work.lease
                     )
-            _send_batch(work, lane, items, run_id, counts)
+            client = _client(work)
+            if client is None:
+                error = "LaneDown"
+                break
+            _send_batch(work, lane, client, items, run_id, counts)
     except Exception as caught:
         error = f"{type(caught).__name__}"
         if not is_connection_lost(caught):
@@ -88,11 +93,31 @@ def drain(work: Drain) -> Counter[str]:
     return counts
 
 
+def _client(work: Drain) -> Client | None:
+    """The lane's client; without one the circuit opens and what was claimed goes back.
+
+    What is missing is a setting, so trying at once again would only make runs and no progress.
+    """
+    try:
+        return client_for(work.lane, work.settings, work.loop)
+    except CallError as error:
+        now = datetime.now(UTC)
+        with transaction() as session:
+            outbox.give_back(session, work.lease, now, work.settings.unknown_grace_s)
+            lanes.note_down(session, work.lane, error.why, now)
+        log.warning("lane_without_client", lane=work.lane, why=error.why)
+        return None
+
+
 def _send_batch(
-    work: Drain, lane: lanes.OpenLane, items: list[Claimed], run_id: int, counts: Counter[str]
+    work: Drain,
+    lane: lanes.OpenLane,
+    client: Client,
+    items: list[Claimed],
+    run_id: int,
+    counts: Counter[str],
 ) -> None:
     """Send one claimed batch slice by slice; each commit settles one slice and begins the next."""
-    client = client_for(work.lane, work.settings, work.loop)
     done: list[Settlement] = []
     width = lane.in_flight_count
     slices = [items[at : at + width] for at in range(0, len(items), width)]

@@ -66,36 +66,66 @@ def note_outcomes(
     called = [s for s in settlements if s.attempt_id is not None]
     if not called:
         return True
-    row = session.execute(
-        select(Lane.failures, Lane.open_until).where(Lane.name == name).with_for_update()
-    ).one()
+    before = _lock(session, name)
     blamed = [s.error_class in _BLAME_RECEIVER for s in called]
     down = next((s for s in called if s.error_class == "LaneDown"), None)
     retry_at = max(
         (s.next_at for s in called if s.error_class == "LaneDown" and s.next_at), default=None
     )
-    before = Breaker(row.failures, row.open_until)
     breaker = after_calls(before, blamed, now, lane_down=down is not None, retry_at=retry_at)
     sent = any(s.state == "SENT" for s in called)
+    worst = down or next((s for s, b in zip(called, blamed, strict=True) if b), None)
     if breaker != before or sent:
-        worst = down or next((s for s, b in zip(called, blamed, strict=True) if b), None)
-        session.execute(
-            update(Lane)
-            .where(Lane.name == name)
-            .values(
-                failures=breaker.failures,
-                open_until=breaker.open_until,
-                opened_at=now if breaker.open_until else None,
-                last_error=worst.error if worst and breaker.open_until else None,
-                **({"last_sent_at": now} if sent else {}),
-            )
-        )
-    if breaker.open_until is not None and before.open_until is None:
-        detail = f"The circuit opened: {worst.error if worst else 'calls fail'}"
-        alarms.open_alarm(session, "LANE_DOWN", name, detail, now)
-    elif breaker.open_until is None and before.open_until is not None:
-        alarms.close_alarm(session, "LANE_DOWN", name, now)
+        _write(session, name, breaker, worst.error if worst else None, now if sent else None, now)
+    _alarm(session, name, before, breaker, worst.error if worst else None, now)
     return breaker.open_until is None
+
+
+def note_down(session: Session, name: str, why: str, now: datetime) -> None:
+    """Open the lane's circuit although nothing was called: there is no way to call."""
+    before = _lock(session, name)
+    breaker = after_calls(before, [True], now, lane_down=True)
+    _write(session, name, breaker, why, None, now)
+    _alarm(session, name, before, breaker, why, now)
+
+
+def _lock(session: Session, name: str) -> Breaker:
+    row = session.execute(
+        select(Lane.failures, Lane.open_until).where(Lane.name == name).with_for_update()
+    ).one()
+    return Breaker(row.failures, row.open_until)
+
+
+def _write(
+    session: Session,
+    name: str,
+    breaker: Breaker,
+    why: str | None,
+    sent_at: datetime | None,
+    now: datetime,
+) -> None:
+    is_open = breaker.open_until is not None
+    session.execute(
+        update(Lane)
+        .where(Lane.name == name)
+        .values(
+            failures=breaker.failures,
+            open_until=breaker.open_until,
+            opened_at=now if is_open else None,
+            last_error=why if is_open else None,
+            **({"last_sent_at": sent_at} if sent_at else {}),
+        )
+    )
+
+
+def _alarm(
+    session: Session, name: str, before: Breaker, after: Breaker, why: str | None, now: datetime
+) -> None:
+    if after.open_until is not None and before.open_until is None:
+        detail = f"The circuit opened: {why or 'calls fail'}"
+        alarms.open_alarm(session, "LANE_DOWN", name, detail, now)
+    elif after.open_until is None and before.open_until is not None:
+        alarms.close_alarm(session, "LANE_DOWN", name, now)
 
 
 def set_paused(session: Session, name: str, paused: bool) -> bool:

@@ -77,6 +77,27 @@ def test_each_class_of_answer_decides_the_next_state(
                 assert row.next_at > datetime.now(UTC) + timedelta(seconds=30)
 
 
+def test_a_lane_without_a_token_opens_its_circuit_instead_of_running_in_circles(
+    app: Flask, loop: asyncio.AbstractEventLoop
+) -> None:
+    settings: Settings = app.extensions["tiedolla_settings"]
+    with app.app_context(), StubServer(Reply(201, {"partnerRef": "V-1"})) as installer:
+        _put("a", lane="partner.voima")
+        nobody = settings.model_copy(update={"partner_tokens": {}})
+        for _ in range(3):
+            assert drain(Drain("partner.voima", 1, nobody, loop)) == {}
+        with transaction() as session:
+            item = session.scalars(select(OutboxItem)).one()
+            assert (item.state, item.lease, item.attempts) == ("READY", None, 0)
+            assert session.scalars(select(Run.state)).all() == ["FAILED"]
+            alarm = session.scalars(select(Alarm)).one()
+            assert (alarm.kind, alarm.subject) == ("LANE_DOWN", "partner.voima")
+            assert "TIEDOLLA_PARTNER_TOKENS" in alarm.detail
+            session.execute(text("UPDATE lane SET open_until = now() - interval '1 second'"))
+            session.execute(text("UPDATE partner SET base_url = :url"), {"url": installer.url})
+        assert drain(Drain("partner.voima", 1, settings, loop)) == {"SENT": 1}
+
+
 def test_a_receiver_that_is_down_opens_the_circuit_and_costs_no_more_attempts(
     app: Flask, loop: asyncio.AbstractEventLoop
 ) -> None:
@@ -209,13 +230,13 @@ class _Restart(list[Received]):
         self._thread.join()
 
 
-def _put(*keys: str, **more: Any) -> None:
+def _put(*keys: str, lane: str = "nis", **more: Any) -> None:
     with transaction() as session:
         outbox.put(
             session,
             [
                 NewItem(
-                    lane="nis",
+                    lane=lane,
                     kind="NIS_DEVICE",
                     business_key=key,
                     order_key=key,
