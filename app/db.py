@@ -106,6 +106,12 @@ def copy_rows(
             copy.write_row(row)
 
 
+def text_array(items: Sequence[str]) -> str:
+    """Texts as PostgreSQL writes an array of them; the driver takes five times as long for it."""
+    quoted = (item.replace("\\", "\\\\").replace('"', '\\"') for item in items)
+    return '{"' + '","'.join(quoted) + '"}' if items else "{}"
+
+
 def is_connection_lost(error: BaseException) -> bool:
     """Whether the error means that the database went away or is not back yet, not a fault of ours."""
     if not isinstance(error, DBAPIError):

@@ -11,7 +11,7 @@ from sqlalchemy import insert, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import Session
 
-from app.db import copy_rows
+from app.db import copy_rows, text_array
 from app.models.run import PayloadBlob, Run
 
 
@@ -76,7 +76,7 @@ def add_steps(session: Session, run_id: int, steps: Iterable[StepRow]) -> None:
                 run_id,
                 step.name,
                 step.state,
-                list(step.keys),
+                text_array(step.keys),
                 step.started_at,
                 step.duration_ms,
                 step.detail,

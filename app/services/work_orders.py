@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from app.db import copy_rows
+from app.db import copy_rows, text_array
 from app.domain.states import WORK_ORDER_MOVES, WorkOrderState, check_move
 from app.models.work_order import WorkOrder
 from app.services.outbox import Settlement
@@ -70,7 +70,7 @@ def record_changes(
         "work_order_change",
         ("order_id", "revision", "at", "from_state", "states", "cause", "run_id"),
         (
-            (c.order_id, c.revision, now, c.from_state, list(c.states), c.cause, run_id)
+            (c.order_id, c.revision, now, c.from_state, text_array(c.states), c.cause, run_id)
             for c in changes
         ),
     )

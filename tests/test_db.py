@@ -1,0 +1,94 @@
+"""The database room: what commits, what happens after it, and how rows are copied."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select, text
+
+from app.db import after_commit, text_array, transaction
+from app.models import Step
+from app.services import runs
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_what_is_registered_runs_once_after_the_commit(app: Flask) -> None:
+    calls: list[str] = []
+
+    def _call() -> None:
+        calls.append("after")
+
+    with app.app_context():
+        with transaction():
+            after_commit(_call)
+            after_commit(_call)
+            assert calls == []
+        assert calls == ["after"]
+
+
+def test_a_rollback_drops_rows_and_calls(app: Flask) -> None:
+    calls: list[str] = []
+    with app.app_context():
+        with pytest.raises(ZeroDivisionError), transaction() as session:
+            after_commit(lambda: calls.append("after"))
+            runs.start_run(session, "test", "test", datetime.now(UTC))
+            raise ZeroDivisionError
+        assert calls == []
+        with transaction() as session:
+            assert session.execute(text("SELECT count(*) FROM run")).scalar_one() == 0
+
+
+def test_a_call_that_fails_after_the_commit_undoes_nothing(app: Flask) -> None:
+    def _fail() -> None:
+        raise ZeroDivisionError
+
+    with app.app_context():
+        with transaction() as session:
+            runs.start_run(session, "test", "test", datetime.now(UTC))
+            after_commit(_fail)
+        with transaction() as session:
+            assert session.execute(text("SELECT count(*) FROM run")).scalar_one() == 1
+
+
+def test_a_transaction_inside_another_is_an_error(app: Flask) -> None:
+    with (
+        app.app_context(),
+        transaction(),
+        pytest.raises(RuntimeError, match="already open"),
+        transaction(),
+    ):
+        raise AssertionError("the second one opened")
+
+
+def test_nothing_but_transaction_commits() -> None:
+    found = [
+        str(path.relative_to(ROOT))
+        for folder in ("app", "workers")
+        for path in (ROOT / folder).rglob("*.py")
+        if re.search(r"session\.commit\(|connection\.commit\(", path.read_text("utf-8"))
+    ]
+    # Setting up a new connection ends the driver's own first transaction there as well.
+    assert found == ["app/db.py"]
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50
+)
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), max_size=5))
+def test_keys_come_back_as_they_went_whatever_is_in_them(app: Flask, keys: list[str]) -> None:
+    with app.app_context():
+        with transaction() as session:
+            now = datetime.now(UTC)
+            run_id = runs.start_run(session, "test", "test", now)
+            runs.add_steps(session, run_id, [runs.StepRow("step", "OK", tuple(keys), now)])
+        with transaction() as session:
+            stored = session.scalars(select(Step.keys).where(Step.run_id == run_id)).one()
+            assert stored == keys
+            assert text_array([]) == "{}"
