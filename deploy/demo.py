@@ -43,7 +43,8 @@ class Demo:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._environment = clean_environment()
-        self._supervisor = Supervisor(home, environment=self._environment)
+        self._record_file = home / "demo.json"
+        self._supervisor = Supervisor(home, environment=self._environment, record=self._record_file)
         self._postgres = PrivatePostgres(home / "postgres")
         self._valkey = PrivateValkey(home / "valkey")
         self._logins: dict[str, Login] = {}
@@ -66,15 +67,10 @@ class Demo:
             self._supervisor.say(f"stopped during the start: {str(failure).splitlines()[0]}")
         finally:
             self._supervisor.say("stopping")
-            self._record_file.unlink(missing_ok=True)
             self._supervisor.stop()
             self._valkey.stop()
             self._postgres.stop()
             self._supervisor.say(f"everything has stopped; the data stay in {self._home}")
-
-    @property
-    def _record_file(self) -> Path:
-        return self._home / "demo.json"
 
     def _prepare(self) -> None:
         """Servers, settings, tables, defaults and accounts; quick when they are there already."""

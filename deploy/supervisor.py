@@ -47,7 +47,8 @@ class Supervisor:
     """Starts, watches and stops children; use it from the main thread.
 
     The home names this supervisor's children across its own death: end_left_over() finds what an
-    earlier one with the same home left behind.
+    earlier one with the same home left behind. The record, a file that somebody else writes to say
+    that all is ready, goes when the supervisor goes.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Supervisor:
         environment: Mapping[str, str] | None = None,
         stream: TextIO = sys.stdout,
         grace_s: float = 10.0,
+        record: Path | None = None,
     ) -> None:
         self.stop_asked = False
         self.on_change: Callable[[], None] = lambda: None
@@ -65,6 +67,7 @@ class Supervisor:
         self._environment = dict(os.environ if environment is None else environment)
         self._output = Output(stream)
         self._grace_s = grace_s
+        self._record = record
         self._running: dict[str, Running] = {}
         self._pipes = Pipes(self._output)
         self._warden: subprocess.Popen[bytes] | None = None
@@ -151,6 +154,8 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop every child, later stages first: ask, wait for the grace, kill. Leaves nothing."""
+        if self._record is not None:
+            self._record.unlink(missing_ok=True)
         for running in self._running.values():
             running.start_again_at = None
         stages = sorted({running.child.stage for running in self._running.values()}, reverse=True)
@@ -181,8 +186,9 @@ class Supervisor:
         if self._warden is not None and self._warden.poll() is None:
             return
         environment = {name: value for name, value in self._environment.items() if name != MARK}
+        record = [] if self._record is None else [str(self._record)]
         self._warden = subprocess.Popen(
-            [sys.executable, "-m", "deploy.warden", str(os.getpid()), self._run],
+            [sys.executable, "-m", "deploy.warden", str(os.getpid()), self._run, *record],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,

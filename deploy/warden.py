@@ -1,7 +1,7 @@
 """Waits for the supervisor's death and then ends every process that carries its mark.
 
 The kernel tells direct children of their parent's death, but not the children of those: this is
-for them. Run as `python -m deploy.warden PID MARK`.
+for them. Run as `python -m deploy.warden PID MARK [FILE]`; the file said that the supervisor runs.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import select
 import signal
 import sys
 import time
+from pathlib import Path
 
 from deploy import processes
 
@@ -18,12 +19,14 @@ GRACE_S = 5.0
 POLL_S = 0.5
 
 
-def main(owner: int, mark: str) -> None:
+def main(owner: int, mark: str, record: Path | None) -> None:
     """Wait until the owner is gone, then end what it started; asked politely first."""
     # A terminal that closes or an over-broad signal must not end the one that cleans up.
     for name in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)
     _wait_for_end(owner)
+    if record is not None:
+        record.unlink(missing_ok=True)
     # A child that was just being started may show up a moment later.
     for _ in range(3):
         processes.end(processes.find_marked("TIEDOLLA_SUPERVISED_BY", mark), grace_s=GRACE_S)
@@ -43,4 +46,4 @@ def _wait_for_end(owner: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]) if sys.argv[3:] else None)

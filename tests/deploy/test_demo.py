@@ -34,7 +34,8 @@ def test_the_demo_gets_ready_survives_its_own_kill_and_stops_cleanly(tmp_path: P
         process.kill()
         process.wait()
         assert processes.wait_until(lambda: not any(map(processes.is_alive, everything)), 30)
-        assert left_over(home) == []
+        assert processes.wait_until(lambda: left_over(home) == [], 30)
+        assert not (home / "demo.json").exists()
     with demo(home) as (process, again):
         assert again["base_url"] == record["base_url"]
         assert again["logins"] == record["logins"]
