@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.db import db
+from app.db import db, transaction
 from app.domain.roles import Role
 from app.models import AuditEntry, StaffAccount
 from app.services import staff
@@ -78,6 +81,24 @@ def test_the_lock_is_in_the_database_so_another_browser_meets_it_too(
         visitor.log_in(aino, "not the password")
 
     assert Visitor(app).log_in(aino).status_code == 422
+
+
+def test_guesses_sent_at_the_same_moment_are_counted_one_after_the_other(
+    app: Flask, aino: str
+) -> None:
+    now = datetime.now(UTC)
+
+    def guess(_number: int) -> str:
+        with app.app_context():
+            with transaction() as session:
+                outcome = staff.authenticate(session, aino, "not the password", now).outcome
+            db.session.remove()
+        return outcome
+
+    with ThreadPoolExecutor(7) as pool:
+        outcomes = Counter(pool.map(guess, range(7)))
+
+    assert outcomes == {"WRONG": 5, "LOCKED": 2}
 
 
 def test_an_account_that_is_switched_off_cannot_log_in(
