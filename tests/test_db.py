@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,10 +37,8 @@ def test_what_is_registered_runs_once_after_the_commit(app: Flask) -> None:
 def test_a_rollback_drops_rows_and_calls(app: Flask) -> None:
     calls: list[str] = []
     with app.app_context():
-        with pytest.raises(ZeroDivisionError), transaction() as session:
-            after_commit(lambda: calls.append("after"))
-            runs.start_run(session, "test", "test", datetime.now(UTC))
-            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            _write_and_fail(lambda: calls.append("after"))
         assert calls == []
         with transaction() as session:
             assert session.execute(text("SELECT count(*) FROM run")).scalar_one() == 0
@@ -92,3 +91,10 @@ def test_keys_come_back_as_they_went_whatever_is_in_them(app: Flask, keys: list[
             stored = session.scalars(select(Step.keys).where(Step.run_id == run_id)).one()
             assert stored == keys
             assert text_array([]) == "{}"
+
+
+def _write_and_fail(call: Callable[[], None]) -> None:
+    with transaction() as session:
+        after_commit(call)
+        runs.start_run(session, "test", "test", datetime.now(UTC))
+        raise ZeroDivisionError

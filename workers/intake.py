@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar, cast
 
 import structlog
+from flask import current_app
 
 from app.db import db, is_connection_lost, transaction, try_session_lock
 from app.models.inbound_message import InboundMessage
 from app.services import inbound, intake, master_data, rejects, runs
-from app.services.slices import Refusal, Slice, SliceResult, our_finding
+from app.services.slices import Lists, Refusal, Slice, SliceResult, our_finding
 from app.settings import Settings
 from integrations.cis.document import HEAD_BYTES, sniff
 from integrations.cis.master_data_codec import parse_master_data
@@ -116,11 +118,41 @@ def _read(settings: Settings, reading: _Reading) -> None:
         if isinstance(header, MessageHeader):
             reading.header = header
             _check_header(header, settings)
-        for batch in _batches(records, SLICE_COUNT):
-            now = datetime.now(UTC)
-            reading.add(take(Slice(reading.message.id, reading.run_id, now, lists), batch))
+        _take_all(reading, _batches(records, SLICE_COUNT), take, lists)
     except FileRejected as error:
         reading.refused = error.findings
+
+
+def _take_all(
+    reading: _Reading,
+    batches: Iterable[list[object]],
+    take: Callable[[Slice, list[object]], SliceResult],
+    lists: Lists,
+) -> None:
+    """Write one slice while the next is parsed, so that neither waits for the other.
+
+    One thread writes, slice by slice, in the order of the file; a third of the time of a slice is
+    PostgreSQL's, which the parser uses. Never more than two slices are in memory.
+    """
+    app = current_app._get_current_object()  # type: ignore[attr-defined] # The proxy has it.
+
+    def _take(batch: list[object]) -> SliceResult:
+        with app.app_context():
+            part = Slice(reading.message.id, reading.run_id, datetime.now(UTC), lists)
+            return take(part, batch)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="intake") as writer:
+        under_way: Future[SliceResult] | None = None
+        try:
+            for batch in batches:
+                if under_way is not None:
+                    reading.add(under_way.result())
+                    under_way = None
+                under_way = writer.submit(_take, batch)
+        finally:
+            # Also when the file breaks off: what came before the break is written and counted.
+            if under_way is not None:
+                reading.add(under_way.result())
 
 
 def _take_orders(part: Slice, batch: list[object]) -> SliceResult:
