@@ -1,4 +1,4 @@
-"""Upkeep, every few seconds: alarms, forgotten swaps, rows nobody needs, and unknown outcomes."""
+"""Upkeep, every few seconds: alarms, messages and swaps that were forgotten, old rows, doubts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 from datetime import UTC, datetime
 
 from app.db import transaction
-from app.services import outages, purge, runs, watch
+from app.domain.lanes import ACKS
+from app.doorbell import ring_after_commit
+from app.services import ack_receipt, acks, inbound, outages, purge, runs, watch
 from app.settings import Settings
 from workers.resolver import resolve
 
@@ -17,6 +19,9 @@ def upkeep(settings: Settings, lease: int, trigger: str, loop: asyncio.AbstractE
     with transaction() as session:
         watch.raise_alarms(session, now)
         purge.purge(session, now)
+    with transaction() as session:
+        if inbound.reopen_answered(session, ack_receipt.KIND, acks.WAITS_FOR_ORDER):
+            ring_after_commit(ACKS)
     with transaction() as session:
         if stale := outages.mark_stale(session, now):
             run_id = runs.start_run(session, "watch swaps", trigger, now, lease=lease)

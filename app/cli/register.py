@@ -6,6 +6,7 @@ from flask import Flask
 
 from app.cli.contacts import contacts_commands
 from app.cli.doctor import doctor_command
+from app.cli.inbound import inbound_commands
 from app.cli.notices import notices_commands
 from app.cli.partners import partner_commands
 from app.cli.setup import setup_command
@@ -17,6 +18,7 @@ def register(app: Flask) -> None:
     for command in (
         contacts_commands,
         doctor_command,
+        inbound_commands,
         notices_commands,
         partner_commands,
         setup_command,

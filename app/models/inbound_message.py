@@ -18,6 +18,12 @@ class InboundMessage(Model):
         Index(
             "ix_inbound_message_waiting", "kind", "id", postgresql_where=text("state = 'STORED'")
         ),
+        Index(
+            "ix_inbound_message_held",
+            "kind",
+            "reason_code",
+            postgresql_where=text("state = 'HELD'"),
+        ),
         Index("ix_inbound_message_received_at", "received_at"),
         Index("ix_inbound_message_message_id", "source", "message_id"),
         Index("ix_inbound_message_business_key", "business_key"),

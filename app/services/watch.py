@@ -13,9 +13,12 @@ from app.services import alarms
 LANE_OLD = "LANE_OLD"
 ITEMS_DEAD = "ITEMS_DEAD"
 OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+INBOUND_HELD = "INBOUND_HELD"
 
 _OLD_AFTER = timedelta(minutes=15)
 _UNKNOWN_AFTER = timedelta(hours=1)
+# Partners are sometimes faster than the CIS's files, but not by a day.
+_ORDER_MISSING_AFTER = timedelta(days=1)
 
 # What has never been tried is due from its next_at on: a notice held for the night is not late.
 _OLD = text(
@@ -41,6 +44,15 @@ _UNKNOWN = text(
     GROUP BY item.lane
     """
 )
+# What failed by our own fault waits for a person at once.
+_HELD = text(
+    """
+    SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' ELSE 'acks' END, count(*), min(id)
+    FROM inbound_message
+    WHERE state = 'HELD' AND (reason_code LIKE 'INTERNAL%' OR received_at < :before)
+    GROUP BY 1
+    """
+)
 
 
 def raise_alarms(session: Session, now: datetime) -> None:
@@ -54,6 +66,11 @@ def raise_alarms(session: Session, now: datetime) -> None:
         row[0]: f"Of {row[1]} calls nobody knows whether they reached the receiver."
         for row in session.execute(_UNKNOWN, {"before": now - _UNKNOWN_AFTER})
     }
+    held = {
+        row[0]: f"{row[1]} received messages wait for a person, the first is number {row[2]}."
+        for row in session.execute(_HELD, {"before": now - _ORDER_MISSING_AFTER})
+    }
+    _are(session, INBOUND_HELD, held, now)
     _are(session, LANE_OLD, old, now)
     _are(session, ITEMS_DEAD, dead, now)
     _are(session, OUTCOME_UNKNOWN, unknown, now)

@@ -151,6 +151,7 @@ ALARM: Mapping[str, Label] = {
     "LANE_OLD": Label(_l("Work waits for too long"), "fail", "wait"),
     "ITEMS_DEAD": Label(_l("Sending was given up"), "fail", "fail"),
     "OUTCOME_UNKNOWN": Label(_l("Outcomes have long been unknown"), "warn", "unknown"),
+    "INBOUND_HELD": Label(_l("Received messages could not be read"), "fail", "held"),
     "CIS_SFTP": Label(_l("The CIS's file server does not answer"), "fail", "off"),
     "REDIS_DOWN": Label(_l("Redis is out of reach: work goes on, but slowly"), "fail", "off"),
     "SWAP_OUTAGE_STALE": Label(_l("Nobody has reported the power back"), "fail", "off"),

@@ -163,6 +163,13 @@ def upgrade() -> None:
         "ix_inbound_message_business_key", "inbound_message", ["business_key"], unique=False
     )
     op.create_index(
+        "ix_inbound_message_held",
+        "inbound_message",
+        ["kind", "reason_code"],
+        unique=False,
+        postgresql_where=sa.text("state = 'HELD'"),
+    )
+    op.create_index(
         "ix_inbound_message_message_id", "inbound_message", ["source", "message_id"], unique=False
     )
     op.create_index(
@@ -903,6 +910,11 @@ def downgrade() -> None:
     )
     op.drop_index("ix_inbound_message_received_at", table_name="inbound_message")
     op.drop_index("ix_inbound_message_message_id", table_name="inbound_message")
+    op.drop_index(
+        "ix_inbound_message_held",
+        table_name="inbound_message",
+        postgresql_where=sa.text("state = 'HELD'"),
+    )
     op.drop_index("ix_inbound_message_business_key", table_name="inbound_message")
     op.drop_table("inbound_message")
     op.drop_table("file_sighting")

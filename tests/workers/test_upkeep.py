@@ -11,8 +11,10 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.db import transaction
+from app.doorbell import lanes_ringing
 from app.models import Drainer, FileSighting
-from app.services import watch
+from app.services import inbound, watch
+from tests.field_work import add_order, gsrn
 from tests.services.world import NOW, items, leave_unknown, scalar, settle_in, tell
 from workers.upkeep import upkeep
 
@@ -70,6 +72,33 @@ def test_a_doubt_that_lasts_raises_an_alarm() -> None:
     with transaction() as session:
         session.execute(text("UPDATE attempt SET resolved_by = 'POLICY'"))
     assert _open(NOW + timedelta(minutes=62)) == []
+
+
+def test_a_message_that_we_failed_to_read_raises_an_alarm_until_it_is_read() -> None:
+    _receive_held("INTERNAL ValueError")
+    assert _open(NOW) == [("INBOUND_HELD", "acks")]
+    with transaction() as session:
+        session.execute(text("UPDATE inbound_message SET state = 'INTERPRETED'"))
+    assert _open(NOW) == []
+
+
+def test_a_message_that_waits_for_its_order_raises_an_alarm_only_after_a_day() -> None:
+    _receive_held("ACK_UNKNOWN_ORDER")
+    assert _open(NOW + timedelta(hours=23)) == []
+    assert _open(NOW + timedelta(hours=25)) == [("INBOUND_HELD", "acks")]
+
+
+def test_a_message_put_aside_while_its_order_was_being_stored_is_read_again(
+    app: Flask, loop: asyncio.AbstractEventLoop
+) -> None:
+    _receive_held("ACK_UNKNOWN_ORDER")
+    upkeep(app.extensions["tiedolla_settings"], 1, "test", loop)
+    assert scalar("SELECT state FROM inbound_message") == "HELD"
+    with transaction() as session:
+        add_order(session, "WO-LATER", gsrn=gsrn(2), old_meter_number="5530-78")
+    upkeep(app.extensions["tiedolla_settings"], 1, "test", loop)
+    assert scalar("SELECT state FROM inbound_message") == "STORED"
+    assert lanes_ringing(["acks"]) == {"acks": 1}
 
 
 def test_other_alarms_are_left_alone() -> None:
@@ -139,3 +168,18 @@ def _open(now: datetime) -> list[tuple[str, str]]:
             text("SELECT kind, subject FROM alarm WHERE closed_at IS NULL ORDER BY kind")
         )
         return [(row.kind, row.subject) for row in rows]
+
+
+def _receive_held(reason: str) -> None:
+    with transaction() as session:
+        inbound.store_small(
+            session,
+            source="ack:voima",
+            kind="ACK",
+            name="WO-LATER ACCEPTED",
+            body=b"{}",
+            now=NOW,
+            business_key="WO-LATER",
+            state="HELD",
+            reason_code=reason,
+        )

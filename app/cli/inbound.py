@@ -1,0 +1,42 @@
+"""`flask inbound …`: messages that arrived and could not be read, put aside for a person."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+from flask.cli import with_appcontext
+
+from app.db import transaction
+from app.domain.lanes import ACKS, INTAKE
+from app.doorbell import ring_after_commit
+from app.services import audit, inbound
+
+_ACTOR = "system:cli"
+
+
+@click.group("inbound")
+def inbound_commands() -> None:
+    """Messages as they arrived."""
+
+
+@inbound_commands.command("read-again")
+@click.argument("message_ids", type=int, nargs=-1, required=True, metavar="NUMBER…")
+@with_appcontext
+def read_again_command(message_ids: tuple[int, ...]) -> None:
+    """Read the held messages of these NUMBERs again, once what kept us from it has been mended.
+
+    What was taken of them before is recognised and not taken twice.
+    """
+    now = datetime.now(UTC)
+    for message_id in message_ids:
+        with transaction() as session:
+            kind = inbound.read_again(session, message_id, now)
+            if kind is not None:
+                audit.record(
+                    session, _ACTOR, "INBOUND_READ_AGAIN", f"inbound:{message_id}", {}, now
+                )
+                ring_after_commit(INTAKE if kind == "CIS_FILE" else ACKS)
+        if kind is None:
+            raise click.ClickException(f"message {message_id} is not held")
+    click.echo(f"{len(message_ids)} to be read again")
