@@ -17,6 +17,7 @@ import urllib.request
 from pathlib import Path
 from typing import IO
 
+from deploy import casting
 from deploy.demo_record import Login, describe, keep_logins, write_record
 from deploy.environment import Rehearsal, clean_environment, keep_secrets, product_settings
 from deploy.ports import is_free, keep_ports
@@ -119,30 +120,13 @@ class Demo:
         return self._flask("lanes", "--plain").split()
 
     def _start_children(self) -> None:
-        simulators = [
-            *("-m", "simulators", "run", "--dir", str(self._rehearsal.folder)),
-            *("--port", str(self._rehearsal.http_port)),
-            *("--sftp-port", str(self._rehearsal.sftp_port)),
-        ]
-        web = [
-            *("-m", "granian", "--interface", "wsgi", "wsgi:app", "--host", "127.0.0.1"),
-            *("--port", str(self._web_port), "--workers", "1", "--respawn-failed-workers"),
-            *("--blocking-threads", WEB_THREADS, "--no-ws"),
-        ]
         self._supervisor.on_change = self._keep_record
-        # The outside world is the first to be there and the last to go.
-        self._start("simulators", *simulators, stage=0)
-        self._start("web", *web)
+        self._supervisor.start(casting.simulators(self._rehearsal))
+        self._supervisor.start(casting.web(self._web_port))
         self._await(f"{self._rehearsal.url}/livez")
-        self._start("dispatcher", "-m", "flask", "dispatcher")
-        for lane in self._lanes:
-            self._start(lane, "-m", "flask", "worker", lane)
+        for child in casting.background(self._lanes):
+            self._supervisor.start(child)
         self._await(f"{self._base_url}/readyz")
-
-    def _start(self, name: str, *words: str, stage: int = 1) -> None:
-        # The simulators know nothing of the product: there is nothing of it to share with them.
-        warm = stage > 0
-        self._supervisor.start(Child(name, (sys.executable, *words), stage=stage, warm=warm))
 
     def _await(self, url: str) -> None:
         deadline = time.monotonic() + READY_PATIENCE_S

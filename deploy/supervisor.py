@@ -58,6 +58,7 @@ class Supervisor:
         environment: Mapping[str, str] | None = None,
         stream: TextIO = sys.stdout,
         grace_s: float = 10.0,
+        longest_pause_s: float = LONGEST_PAUSE_S,
         record: Path | None = None,
     ) -> None:
         self.stop_asked = False
@@ -67,6 +68,7 @@ class Supervisor:
         self._environment = dict(os.environ if environment is None else environment)
         self._output = Output(stream)
         self._grace_s = grace_s
+        self._longest_pause_s = longest_pause_s
         self._record = record
         self._running: dict[str, Running] = {}
         self._pipes = Pipes(self._output)
@@ -263,7 +265,9 @@ class Supervisor:
         if child.restart and not self.stop_asked:
             steady = time.monotonic() - running.started_at > STEADY_S
             running.crash_count = 0 if steady else running.crash_count + 1
-            pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** max(0, running.crash_count - 1))
+            pause_s = min(
+                self._longest_pause_s, FIRST_PAUSE_S * 2 ** max(0, running.crash_count - 1)
+            )
             running.start_again_at = time.monotonic() + pause_s
             how = describe_exit(running.exit_code)
             self._output.line(child.name, f"ended ({how}), starts again in {pause_s:.1f} s")
