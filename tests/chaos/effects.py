@@ -14,8 +14,12 @@ DOWNSTREAM = ("nis", "dms", "billing")
 COMPLETION = "WorkOrderCompletion"
 
 
-def check_completions(evidence: Evidence, acks: Iterable[Ack]) -> Iterator[Breach]:
-    """Whatever the installer was thanked for is known to NIS, DMS, billing and the CIS, as it was said."""
+def check_completions(evidence: Evidence, world: World, acks: Iterable[Ack]) -> Iterator[Breach]:
+    """Whatever the installer was thanked for is known to NIS, DMS, billing and the CIS, as it was said.
+
+    Billing is spared what was done although it had been called off: a person has to look at that.
+    """
+    called_off = {one.order_id for one in world.newest() if one.action == "CANCEL"}
     devices = _newest(evidence.entries("nis", "applied"), "gsrn")
     cuts = _newest(evidence.entries("dms", "applied"), "orderId")
     changes = _newest(evidence.entries("billing", "applied"), "orderId")
@@ -31,6 +35,8 @@ def check_completions(evidence: Evidence, acks: Iterable[Ack]) -> Iterator[Breac
             "dms": cuts.get(ack.order_id, {}).get("meterNumber"),
             "billing": changes.get(ack.order_id, {}).get("newMeter", {}).get("number"),
         }
+        if ack.order_id in called_off and known["billing"] is None:
+            del known["billing"]
         for system, number in known.items():
             if number != new_meter:
                 what = f"{system} knows meter {number}, the crew installed {new_meter}"

@@ -22,7 +22,7 @@ REPORTING = ("installer", "twilio", "sendgrid")
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """At which second, what is done, and to whom: kill NAME, flush, faults SYSTEM."""
+    """At which second, what is done, and to whom: kill NAME, ambush LANE, flush, faults SYSTEM."""
 
     at_s: float
     what: str
@@ -90,7 +90,10 @@ def _kills(draw: random.Random, kills: int, lanes: list[str]) -> Iterator[Distur
             deck += ["postgres", "valkey"]
             draw.shuffle(deck)
         at_s = (number + draw.random()) * KILL_EVERY_S
-        yield Disturbance(at_s, "kill", deck.pop())
+        whom = deck.pop()
+        # Half of the senders' deaths come when a provider has just taken what they sent.
+        is_ambush = whom in ("sms", "email") and draw.random() < 0.5
+        yield Disturbance(at_s, "ambush" if is_ambush else "kill", whom)
 
 
 def _flushes(draw: random.Random, duration_s: float) -> Iterator[Disturbance]:
@@ -126,7 +129,7 @@ def _draw_faults(draw: random.Random, system: str) -> dict[str, Any]:
         "delay_ms": 10,
         "jitter_ms": draw.choice((40, 150)),
         # The answer to what has been recorded is this late: long enough to die while waiting.
-        "hang_s": draw.choice((0.0, 0.1, 0.5)),
+        "hang_s": draw.choice((0.0, 0.2, 0.5)),
         "drop_before_ratio": 0.02,
         "drop_answer_ratio": 0.05,
         "fail_ratio": 0.05,

@@ -34,7 +34,7 @@ def check(evidence: Evidence) -> Findings:
         *orders.check_files(evidence),
         *orders.check_orders(evidence, world),
         *effects.check_effects(evidence, world, acks),
-        *effects.check_completions(evidence, acks),
+        *effects.check_completions(evidence, world, acks),
         *notices.check_owed(evidence, world, acks, messages),
         *notices.check_copies(evidence, world, acks, messages),
         *notices.check_stale(evidence, world, acks, messages),

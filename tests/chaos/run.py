@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import tempfile
 import time
@@ -87,19 +86,17 @@ class _Run:
 
     def disturb(self) -> None:
         """Carry the plan out by the clock, as far as the machine keeps up with it."""
-        agenda: list[tuple[float, int, Callable[[], None]]] = []
-        number = itertools.count()
-        for one in self._plan.disturbances:
-            heapq.heappush(agenda, (one.at_s, next(number), partial(self._do, one)))
-        for drop in self._plan.drops:
-            heapq.heappush(agenda, (drop.at_s, next(number), partial(self._drop, drop)))
-        for at_s, point in self._plan.opt_outs:
-            heapq.heappush(agenda, (at_s, next(number), partial(self._opt_out, point)))
+        plan = self._plan
+        agenda: list[tuple[float, Callable[[], None]]] = [
+            *((one.at_s, partial(self._do, one)) for one in plan.disturbances),
+            *((drop.at_s, partial(self._drop, drop)) for drop in plan.drops),
+            *((at_s, partial(self._opt_out, point)) for at_s, point in plan.opt_outs),
+        ]
         began = time.monotonic()
-        while agenda:
-            self._site.turn()
-            if time.monotonic() - began >= agenda[0][0]:
-                heapq.heappop(agenda)[2]()
+        for at_s, act in sorted(agenda, key=lambda entry: entry[0]):
+            while time.monotonic() - began < at_s:
+                self._site.turn()
+            act()
 
     def rest(self) -> str | None:
         """Let everything go right and wait until nothing moves; None, or what still does."""
@@ -119,11 +116,14 @@ class _Run:
         )
 
     def _do(self, one: Disturbance) -> None:
-        if one.what == "kill":
-            hit = self._site.kill(one.whom)
-            self.done["kills" if hit else "kills that met nobody"] += 1
-            self.done[f"kill {one.whom}"] += hit
-            self._say(f"kill -9 {one.whom}{'' if hit else ' (just being started)'}")
+        if one.what in ("kill", "ambush"):
+            strike = self._site.kill if one.what == "kill" else self._site.ambush
+            while not strike(one.whom):
+                # It is just being started after the last time.
+                self._site.turn()
+            self.done["kills"] += 1
+            self.done[f"{one.what} {one.whom}"] += 1
+            self._say(f"{one.what} -9 {one.whom}")
         elif one.what == "flush":
             self._site.flush()
             self.done["flushes"] += 1

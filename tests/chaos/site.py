@@ -7,14 +7,12 @@ import contextlib
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,11 +22,12 @@ import psutil
 import psycopg
 import redis
 
+from deploy import casting
 from deploy.environment import Rehearsal, clean_environment, keep_secrets, product_settings
 from deploy.ports import free_port
 from deploy.postgres import PrivatePostgres
 from deploy.processes import wait_until
-from deploy.supervisor import ROOT, Child, Supervisor
+from deploy.supervisor import Answer, Child, Supervisor
 from deploy.valkey import PrivateValkey
 from simulators.cis.drop import Inbox, drop_files
 from tests.chaos.evidence import Counted, OptOut
@@ -48,6 +47,10 @@ HURRY = {
     "TIEDOLLA_LOG_LEVEL": "WARNING",
 }
 UPKEEP_EVERY_S = 1.5
+# A supervisor waits longer for what dies often; here that is not the process's own fault.
+LONGEST_PAUSE_S = 0.4
+# The longest wait for a provider to take a message, so that its sender dies before it hears of it.
+AMBUSH_S = 1.5
 QUICK = {
     "installer": {
         "accepted_after_s": [0.1, 0.5],
@@ -68,12 +71,15 @@ class Site:
         self.rehearsal = Rehearsal(home / "simulators", free_port(), free_port())
         self._web_port = free_port((self.rehearsal.http_port, self.rehearsal.sftp_port))
         self.base_url = f"http://127.0.0.1:{self._web_port}"
-        self._environment = clean_environment()
-        self._output = (home / "processes.log").open("w", encoding="utf-8")
-        self._supervisor = Supervisor(home, environment=self._environment, stream=self._output)
+        self._output = (home / "product.log").open("w", encoding="utf-8")
+        self._supervisor = Supervisor(
+            home,
+            environment=clean_environment(),
+            stream=self._output,
+            longest_pause_s=LONGEST_PAUSE_S,
+        )
         self._postgres = PrivatePostgres(home / "postgres")
         self._valkey = PrivateValkey(home / "valkey")
-        self._address = home / "nursery"
         self.lanes: list[str] = []
         self.opt_outs: list[OptOut] = []
 
@@ -109,7 +115,7 @@ class Site:
         if name == "postgres":
             self._postgres.restart(immediate=True)
             return True
-        pid = self._pids().get(name.removesuffix(" worker"))
+        pid = self._supervisor.pids().get(name.removesuffix(" worker"))
         with contextlib.suppress(ProcessLookupError, psutil.Error):
             if pid is not None and name == "web worker":
                 pid = next((child.pid for child in psutil.Process(pid).children()), None)
@@ -117,6 +123,16 @@ class Site:
                 os.kill(pid, signal.SIGKILL)
                 return True
         return False
+
+    def ambush(self, lane: str) -> bool:
+        """kill -9 of a sender at the moment at which its provider has taken a message of it."""
+        provider, kind = {"sms": ("twilio", b"message"), "email": ("sendgrid", b"mail")}[lane]
+        with (self.rehearsal.folder / "ledger" / f"{provider}.jsonl").open("rb") as ledger:
+            ledger.seek(0, os.SEEK_END)
+            deadline = time.monotonic() + AMBUSH_S
+            while time.monotonic() < deadline and b'"kind":"%b"' % kind not in ledger.read():
+                time.sleep(0.001)
+        return self.kill(lane)
 
     def flush(self) -> None:
         """Wipe Redis."""
@@ -150,7 +166,7 @@ class Site:
 
     def opt_out(self, contact: str) -> bool:
         """Somebody calls customer service and wants nothing more; False when the call failed."""
-        if not self.flask("contacts", "opt-out", contact)["ok"]:
+        if self._flask("contacts", "opt-out", contact).code != 0:
             return False
         self.opt_outs.append(OptOut(contact.lower(), datetime.now(UTC)))
         return True
@@ -174,18 +190,14 @@ class Site:
             given_up=Counter({kind: counts["given_up"] for kind, counts in doubts.items()}),
         )
 
-    def flask(self, *words: str) -> dict[str, Any]:
-        """Run a flask command beside the others."""
-        return self._nursery({"run": words})
-
     # How it comes to be.
 
     def _start(self) -> None:
-        with ThreadPoolExecutor(1) as side:
-            # The kernel watches the thread that starts a server, so the servers start here.
-            making = side.submit(self._make_rehearsal)
-            database_url, redis_url = self._postgres.start(), self._valkey.start()
-            making.result()
+        database_url, redis_url = self._postgres.start(), self._valkey.start()
+        folder = str(self.rehearsal.folder)
+        words = ("-m", "simulators", "init", "--dir", folder, "--tiedolla-url", self.base_url)
+        if self._supervisor.run_once(Child("simulate", (sys.executable, *words))) != 0:
+            raise RuntimeError(f"the simulators could not be set up; see {self.home}")
         settings = product_settings(
             base_url=self.base_url,
             database_url=database_url,
@@ -194,25 +206,13 @@ class Site:
             rehearsal=self.rehearsal,
         )
         self._supervisor.add_environment({**settings, **HURRY})
-        log, port = str(self.home / "product.log"), str(self._web_port)
-        words = ("-m", "tests.chaos.nursery", str(self._address), log, port)
-        self._supervisor.start(Child("product", (sys.executable, *words), stage=1, restart=False))
-        self._await(self._address.exists, "the product's parent process")
+        self._supervisor.plant("wsgi")
         self._set_up()
-        self._start_simulators()
-        self._nursery({"keep": self.lanes})
-        self._await(self._is_ready, "the portal")
-
-    def _make_rehearsal(self) -> None:
-        folder = str(self.rehearsal.folder)
-        words = ("-m", "simulators", "init", "--dir", folder, "--tiedolla-url", self.base_url)
-        subprocess.run(
-            [sys.executable, *words],
-            cwd=ROOT,
-            env=self._environment,
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
+        self._supervisor.start(casting.simulators(self.rehearsal))
+        self._await(lambda: self._answers(f"{self.rehearsal.url}/livez"), "the simulators")
+        for child in (casting.web(self._web_port), *casting.background(self.lanes)):
+            self._supervisor.start(child)
+        self._await(lambda: self._answers(f"{self.base_url}/readyz"), "the portal")
 
     def _set_up(self) -> None:
         for words in (
@@ -220,13 +220,13 @@ class Site:
             ("setup", "--installer-url", f"{self.rehearsal.url}/installer"),
         ):
             self._demand(*words)
-        credential = json.loads(self._demand("partners", "credential", PARTNER, "--json"))
         self.lanes = self._demand("lanes", "--plain").split()
+        credential = self._demand("partners", "credential", PARTNER, "--json")
+        self.rehearsal.give_ack_credentials(json.loads(credential))
         path = self.rehearsal.folder / "config.json"
-        config = json.loads(path.read_text("utf-8"))
+        config = self.rehearsal.config
         for system, speed in QUICK.items():
             config[system] |= speed
-        config["installer"]["acks"] |= credential
         path.write_text(json.dumps(config), "utf-8")
         # As an operator who wants to see doubts end sooner.
         with psycopg.connect(self._dsn()) as connection:
@@ -234,47 +234,26 @@ class Site:
                 "UPDATE schedule SET every_s = %s WHERE lane = 'upkeep'", [UPKEEP_EVERY_S]
             )
 
-    def _start_simulators(self) -> None:
-        at = self.rehearsal
-        words = ("-m", "simulators", "run", "--dir", str(at.folder))
-        ports = ("--port", str(at.http_port), "--sftp-port", str(at.sftp_port))
-        self._supervisor.start(Child("simulators", (sys.executable, *words, *ports)))
-        self._await(lambda: self._answers(f"{at.url}/livez"), "the simulators")
+    def _flask(self, *words: str) -> Answer:
+        return self._supervisor.ask(("flask", *words))
 
     def _demand(self, *words: str) -> str:
-        told = self.flask(*words)
-        if not told["ok"]:
-            raise RuntimeError(f"flask {' '.join(words)}: {told['output']}")
-        return str(told["output"])
+        told = self._flask(*words)
+        if told.code != 0:
+            raise RuntimeError(f"flask {' '.join(words)}: {told.errors[-2000:]}")
+        return told.output
 
     def _dsn(self) -> str:
         return f"host={self._postgres.socket_dir} user=tiedolla dbname=tiedolla"
-
-    def _is_ready(self) -> bool:
-        return self._answers(f"{self.base_url}/readyz")
 
     def _is_on_server(self, name: str) -> bool:
         root = self.rehearsal.folder / "sftp"
         return any((root / folder / name).exists() for folder in ("inbox", "processing", "archive"))
 
-    def _pids(self) -> dict[str, int]:
-        return self._nursery({"pids": True})
-
-    def _nursery(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(START_PATIENCE_S)
-            connection.connect(str(self._address))
-            connection.sendall(json.dumps(request).encode())
-            answer = b""
-            while data := connection.recv(65_536):
-                answer += data
-        told: dict[str, Any] = json.loads(answer)
-        return told
-
-    def _await(self, condition: Any, what: str) -> None:
+    def _await(self, condition: Callable[[], bool], what: str) -> None:
         def look() -> bool:
             self._supervisor.turn()
-            return bool(condition())
+            return condition()
 
         if not wait_until(look, START_PATIENCE_S):
             raise RuntimeError(f"waited {START_PATIENCE_S} s in vain for {what}; see {self.home}")

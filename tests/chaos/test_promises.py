@@ -71,6 +71,16 @@ def test_a_completion_that_a_system_does_not_know_is_a_loss(story: Story, system
     assert f"I1 {order_of(1)}: {what}" in cries(story)
 
 
+def test_billing_may_wait_for_what_was_done_although_called_off(story: Story) -> None:
+    add_cancellation(story)
+    facts = {"codes": ["CANCEL_TOO_LATE"], "order_ids": [order_of(1)]}
+    story.note("cis", "return", 50, name="reject.xml", root="RejectMessage", **facts)
+    story.ledgers["billing"].pop(0)
+    assert cries(story) == []
+    story.ledgers["nis"].pop(0)
+    assert len(cries(story)) == 1
+
+
 def test_a_completion_known_with_another_meter_is_a_loss(story: Story) -> None:
     story.ledgers["nis"][0]["body"]["meterNumber"] = "6534999999"
     what = "nis knows meter 6534999999, the crew installed 6534000001"
