@@ -1,4 +1,8 @@
-"""The only place that builds clients of outside systems, from settings and rows."""
+"""The only place that builds clients of outside systems, from settings and rows.
+
+A client's module is imported when its lane first needs it: one process serves one lane, and the
+providers' SDKs take tens of megabytes that the other processes can do without.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +15,8 @@ from app.db import db, transaction
 from app.domain import lanes
 from app.models.partner import Partner
 from app.settings import Settings
-from integrations.billing.client import BillingClient
-from integrations.cis.client import CisReturnsClient
 from integrations.cis.sftp_inbox import CisSftp, SftpInbox
-from integrations.dms.client import DmsClient
-from integrations.installer.client import InstallerClient
-from integrations.nis.client import NisClient
 from integrations.outcomes import Client, HttpTarget, LaneDown
-from integrations.sendgrid_email.client import SendgridEmailClient
-from integrations.sendgrid_email.types import SendgridAccount
-from integrations.twilio_sms.client import TwilioSmsClient
 from integrations.twilio_sms.types import TwilioAccount
 
 # One client per lane and process: its connections are pooled and belong to the process's loop.
@@ -72,7 +68,7 @@ def cis_sftp(settings: Settings) -> CisSftp:
 async def _build(lane: str, settings: Settings) -> Client:
     partner_code = lanes.partner_of(lane)
     if partner_code is not None:
-        return InstallerClient(_partner_target(partner_code, settings))
+        return _installer(_partner_target(partner_code, settings))
     build = _BUILD.get(lane)
     if build is None:
         raise LaneDown(f"lane {lane} has no client")
@@ -88,16 +84,6 @@ def twilio_account(settings: Settings) -> TwilioAccount:
         connect_s=settings.http_connect_s,
         total_s=settings.http_total_s,
         in_flight=settings.in_flight_count,
-    )
-
-
-def sendgrid_account(settings: Settings) -> SendgridAccount:
-    """How to reach SendGrid."""
-    return SendgridAccount(
-        api_key=settings.sendgrid_api_key.get_secret_value(),
-        base_url=settings.sendgrid_url,
-        connect_s=settings.http_connect_s,
-        total_s=settings.http_total_s,
     )
 
 
@@ -125,13 +111,62 @@ def _target(settings: Settings, base_url: str, token: str) -> HttpTarget:
     )
 
 
+def _installer(target: HttpTarget) -> Client:
+    from integrations.installer.client import InstallerClient
+
+    return InstallerClient(target)
+
+
+def _cis(settings: Settings) -> Client:
+    from integrations.cis.client import CisReturnsClient
+
+    return CisReturnsClient(cis_sftp(settings))
+
+
+def _nis(settings: Settings) -> Client:
+    from integrations.nis.client import NisClient
+
+    return NisClient(_target(settings, settings.nis_url, settings.nis_token.get_secret_value()))
+
+
+def _dms(settings: Settings) -> Client:
+    from integrations.dms.client import DmsClient
+
+    return DmsClient(_target(settings, settings.dms_url, settings.dms_token.get_secret_value()))
+
+
+def _billing(settings: Settings) -> Client:
+    from integrations.billing.client import BillingClient
+
+    token = settings.billing_token.get_secret_value()
+    return BillingClient(_target(settings, settings.billing_url, token))
+
+
+def _sms(settings: Settings) -> Client:
+    from integrations.twilio_sms.client import TwilioSmsClient
+
+    return TwilioSmsClient(twilio_account(settings))
+
+
+def _email(settings: Settings) -> Client:
+    from integrations.sendgrid_email.client import SendgridEmailClient
+    from integrations.sendgrid_email.types import SendgridAccount
+
+    return SendgridEmailClient(
+        SendgridAccount(
+            api_key=settings.sendgrid_api_key.get_secret_value(),
+            base_url=settings.sendgrid_url,
+            connect_s=settings.http_connect_s,
+            total_s=settings.http_total_s,
+        )
+    )
+
+
 _BUILD: dict[str, Callable[[Settings], Client]] = {
-    lanes.CIS: lambda s: CisReturnsClient(cis_sftp(s)),
-    lanes.NIS: lambda s: NisClient(_target(s, s.nis_url, s.nis_token.get_secret_value())),
-    lanes.DMS: lambda s: DmsClient(_target(s, s.dms_url, s.dms_token.get_secret_value())),
-    lanes.BILLING: lambda s: BillingClient(
-        _target(s, s.billing_url, s.billing_token.get_secret_value())
-    ),
-    lanes.SMS: lambda s: TwilioSmsClient(twilio_account(s)),
-    lanes.EMAIL: lambda s: SendgridEmailClient(sendgrid_account(s)),
+    lanes.CIS: _cis,
+    lanes.NIS: _nis,
+    lanes.DMS: _dms,
+    lanes.BILLING: _billing,
+    lanes.SMS: _sms,
+    lanes.EMAIL: _email,
 }
