@@ -78,11 +78,11 @@ translations: $(READY_DEV) $(TEXTS) ## Check that Finnish and Swedish are comple
 	$(RUN) -m app.web.translations check
 
 .PHONY: bench
-bench: $(READY_DEV) ## Measure; results under bench/results.
+bench: $(READY_DEV) $(TEXTS) ## Measure; results under bench/results.
 	$(RUN) -m bench
 
 .PHONY: chaos
-chaos: $(READY_DEV) ## Kill processes while work flows, N times from a SEED, then check the promises.
+chaos: $(READY_DEV) $(TEXTS) ## Kill processes while work flows, N times from a SEED, then check the promises.
 	$(RUN) -m tests.chaos --kills $(N) --seed $(SEED)
 
 .PHONY: assets
@@ -90,7 +90,7 @@ assets: ## Build the style sheet and script; the results are committed.
 	cd app/static && npm ci && npm run build
 
 .PHONY: screenshots
-screenshots: $(READY_DEV) $(TEXTS) ## Take the README's screenshots again; needs Chromium.
+screenshots: $(READY_DEV) $(TEXTS) ## Take the README's screenshots from a running demo; needs Chromium.
 	$(RUN) -m docs.screenshots
 
 .PHONY: lock

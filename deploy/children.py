@@ -86,7 +86,7 @@ class Grown:
         silence = os.open(os.devnull, os.O_RDONLY)
         try:
             # The command begins with the interpreter and -m, which the stem is already.
-            self.pid = stem.start(child.command[2:], (silence, writer, writer))
+            self.pid = stem.start(child.command[2:], (silence, writer, writer), child.name)
         except OSError:
             os.close(reader)
             raise

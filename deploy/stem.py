@@ -68,12 +68,14 @@ class Stem:
         """Whether it has imported the module and forks at once."""
         return self._has_imported and not self.has_ended
 
-    def start(self, words: Sequence[str], streams: tuple[int, int, int]) -> int:
+    def start(self, words: Sequence[str], streams: tuple[int, int, int], name: str) -> int:
         """Fork `python -m words…` with these three streams; answers its process id.
+
+        The name is what ps -o comm shows, since all forks have the same command line.
 
         Raises: OSError -> the helper process is gone.
         """
-        message = json.dumps(list(words)).encode()
+        message = json.dumps({"words": list(words), "name": name}).encode()
         fds = array.array("i", streams)
         self.control.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
         while not self._started:
@@ -87,7 +89,8 @@ class Stem:
             source.seek(0)
             code = None
             try:
-                pid = self.start(words, (source.fileno(), output.fileno(), errors.fileno()))
+                streams = (source.fileno(), output.fileno(), errors.fileno())
+                pid = self.start(words, streams, words[0])
                 while code is None and go_on():
                     code = self.exit_code(pid)
             except OSError:

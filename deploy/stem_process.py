@@ -54,7 +54,7 @@ def main(control_fd: int, module: str) -> None:
             if pid == 0:
                 for inherited in (control, woken, waker):
                     inherited.close()
-                _become(json.loads(data), fds, stem)
+                _become(**json.loads(data), fds=fds, stem=stem)
             for fd in fds:
                 os.close(fd)
             _tell(control, {"started": pid})
@@ -82,7 +82,7 @@ def _tell(control: socket.socket, what: Mapping[str, Any]) -> None:
         control.send(json.dumps(what).encode())
 
 
-def _become(words: Sequence[str], fds: Sequence[int], stem: int) -> NoReturn:
+def _become(words: Sequence[str], name: str, fds: Sequence[int], stem: int) -> NoReturn:
     """Run `python -m words…` in this fork, in a session of its own, and end."""
     code = 1
     try:
@@ -95,7 +95,7 @@ def _become(words: Sequence[str], fds: Sequence[int], stem: int) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         stop_with_parent(signal.SIGTERM, stem)
-        _name_process(words[-1])
+        _name_process(name)
         sys.argv = ["", *words[1:]]
         runpy.run_module(words[0], run_name="__main__", alter_sys=True)
         code = 0
@@ -124,7 +124,7 @@ def _exit_code(code: object) -> int:
 
 
 def _name_process(name: str) -> None:
-    """The name that top and ps -o comm show, since all forks have the stem's command line."""
+    """The name that top and ps -o comm show."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
 
