@@ -83,7 +83,7 @@ class Dispatcher:
             if stopping():
                 return
             try:
-                jobs.work(lane, trigger="dispatcher (no Redis)", batches=1)
+                jobs.work_on(lane, trigger="dispatcher (no Redis)", batches=1)
             except DBAPIError:
                 raise
             except Exception:

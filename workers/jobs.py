@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 import structlog
 import uvloop
 from flask import current_app
+from sqlalchemy.exc import DBAPIError
 
 from app.clients import close_clients
-from app.db import db
+from app.db import db, is_connection_lost
 from app.domain.lanes import ACKS, INTAKE, POLL_CIS, RECEIPTS, UPKEEP
 from app.settings import Settings
 from workers.acks import interpret_acks
@@ -62,10 +63,33 @@ def end() -> None:
         _worker.loop.close()
 
 
-def work(lane: str, trigger: str = "doorbell", batches: int | None = None) -> None:
+class JobFailed(Exception):
+    """A job ended before its lane was empty; the text names the kind of error only."""
+
+
+def work(lane: str) -> None:
+    """The job as RQ calls it.
+
+    Raises: JobFailed -> RQ writes the error's text and trace into Redis and the log, so it gets
+    none of what the error itself may quote; that is in our own log as far as it may be.
+    """
+    try:
+        work_on(lane)
+    except DBAPIError as error:
+        if is_connection_lost(error):
+            log.warning("database_away", lane=lane, error=type(error.orig or error).__name__)
+        else:
+            log.exception("job_failed", lane=lane)
+        raise JobFailed(type(error).__name__) from None
+    except Exception as error:
+        log.exception("job_failed", lane=lane)
+        raise JobFailed(type(error).__name__) from None
+
+
+def work_on(lane: str, trigger: str = "doorbell", batches: int | None = None) -> None:
     """Do everything that is due in the lane.
 
-    Errors of the database or of the process end the job; what it held is given back and the
+    Errors of the database or of the process end the work; what it held is given back and the
     dispatcher rings again, so nothing here retries.
     """
     if _worker is None:
