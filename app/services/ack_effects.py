@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from app.domain.acks import AckType, Derived, derive_order_state, keep_reporting
+from app.domain.acks import Derived, keep_reporting
 from app.domain.failure_reasons import FAILURE_REASONS, NextStep
-from app.domain.notice_types import NoticeType
 from app.domain.order_path import path_between
-from app.domain.reject_codes import RejectCode
-from app.domain.states import AckVerdict, SwapOutageState, WorkOrderState
+from app.domain.states import SwapOutageState, WorkOrderState
 from app.models.work_order import WorkOrder
-from app.services import alarms, fan_out, meter_register, notices, outages
-from app.services.completion import (
-    Completion,
-    Reported,
-    completion_of,
-    is_completing,
-    is_effective,
-    register_report,
-)
-from app.services.order_facts import Surroundings, load_surroundings
+from app.services import ack_notices, alarms, fan_out, meter_register, outages
+from app.services.ack_news import News, Reports, derive
+from app.services.completion import Completion, completion_of, register_report
+from app.services.order_facts import load_surroundings
 from app.services.outages import Cut
 from app.services.work_orders import Change
-
-Reports = Mapping[str, Reported]
 
 # Failures after which somebody has to act who does not look at orders all day.
 _ALARMS = {
@@ -38,35 +26,6 @@ _ALARMS = {
 }
 _DONE = frozenset({WorkOrderState.COMPLETED, WorkOrderState.CORRECTED})
 _REPORTED = frozenset({WorkOrderState.REPORTED, WorkOrderState.CLOSED})
-_ENDS = frozenset({AckType.COMPLETED, AckType.FAILED, AckType.CORRECTED})
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """One more acknowledgement of an order that is locked.
-
-    before and after are what all acknowledgements amount to without and with it; reports holds all
-    of them by name, name is the new one's. around: the rows around the order, where the checks needed them.
-    """
-
-    order: WorkOrder
-    cause: str
-    before: Derived
-    after: Derived
-    name: str
-    reports: Reports
-    around: Surroundings | None
-    now: datetime
-
-
-def derive(order: WorkOrder, reports: Reports) -> Derived:
-    """What all acknowledgements of the order amount to."""
-    return derive_order_state(
-        order.base_state,
-        (one.fact for one in reports.values()),
-        revision=order.revision,
-        partner_code=order.partner_code,
-    )
 
 
 def apply(session: Session, news: News) -> list[Change]:
@@ -78,7 +37,7 @@ def apply(session: Session, news: News) -> list[Change]:
     _cut(session, news)
     _complete(session, news)
     _raise_alarms(session, news)
-    _tell_customers(session, news)
+    ack_notices.tell_customers(session, news)
     return changes
 
 
@@ -178,91 +137,3 @@ def _alarm_of(derived: Derived) -> tuple[str, str] | None:
     if reason is None or not failed_last or reason.next_step not in _ALARMS:
         return None
     return _ALARMS[reason.next_step], reason.code
-
-
-def _tell_customers(session: Session, news: News) -> None:
-    """Plan a notice for everything that has become true; the policy decides whether it is news."""
-    fresh = [
-        name
-        for name in news.reports
-        if _tells(name, news, news.after) and not _tells(name, news, news.before)
-    ]
-    for name in sorted(fresh, key=lambda one: (news.reports[one].fact.happened_at, one)):
-        told = _TOLD[news.reports[name].fact.type](news, news.reports[name])
-        if told is None:
-            continue
-        kind, facts = told
-        notices.plan_for_swap(
-            session,
-            news.order,
-            kind,
-            news.reports[name].fact.happened_at,
-            news.now,
-            {"ack_id": name, "confirmed": _is_time_believed(news.reports[name]), **facts},
-        )
-
-
-def _tells(name: str, news: News, derived: Derived) -> bool:
-    """Whether the acknowledgement is one that customers may hear of."""
-    report = news.reports[name]
-    if report.fact.type not in _TOLD or name not in derived.verdicts:
-        return False
-    if report.fact.type is AckType.STARTED and derived.verdicts[name] is AckVerdict.STALE:
-        return _began_visit(name, news)
-    return is_effective(name, derived)
-
-
-def _began_visit(name: str, news: News) -> bool:
-    """Whether a start that came late was one: had all been told at once, would it count?"""
-    at_once = {
-        one: replace(report, fact=replace(report.fact, received_at=report.fact.happened_at))
-        for one, report in news.reports.items()
-    }
-    return is_effective(name, derive(news.order, at_once))
-
-
-def _is_time_believed(report: Reported) -> bool:
-    return all(finding.code != RejectCode.TIME_IN_FUTURE for finding in report.checks)
-
-
-Told = tuple[NoticeType, dict[str, object]]
-
-
-def _started(news: News, report: Reported) -> Told:
-    outage = report.wire.outage
-    ends = [
-        one.fact.happened_at
-        for one in news.reports.values()
-        if one.fact.type in _ENDS and one.fact.happened_at >= report.fact.happened_at
-    ]
-    return NoticeType.METER_SWAP_STARTED, {
-        "planned_minutes": outage.planned_minutes if outage else None,
-        "no_outage": report.fact.no_outage,
-        "over_at": min(ends, default=None),
-    }
-
-
-def _ended(news: News, report: Reported) -> Told | None:
-    if is_completing(report.fact):
-        # A second report of the same work is no news.
-        is_first = news.before.completed_ack_id is None
-        return (NoticeType.METER_SWAP_DONE, {}) if is_first else None
-    return NoticeType.METER_SWAP_FAILED, {"reason_code": report.fact.reason_code}
-
-
-def _corrected(_news: News, report: Reported) -> Told | None:
-    """Restating a completion is nothing for customers; taking it back is."""
-    reason_code = report.fact.reason_code
-    return (
-        None
-        if reason_code is None
-        else (NoticeType.METER_SWAP_FAILED, {"reason_code": reason_code})
-    )
-
-
-_TOLD: Mapping[AckType, Callable[[News, Reported], Told | None]] = {
-    AckType.STARTED: _started,
-    AckType.COMPLETED: _ended,
-    AckType.FAILED: _ended,
-    AckType.CORRECTED: _corrected,
-}

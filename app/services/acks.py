@@ -21,9 +21,9 @@ from app.domain.reject_codes import RejectCode, Severity
 from app.domain.states import AckVerdict
 from app.models.inbound_message import InboundMessage
 from app.models.work_order import WorkOrder
-from app.services import ack_batch, ack_effects, ack_receipt, ack_rows, inbound
+from app.services import ack_batch, ack_effects, ack_receipt, ack_rows, ack_writing, inbound
 from app.services.ack_batch import Batch, Closing, KnownAck, Message, OrderFile
-from app.services.ack_effects import News
+from app.services.ack_news import News, derive
 from app.services.completion import Reported
 from app.services.order_facts import Surroundings, load_surroundings, make_order_facts
 from integrations.installer.ack_types import InstallerAck
@@ -105,7 +105,7 @@ def interpret_all(
             else:
                 told.append(_interpret(desk, acks[message.id]))
     session.flush()
-    ack_batch.write(session, batch, now, run_id)
+    ack_writing.write(session, batch, now, run_id)
     return told
 
 
@@ -150,7 +150,7 @@ def _weigh(
 ) -> Interpreted:
     """Derive the order's state with and without the new fact, and apply the difference."""
     order = file.order
-    before = ack_effects.derive(order, {name: one.reported for name, one in file.acks.items()})
+    before = derive(order, {name: one.reported for name, one in file.acks.items()})
     fact = ack_rows.fact_of(ack.wire, ack.partner_code, ack.message.received_at, checks)
     new = KnownAck(
         *ack.key,
@@ -165,7 +165,7 @@ def _weigh(
     new.reported = Reported(ack_rows.with_name(fact, name), ack.wire, checks)
     desk.batch.hashes[ack.key] = ack.payload_hash
     reports = {one: known.reported for one, known in file.acks.items()}
-    after = ack_effects.derive(order, reports)
+    after = derive(order, reports)
     # One more fact may make earlier ones count, or stop counting.
     for one, known in file.acks.items():
         known.judge(after.verdicts[one], after.notes.get(one))

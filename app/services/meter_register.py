@@ -6,7 +6,7 @@ it, or hearing of two orders in the wrong sequence ends in the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from app.domain import placements
 from app.domain.placements import Stay, Swap
 from app.domain.states import METER_MOVES, MeterState
+from app.services.placement_rows import read_stays, stay_of, write_stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,84 +68,22 @@ def record(
     """
     named = (report.swap.old_number, report.swap.new_number) if report else ()
     numbers = {number for number in named if number is not None}
-    rows = _stays(session, gsrn, sorted(numbers))
-    before = {row.id: _stay(row) for row in rows}
+    rows = read_stays(session, gsrn, sorted(numbers))
+    before = {row.id: stay_of(row) for row in rows}
     if report is None:
         after = placements.without(before.values(), order_id)
     else:
         after = placements.with_swap(before.values(), report.swap)
-    touched = _write_stays(session, before, after)
+    touched = write_stays(session, before, after)
     if touched - numbers:
         # A meter that the order no longer speaks of may hang somewhere else.
-        after = [_stay(row) for row in _stays(session, None, sorted(touched))]
+        after = [stay_of(row) for row in read_stays(session, None, sorted(touched))]
     if touched:
         _write_meters(session, touched, after, report, now)
     if replaced_ack_id is not None:
         session.execute(_DROP_READINGS, {"ack_id": replaced_ack_id})
     if report is not None and report.readings:
         _add_readings(session, gsrn, report)
-
-
-_STAYS = text(
-    "SELECT id, meter_number, gsrn, installed_at, removed_at, installed_by_order, removed_by_order"
-    " FROM meter_placement WHERE gsrn = :gsrn OR meter_number = ANY(:numbers) ORDER BY id FOR UPDATE"
-)
-
-
-def _stays(session: Session, gsrn: str | None, numbers: Sequence[str]) -> Sequence[Row[Any]]:
-    return session.execute(_STAYS, {"gsrn": gsrn, "numbers": list(numbers)}).all()
-
-
-def _stay(row: Row[Any]) -> Stay:
-    return Stay(
-        row.meter_number,
-        row.gsrn,
-        row.installed_at,
-        row.removed_at,
-        row.installed_by_order,
-        row.removed_by_order,
-    )
-
-
-_INSERT_STAY = text(
-    "INSERT INTO meter_placement (meter_number, gsrn, installed_at, removed_at, installed_by_order,"
-    " removed_by_order) VALUES (:number, :gsrn, :installed_at, :removed_at, :installed_by, :removed_by)"
-)
-_UPDATE_STAY = text(
-    "UPDATE meter_placement SET installed_at = :installed_at, removed_at = :removed_at,"
-    " installed_by_order = :installed_by, removed_by_order = :removed_by WHERE id = :id"
-)
-_DELETE_STAYS = text("DELETE FROM meter_placement WHERE id = ANY(:ids)")
-
-
-def _write_stays(session: Session, before: Mapping[int, Stay], after: Iterable[Stay]) -> set[str]:
-    """Write what differs; returns the numbers of the meters concerned."""
-    gone = dict(before)
-    new: list[Stay] = []
-    for stay in after:
-        same = next((row_id for row_id, old in gone.items() if old == stay), None)
-        if same is None:
-            new.append(stay)
-        else:
-            del gone[same]
-    touched = {stay.number for stay in (*gone.values(), *new)}
-    for stay in new:
-        values = {
-            "installed_at": stay.installed_at,
-            "removed_at": stay.removed_at,
-            "installed_by": stay.installed_by,
-            "removed_by": stay.removed_by,
-        }
-        place = (stay.number, stay.gsrn)
-        row_id = next((i for i, old in gone.items() if (old.number, old.gsrn) == place), None)
-        if row_id is None:
-            session.execute(_INSERT_STAY, {**values, "number": stay.number, "gsrn": stay.gsrn})
-        else:
-            del gone[row_id]
-            session.execute(_UPDATE_STAY, {**values, "id": row_id})
-    if gone:
-        session.execute(_DELETE_STAYS, {"ids": list(gone)})
-    return touched
 
 
 _METERS = text(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from app.db import db, transaction
-from tests.field_work import NEW_METER, ORDER, add_order, arrive, at, make_ack
+from tests.field_work import NEW_METER, ORDER, add_order, arrive, at, gsrn, make_ack
 
 Ack = dict[str, Any]
 
@@ -72,6 +72,44 @@ def test_shuffled_and_repeated_at_random_they_end_in_the_same_rows(
     assert _rows_after(data.draw(st.permutations([*day, *repeats]))) == _rows_after(day)
 
 
+def test_swaps_of_one_point_reported_in_any_order_leave_the_same_register(tables: Flask) -> None:
+    chain = {
+        order_id: _swap(order_id, minutes, old, new)
+        for order_id, minutes, old, new in (
+            ("WO-1", 20, "5530-77", "m1"),
+            ("WO-2", 80, "m1", "m2"),
+            ("WO-3", 140, "m2", "m3"),
+        )
+    }
+    ends = []
+    for order in permutations(chain):
+        _clear()
+        with transaction() as session:
+            for order_id in chain:
+                add_order(session, order_id, old_meter_number=chain[order_id]["oldMeter"]["number"])
+        for minute, order_id in enumerate(order):
+            arrive(chain[order_id], 230 + minute)
+        rows = _compared()
+        ends.append((rows["meter"], rows["placement"]))
+    assert all(end == ends[0] for end in ends)
+    meters, placements = ends[0]
+    states = {number: (state, gsrn_) for number, state, gsrn_, *_ in meters}
+    assert states == {
+        "5530-77": ("REMOVED", None),
+        "m1": ("REMOVED", None),
+        "m2": ("REMOVED", None),
+        "m3": ("INSTALLED", gsrn()),
+    }
+    assert [row[0] for row in placements] == ["5530-77", "m1", "m2", "m3"]
+
+
+def _swap(order_id: str, minutes: float, old: str, new: str) -> Ack:
+    ack = make_ack("COMPLETED", minutes, order_id=order_id)
+    ack["oldMeter"]["number"] = old
+    ack["newMeter"]["number"] = new
+    return ack
+
+
 def test_the_rows_that_are_compared_say_what_they_should(tables: Flask) -> None:
     rows = _rows_after(WITH_CORRECTION)
     assert rows["order"] == [("CORRECTED", 1)]
@@ -106,13 +144,22 @@ _COMPARED = {
 
 def _rows_after(acks: Sequence[Ack]) -> dict[str, list[tuple[Any, ...]]]:
     """Begin the day anew, let the acknowledgements arrive one a minute after all happened, look."""
+    _clear()
+    with transaction() as session:
+        add_order(session)
+    for minute, ack in enumerate(acks):
+        arrive(ack, 230 + minute)
+    return _compared()
+
+
+def _clear() -> None:
     with transaction() as session:
         # Some hundred times over, deleting a few rows is much quicker than truncating.
         for table in _TOUCHED:
             session.execute(text(f"DELETE FROM {table}"))
-        add_order(session)
-    for minute, ack in enumerate(acks):
-        arrive(ack, 230 + minute)
+
+
+def _compared() -> dict[str, list[tuple[Any, ...]]]:
     with transaction() as session:
         return {
             name: [tuple(row) for row in session.execute(text(statement))]
