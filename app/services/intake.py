@@ -69,6 +69,7 @@ def _take_round(
 ) -> None:
     existing = _existing(session, [p.order.order_id for p in parsed if p.order])
     points = _points(session, [p.order.gsrn for p in parsed if p.order])
+    banned = _banned(session, [p.order for p in parsed if p.order], part.now)
     weighed: list[Weighed] = []
     kept: list[tuple[str | None, Finding]] = []
     steps: list[runs.StepRow] = []
@@ -78,7 +79,9 @@ def _take_round(
             order_id, outcome, findings = item.order_id, "REJECTED", noted
             keys: tuple[str, ...] = (order_id,) if order_id else ()
         else:
-            one = _weigh(item.order, existing.get(item.order.order_id), points, part)
+            known = existing.get(item.order.order_id)
+            content_hash = hashlib.sha256(_encoder.encode(item.order)).hexdigest()
+            one = _weigh(_guarded(item.order, banned), content_hash, known, points, part)
             weighed.append(one)
             order_id, outcome = one.order.order_id, one.outcome
             findings = noted + tuple(replace(f, line=item.line) for f in one.findings)
@@ -95,11 +98,14 @@ def _take_round(
 
 
 def _weigh(
-    order: CisWorkOrder, existing: Existing | None, points: dict[str, PointFacts], part: Slice
+    order: CisWorkOrder,
+    content_hash: str,
+    existing: Existing | None,
+    points: dict[str, PointFacts],
+    part: Slice,
 ) -> Weighed:
     """Decide what becomes of one order; nothing is written yet."""
     known = existing.known if existing else None
-    content_hash = hashlib.sha256(_encoder.encode(order)).hexdigest()
     verdict = decide_revision(known, order.revision, content_hash, order.action)
     if (
         verdict is Verdict.DUPLICATE
@@ -166,6 +172,34 @@ def _points(session: Session, gsrns: Sequence[str]) -> dict[str, PointFacts]:
         {"gsrns": list(gsrns)},
     )
     return {row.gsrn: PointFacts(row.gsrn, row.status, row.number) for row in rows}
+
+
+_BANNED = text(
+    """
+    SELECT cis_id FROM customer WHERE cis_id = ANY(:customers) AND personal_safety_ban
+    UNION
+    SELECT o.gsrn FROM occupancy o JOIN customer c ON c.cis_id = o.customer_id
+    WHERE o.gsrn = ANY(:gsrns) AND c.personal_safety_ban
+      AND (o.moved_out_on IS NULL OR o.moved_out_on >= :today)
+    """
+)
+
+
+def _banned(session: Session, orders: Sequence[CisWorkOrder], now: datetime) -> set[str]:
+    """Customers under a safety ban and metering points where one lives, among those of the orders."""
+    parameters = {
+        "customers": [order.customer_id for order in orders if order.customer_id],
+        "gsrns": [order.gsrn for order in orders],
+        "today": helsinki_day(now),
+    }
+    return set(session.execute(_BANNED, parameters).scalars())
+
+
+def _guarded(order: CisWorkOrder, banned: set[str]) -> CisWorkOrder:
+    """A ban that we know of counts although the order does not repeat it (REQ-31)."""
+    if order.safety_ban or banned.isdisjoint((order.customer_id, order.gsrn)):
+        return order
+    return msgspec.structs.replace(order, safety_ban=True)
 
 
 def _route_facts(order: CisWorkOrder) -> RouteFacts:

@@ -99,7 +99,8 @@ def plan_for_swap(
     )
     swap = _Swap(
         event=event,
-        address=_address(session, order.gsrn),
+        # An order may know of a safety ban that the master data has not told yet.
+        address=None if order.facts.get("safety_ban") else _address(session, order.gsrn),
         reason_code=facts.get("reason_code"),
         now=now,
         settings=current_app.extensions["tiedolla_settings"],

@@ -14,9 +14,11 @@ from app.services import inbound, intake, runs, work_orders
 from app.services.outbox import Claimed, Settlement, claim, settle
 from app.services.slices import Slice, SliceResult
 from integrations.cis.types import CisFinding, CisWorkOrder, ParsedOrder
+from tests.services.world import add_customer, add_point
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 GSRN = "649999000000000013"
+OTHER_GSRN = "649999000000000020"
 
 
 def test_a_new_order_is_stored_routed_and_on_its_way_in_one_transaction(app: Flask) -> None:
@@ -159,6 +161,24 @@ def test_key_information_goes_neither_into_the_facts_nor_to_a_partner_without_th
             assert order.key_info == "door code 4711"
             assert "4711" not in str(order.facts)
             assert "4711" not in str(session.scalars(select(OutboxItem.payload)).one())
+
+
+def test_a_safety_ban_that_only_the_master_data_knows_keeps_the_name_from_the_partner(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        with transaction() as session:
+            add_point(session, GSRN)
+            add_customer(session, "C-BAN", gsrn=GSRN, safety_ban=True)
+        name = {"customer_name": "Aino Esimerkki", "phone": "+358401234567"}
+        assert dict(_take(_order(**name)).counts) == {"NEW": 1}
+        _take(_order(order_id="A-2", gsrn=OTHER_GSRN, customer_id="C-BAN", **name))
+        _take(_order(order_id="A-3", gsrn=OTHER_GSRN, customer_id="C-FREE", **name))
+        with transaction() as session:
+            payloads = session.scalars(select(OutboxItem.payload).order_by(OutboxItem.id)).all()
+            assert [payload.get("contact") is None for payload in payloads] == [True, True, False]
+        # The ban is ours, not a change of what the CIS sent.
+        assert dict(_take(_order(**name), message_id=2).counts) == {"DUPLICATE": 1}
 
 
 def test_a_cancellation_of_an_unknown_order_is_kept_and_blocks_the_late_order(app: Flask) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
 from app.db import transaction
 from app.models import Contact, Preference
@@ -193,6 +194,15 @@ def test_two_phones_of_one_customer_are_both_told() -> None:
 
 def test_an_address_under_a_safety_ban_is_not_in_the_text() -> None:
     settle_in(safety_ban=True)
+    (notice,) = tell(STARTED)
+    assert "Koivutie" not in (notice.body or "")
+    assert "käyttöpaikkasi" in (notice.body or "")
+
+
+def test_a_safety_ban_that_only_the_order_knows_keeps_the_address_out_as_well() -> None:
+    settle_in()
+    with transaction() as session:
+        session.execute(text("UPDATE work_order SET facts = '{\"safety_ban\": true}'"))
     (notice,) = tell(STARTED)
     assert "Koivutie" not in (notice.body or "")
     assert "käyttöpaikkasi" in (notice.body or "")
