@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from deploy.children import Child
 from deploy.environment import Rehearsal
 
-WEB_THREADS = "8"
+# More than twice the cores only queue for the interpreter, and for the five pooled connections.
+WEB_THREADS = "4"
 
 
 def simulators(rehearsal: Rehearsal) -> Child:
