@@ -35,10 +35,10 @@ from integrations.outcomes import (
     LaneDown,
     Rejected,
     Retryable,
+    plain,
 )
 
 FINDINGS_MAX = 50
-FINDING_TEXT_MAX = 300
 
 STATUS_OUTCOMES: Mapping[int, type[CallError]] = MappingProxyType(
     {
@@ -178,9 +178,3 @@ def parse_findings(content: bytes) -> tuple[Finding, ...]:
         Finding(plain(str(e.field)), plain(str(e.code)), plain(str(e.message)))
         for e in refusal.errors[:FINDINGS_MAX]
     )
-
-
-def plain(text: str) -> str:
-    """Foreign text made fit to keep and show: printable and short."""
-    cut = text[:FINDING_TEXT_MAX]
-    return "".join(letter if letter.isprintable() else " " for letter in cut)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+FINDING_TEXT_MAX = 300
+
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
@@ -41,6 +43,12 @@ class Finding:
     path: str
     code: str
     text: str
+
+
+def plain(text: str) -> str:
+    """Foreign text made fit to keep and show: printable and short."""
+    cut = text[:FINDING_TEXT_MAX]
+    return "".join(letter if letter.isprintable() else " " for letter in cut)
 
 
 class CallError(Exception):

@@ -21,11 +21,7 @@ from sendgrid.helpers.mail import (
 )
 
 from integrations.outcomes import Finding, Rejected
-from integrations.sendgrid_email.types import Email
-
-# "attempt" alone would be hidden by SendGrid's own field of that name, the number of tries, in
-# its "deferred" events; it is sent too, for receivers of the plain name.
-ATTEMPT_ARGS = ("attempt_id", "attempt")
+from integrations.sendgrid_email.types import ATTEMPT_ARGS, Email
 
 
 def build_email(email: Email) -> dict[str, Any]:

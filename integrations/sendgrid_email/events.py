@@ -30,9 +30,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from integrations.http_json import plain
-from integrations.sendgrid_email.codec import ATTEMPT_ARGS
-from integrations.sendgrid_email.types import EmailEvent
+from integrations.outcomes import plain
+from integrations.sendgrid_email.types import ATTEMPT_ARGS, EmailEvent
 
 WINDOW_S = 300.0
 _TIMESTAMP = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)

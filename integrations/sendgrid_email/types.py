@@ -9,6 +9,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+# "attempt" alone would be hidden by SendGrid's own field of that name, the number of tries, in
+# its "deferred" events; it is sent too, for receivers of the plain name.
+ATTEMPT_ARGS = ("attempt_id", "attempt")
+
 Line = Annotated[str, Meta(min_length=1, pattern=r"^[^\x00-\x1f]+$")]
 Address = Annotated[str, Meta(pattern=r'^[^@\s,;<>"]+@[^@\s,;<>"]+$')]
 # An address, or a name and an address: Verkko Oy <tiedotteet@example.fi>.
