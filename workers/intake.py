@@ -33,8 +33,8 @@ log = structlog.get_logger()
 
 KIND = "CIS_FILE"
 _INTAKE_SPACE = 7_403_005
-# Records per transaction: enough to make a round trip cheap, few enough to lose little.
-SLICE_COUNT = 500
+# Records per transaction: enough to make a round trip cheap, few enough to take little memory.
+SLICE_COUNT = 250
 # What the CIS hears about one file; every finding stands in our own record all the same.
 _REFUSALS_MAX = 20_000
 

