@@ -181,3 +181,16 @@ def load(session: Session, order_ids: Sequence[str], keys: Sequence[tuple[str, s
             name = batch.files[row.order_id].add(known)
             known.reported = Reported(ack_rows.with_name(fact, name), wire, checks)
     return batch
+
+
+def orders_just_come(session: Session, batch: Batch, order_ids: Sequence[str]) -> set[str]:
+    """Orders that were not there when the batch was loaded and are there now.
+
+    Asked once the messages are locked: whoever brings an order lets its acknowledgements be read
+    again, and has either done so before and is seen here, or waits for our locks.
+    """
+    missing = [order_id for order_id in order_ids if order_id not in batch.files]
+    if not missing:
+        return set()
+    found = select(WorkOrder.order_id).where(WorkOrder.order_id.in_(missing))
+    return set(session.execute(found).scalars())

@@ -81,6 +81,7 @@ def interpret_all(
 ) -> list[Interpreted]:
     """Interpret stored messages, in their order, in the caller's transaction.
 
+    A message whose order came while we looked stays stored for the next look.
     Promise: each is closed (INTERPRETED, REJECTED or HELD) together with all its effects, once.
     Raises nothing for the content's sake; a fault of ours passes through and undoes the whole, so
     that the caller can try them one by one.
@@ -99,10 +100,12 @@ def interpret_all(
     told = []
     # The orders' rows are written once, at the end.
     with session.no_autoflush:
-        for message in ack_batch.lock_messages(session, messages):
+        locked = ack_batch.lock_messages(session, messages)
+        just_come = ack_batch.orders_just_come(session, batch, order_ids)
+        for message in locked:
             if message.id in unreadable:
                 told.append(_refuse_unreadable(desk, message, unreadable[message.id]))
-            else:
+            elif acks[message.id].wire.order_id not in just_come:
                 told.append(_interpret(desk, acks[message.id]))
     session.flush()
     ack_writing.write(session, batch, now, run_id)

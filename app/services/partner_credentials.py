@@ -12,12 +12,16 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.models.partner import Partner
 from app.services import audit
 
+# Made once: every acknowledgement asks it.
+_STANDING = select(Partner.active, Partner.key_generation, Partner.oldest_key_generation).where(
+    Partner.code == bindparam("code")
+)
 _KEY_ID = re.compile(r"([a-z0-9][a-z0-9_-]{0,39})\.([1-9][0-9]{0,5})", re.ASCII)
 
 
@@ -88,11 +92,7 @@ def admit(session: Session, key: Key) -> None:
 
     Raises: CredentialInvalid.
     """
-    partner = session.execute(
-        select(Partner.active, Partner.key_generation, Partner.oldest_key_generation).where(
-            Partner.code == key.partner_code
-        )
-    ).one_or_none()
+    partner = session.execute(_STANDING, {"code": key.partner_code}).one_or_none()
     if partner is None or key.generation > partner.key_generation:
         raise CredentialInvalid("KEY_UNKNOWN", "no partner has this key")
     if key.generation < partner.oldest_key_generation:

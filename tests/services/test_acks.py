@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 
 from app.db import db, transaction
 from app.models import (
@@ -23,7 +26,7 @@ from app.models import (
     WorkOrder,
     WorkOrderChange,
 )
-from app.services import inbound
+from app.services import acks, inbound
 from tests.field_work import (
     NEW_METER,
     OLD_METER,
@@ -31,6 +34,7 @@ from tests.field_work import (
     add_order,
     arrive,
     at,
+    encode,
     gsrn,
     hang_meter,
     make_ack,
@@ -145,6 +149,51 @@ def test_an_unknown_order_is_waited_for(day: Flask) -> None:
         assert inbound.reopen(session, "ACK", ["WO-LATER"], "ACK_UNKNOWN_ORDER") == 1
     assert arrive(ack, 30).outcome == "APPLIED"
     assert _order("WO-LATER").state == "ACCEPTED"
+
+
+def test_an_order_that_comes_while_we_look_is_seen_at_the_next_look(day: Flask) -> None:
+    ack = make_ack("ACCEPTED", 20, order_id="WO-LATER")
+    with transaction() as session:
+        body = encode(ack)
+        stored = inbound.store_small(
+            session, source="ack:voima", kind="ACK", name="a", body=body, now=at(20)
+        )
+
+    def _bring_order() -> None:
+        with day.app_context(), transaction() as session:
+            add_order(session, "WO-LATER", gsrn=gsrn(2), old_meter_number="5530-78")
+            # What intake does last; it holds the message until it commits.
+            session.execute(
+                text("UPDATE inbound_message SET reason_code = NULL WHERE id = :id"),
+                {"id": stored.id},
+            )
+            brought.set()
+            assert _somebody_waits(session)
+
+    brought = threading.Event()
+    intake = threading.Thread(target=_bring_order)
+    intake.start()
+    assert brought.wait(timeout=30)
+    with transaction() as session:
+        assert acks.interpret_all(session, [stored.id], at(21), 1) == []
+    intake.join(timeout=30)
+    with transaction() as session:
+        (told,) = acks.interpret_all(session, [stored.id], at(22), 1)
+    assert told.outcome == "APPLIED"
+    assert _order("WO-LATER").state == "ACCEPTED"
+
+
+def _somebody_waits(session: Session) -> bool:
+    """Until another session waits for a lock of ours, at most half a minute."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        waiting = session.execute(
+            text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype <> 'relation'")
+        ).scalar_one()
+        if waiting:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def test_another_partners_order_is_refused_and_stays_as_it_is(day: Flask) -> None:
