@@ -103,7 +103,9 @@ def _client(work: Drain) -> Client | None:
     except CallError as error:
         now = datetime.now(UTC)
         with transaction() as session:
-            outbox.give_back(session, work.lease, now, work.settings.unknown_grace_s)
+            outbox.give_back(
+                session, work.lease, now, work.settings.unknown_grace_s, untouched=True
+            )
             lanes.note_down(session, work.lane, error.why, now)
         log.warning("lane_without_client", lane=work.lane, why=error.why)
         return None
@@ -129,7 +131,9 @@ def _send_batch(
                 goes_on = bool(part) and is_open and not work.stopping()
                 if part and not goes_on:
                     # The rest goes back untouched; the circuit or the next worker decides.
-                    outbox.give_back(session, work.lease, now, work.settings.unknown_grace_s)
+                    outbox.give_back(
+                        session, work.lease, now, work.settings.unknown_grace_s, untouched=True
+                    )
                 go, refused = _gate(session, work, lane.mode, part if goes_on else [], now)
                 attempt_ids = {item.id: uuid4() for item in go}
                 if lane.mode is Mode.ONCE:

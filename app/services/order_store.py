@@ -213,12 +213,14 @@ def _items(session: Session, one: Weighed, part: Slice) -> list[outbox.NewItem]:
     """What a partner has to hear about an order: that it is new, changed, or no longer theirs."""
     before = one.existing.partner_code if one.existing else None
     after = one.route.partner_code if one.route else None
-    withdrawn = 0
     heard = False
     if one.existing is not None and before is not None:
-        withdrawn = outbox.cancel_waiting(session, [one.order.order_id], work_orders.KIND, part.now)
-        # Nothing was withdrawn from a routed order: its message is on the wire right now.
-        heard = one.existing.base_state not in _UNHEARD or withdrawn == 0
+        order_id, kind = one.order.order_id, work_orders.KIND
+        outbox.cancel_waiting(session, [order_id], kind, part.now, untried_only=True)
+        # An order that is only routed may be on the wire, or at the partner without our knowing.
+        heard = one.existing.base_state not in _UNHEARD or outbox.may_have_left(
+            session, order_id, kind
+        )
     items = []
     if before is not None and before != after and heard:
         items.append(_item(one.order, before, "CANCEL", part, "-cancel" if after else ""))

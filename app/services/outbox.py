@@ -299,14 +299,15 @@ def settle(
 
 
 def give_back(
-    session: Session, lease: int, now: datetime, unknown_grace_s: float
+    session: Session, lease: int, now: datetime, unknown_grace_s: float, *, untouched: bool = False
 ) -> tuple[int, int]:
     """Take back what a dead drainer held: (given back, unknown).
 
     Rows without an attempt go back at once. Rows of mode *once* with an attempt become unknown,
     since the call may have reached the provider; nobody resends them blindly. The rows are locked
     in a statement of their own before attempts are looked for, so that an attempt committed
-    meanwhile is seen.
+    meanwhile is seen. Rows of mode *idempotent* have no attempt before their call, so each counts
+    as tried, unless a drainer that lives says that it left them untouched.
     """
     ids = list(
         session.execute(
@@ -340,10 +341,11 @@ def give_back(
     ).all()
     back = session.execute(
         text(
-            "UPDATE outbox_item SET state = 'READY', lease = NULL, lease_until = NULL"
+            "UPDATE outbox_item SET state = 'READY', lease = NULL, lease_until = NULL,"
+            " attempts = attempts + CAST(mode <> :once AND NOT :untouched AS int)"
             " WHERE id = ANY(:ids) AND state = 'CLAIMED' RETURNING lane"
         ),
-        {"ids": ids},
+        {"ids": ids, "once": Mode.ONCE.value, "untouched": untouched},
     ).scalars()
     lanes = list(back)
     for lane in set(lanes):
@@ -364,18 +366,38 @@ def lost_leases(session: Session, now: datetime) -> list[int]:
     )
 
 
-def cancel_waiting(session: Session, business_keys: Sequence[str], kind: str, now: datetime) -> int:
-    """Cancel items of these keys that have not left yet: something newer takes their place."""
+def cancel_waiting(
+    session: Session,
+    business_keys: Sequence[str],
+    kind: str,
+    now: datetime,
+    *,
+    untried_only: bool = False,
+) -> int:
+    """Cancel items of these keys that wait: something newer takes their place.
+
+    One that was tried may have arrived although its answer was lost. Where the receiver must then
+    hear of the newer one as a change, only untried ones are cancelled; the others go first, again.
+    """
     result = session.execute(
         text(
             "UPDATE outbox_item SET state = 'CANCELLED', settled_at = :now,"
             " last_error = 'superseded before it left'"
             " WHERE business_key = ANY(:keys) AND kind = :kind AND state IN ('READY', 'HELD')"
-            " RETURNING id"
+            " AND (attempts = 0 OR NOT :untried_only) RETURNING id"
         ),
-        {"keys": list(business_keys), "kind": kind, "now": now},
+        {"keys": list(business_keys), "kind": kind, "now": now, "untried_only": untried_only},
     )
     return len(result.all())
+
+
+def may_have_left(session: Session, business_key: str, kind: str) -> bool:
+    """Whether the receiver has this item, may have it, or is going to get it."""
+    statement = text(
+        "SELECT EXISTS (SELECT 1 FROM outbox_item WHERE business_key = :key AND kind = :kind"
+        " AND (state <> 'CANCELLED' OR attempts > 0))"
+    )
+    return bool(session.execute(statement, {"key": business_key, "kind": kind}).scalar())
 
 
 def lanes_with_work(session: Session, now: datetime) -> list[str]:

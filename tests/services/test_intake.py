@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from flask import Flask
 from sqlalchemy import select, text
@@ -11,7 +12,7 @@ from sqlalchemy import select, text
 from app.db import transaction
 from app.models import InboundFinding, MeteringPoint, OutboxItem, Run, WorkOrder, WorkOrderChange
 from app.services import inbound, intake, runs, work_orders
-from app.services.outbox import Claimed, Settlement, claim, settle
+from app.services.outbox import Claimed, Settlement, claim, give_back, settle
 from app.services.slices import Slice, SliceResult
 from integrations.cis.types import CisFinding, CisWorkOrder, ParsedOrder
 from tests.services.world import add_customer, add_point
@@ -96,6 +97,50 @@ def test_an_order_that_never_left_is_cancelled_without_a_word_to_the_partner(app
         _take(_order(revision=2, action="CANCEL"), message_id=2)
         with transaction() as session:
             assert session.scalars(select(OutboxItem.state)).all() == ["CANCELLED"]
+
+
+def test_an_order_whose_answer_was_lost_goes_again_before_its_cancellation(app: Flask) -> None:
+    with app.app_context():
+        _take(_order())
+        with transaction() as session:
+            (item,) = claim(session, "partner.voima", 1, 10, NOW, 120)
+            lost = Settlement(item, uuid4(), "NOT_SENT", "READY", NOW, NOW, next_at=NOW)
+            settle(session, 1, [lost], NOW, 60)
+        _take(_order(revision=2, action="CANCEL"), message_id=2)
+        assert _leaving() == [("NEW", "READY"), ("CANCEL", "READY")]
+
+
+def test_an_order_whose_sender_died_goes_again_before_its_cancellation(app: Flask) -> None:
+    with app.app_context():
+        _take(_order())
+        with transaction() as session:
+            claim(session, "partner.voima", 1, 10, NOW, 120)
+        with transaction() as session:
+            give_back(session, 1, NOW, 60)
+        _take(_order(revision=2, action="CANCEL"), message_id=2)
+        assert _leaving() == [("NEW", "READY"), ("CANCEL", "READY")]
+
+
+def test_an_order_that_a_living_sender_put_back_has_not_left(app: Flask) -> None:
+    with app.app_context():
+        _take(_order())
+        with transaction() as session:
+            claim(session, "partner.voima", 1, 10, NOW, 120)
+            give_back(session, 1, NOW, 60, untouched=True)
+        _take(_order(revision=2, action="CANCEL"), message_id=2)
+        assert _leaving() == [("NEW", "CANCELLED")]
+
+
+def test_a_change_of_an_order_in_doubt_is_an_update_behind_it(app: Flask) -> None:
+    with app.app_context():
+        _take(_order())
+        with transaction() as session:
+            claim(session, "partner.voima", 1, 10, NOW, 120)
+        with transaction() as session:
+            give_back(session, 1, NOW, 60)
+        _take(_order(revision=2, priority=1), message_id=2)
+        _take(_order(revision=3, action="CANCEL"), message_id=3)
+        assert _leaving() == [("NEW", "READY"), ("UPDATE", "CANCELLED"), ("CANCEL", "READY")]
 
 
 def test_one_bad_order_never_stops_its_neighbours(app: Flask) -> None:
@@ -265,6 +310,12 @@ def _deliver() -> None:
     with transaction() as session:
         for item in claim(session, "partner.voima", 1, 10, NOW, 120):
             _settle_sent(session, item)
+
+
+def _leaving() -> list[tuple[str, str]]:
+    with transaction() as session:
+        rows = session.scalars(select(OutboxItem).order_by(OutboxItem.id)).all()
+        return [(row.payload["action"], row.state) for row in rows]
 
 
 def _settle_sent(session: Any, item: Claimed) -> None:
