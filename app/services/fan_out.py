@@ -64,12 +64,16 @@ def tell_all(
 
 
 def take_back(session: Session, order_id: str, now: datetime) -> None:
-    """The completion did not happen: withdraw what has not left, and call somebody for the rest."""
+    """The completion did not happen: withdraw what has not left, and call somebody for the rest.
+
+    What was tried may have arrived although its answer was lost, so it belongs to the rest.
+    """
     _withdraw(session, order_id, now)
     left = session.execute(
         text(
             "SELECT string_agg(DISTINCT lane, ', ' ORDER BY lane) FROM outbox_item"
-            " WHERE business_key = :order_id AND kind = ANY(:kinds) AND state <> 'CANCELLED'"
+            " WHERE business_key = :order_id AND kind = ANY(:kinds)"
+            " AND (state <> 'CANCELLED' OR attempts > 0)"
         ),
         {"order_id": order_id, "kinds": list(_KINDS)},
     ).scalar_one()

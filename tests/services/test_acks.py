@@ -274,6 +274,17 @@ def test_taking_back_what_others_have_been_told_calls_for_somebody(day: Flask) -
     assert "cis" in alarm.detail
 
 
+def test_taking_back_what_others_may_have_been_told_calls_for_somebody(day: Flask) -> None:
+    arrive(make_ack("COMPLETED", 20), 20)
+    with transaction() as session:
+        for item in session.execute(select(OutboxItem).where(OutboxItem.lane == "nis")).scalars():
+            # It was called once, and nobody knows what came of it.
+            item.attempts = 1
+    arrive(make_ack("CORRECTED", 60, failure={"reasonCode": "TECH_BOARD"}, newMeter=None), 60)
+    (alarm,) = (alarm for alarm in _all(Alarm) if alarm.kind == "COMPLETION_TAKEN_BACK")
+    assert alarm.detail.endswith(": nis.")
+
+
 def test_a_start_that_comes_after_the_end_tells_only_of_the_end(day: Flask) -> None:
     arrive(make_ack("COMPLETED", 20), 20)
     assert arrive(make_ack("STARTED", 0), 22).outcome == "STALE"
