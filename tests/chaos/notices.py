@@ -14,6 +14,8 @@ from tests.chaos.told import ENDS, TOLD_BY, Ack, Message
 STARTED, DONE = TOLD_BY["STARTED"], TOLD_BY["COMPLETED"]
 # A call may be under way when the end of the work becomes known; what leaves later knew better.
 STALE_AFTER = timedelta(seconds=3)
+# What was taken is understood a moment later; while workers are killed, a longer moment.
+UNDERSTOOD_AFTER = timedelta(seconds=15)
 # The longest that a call may be under way when its receiver says that he wants no more.
 ON_THE_WIRE = timedelta(seconds=4)
 
@@ -90,7 +92,7 @@ def check_stale(
 def _ends_known(
     evidence: Evidence, world: World, acks: Sequence[Ack], messages: Sequence[Message]
 ) -> dict[str, datetime]:
-    """When the product surely knew of each completion: the first thing that it did about it."""
+    """When the product knew of each completion: when it first did something about it, or had to."""
     did: list[tuple[str, datetime]] = [
         (entry["body"]["orderId"], moment(entry["at"]))
         for system in ("dms", "billing")
@@ -100,6 +102,12 @@ def _ends_known(
     for contact, orders in _orders_by_contact(world, acks).items():
         if len(orders) == 1 and contact in done:
             did.append((next(iter(orders)), done[contact]))
+    # An acknowledgement that was taken has to be understood before long.
+    did += [
+        (ack.order_id, ack.taken_at + UNDERSTOOD_AFTER)
+        for ack in acks
+        if ack.type == "COMPLETED" and ack.taken_at is not None
+    ]
     known: dict[str, datetime] = {}
     for order_id, at in did:
         known[order_id] = min(at, known.get(order_id, at))

@@ -146,13 +146,10 @@ def _draw_faults(draw: random.Random, system: str) -> dict[str, Any]:
 
 
 def _drops(draw: random.Random, duration_s: float) -> Iterator[Drop]:
-    """New orders all the time; now and then a change or the end of an order that is out already."""
-    first, at_s = 1, 0.0
-    while at_s < duration_s or first == 1:
-        yield Drop(at_s, first, ORDERS_PER_FILE, twice=draw.random() < 0.1)
-        chance = draw.random()
-        if chance < 0.2:
-            action = "UPDATE" if chance < 0.12 else "CANCEL"
+    """New orders all the time; some files come twice, some orders are changed or called off later."""
+    for number in range(max(1, int(duration_s / FILES_EVERY_S))):
+        first, at_s = 1 + number * ORDERS_PER_FILE, number * FILES_EVERY_S
+        yield Drop(at_s, first, ORDERS_PER_FILE, twice=number % 9 == 4)
+        action = {3: "UPDATE", 6: "CANCEL"}.get(number % 8)
+        if action is not None:
             yield Drop(at_s + draw.uniform(0.2, 6.0), first, 1, revision=2, action=action)
-        first += ORDERS_PER_FILE
-        at_s += FILES_EVERY_S

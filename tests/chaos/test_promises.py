@@ -222,6 +222,20 @@ def test_a_start_told_after_another_system_heard_of_the_end_is_stale(story: Stor
     assert cries(story) == [f"I4 {order_of(SMS_POINT)}: {what}"]
 
 
+def test_a_start_told_long_after_the_end_was_acknowledged_is_stale(story: Story) -> None:
+    order = order_of(SMS_POINT)
+    for system in ("dms", "billing"):
+        story.entry(system, "applied", id=order)["at"] = at(70).isoformat()
+    done, started = TEXTS["METER_SWAP_DONE", "fi"], TEXTS["METER_SWAP_STARTED", "fi"]
+    story.entry("twilio", "message", to=phone_of(SMS_POINT), body=done)["at"] = at(70).isoformat()
+    start = story.entry("twilio", "message", to=phone_of(SMS_POINT), body=started)
+    start["at"] = at(57).isoformat()
+    assert cries(story) == []
+    start["at"] = at(59).isoformat()
+    what = f"{phone_of(SMS_POINT)} was told of the start 4.0 s after the end was known"
+    assert cries(story) == [f"I4 {order}: {what}"]
+
+
 def test_a_text_after_the_opt_out_is_unwanted(story: Story) -> None:
     story.opt_outs.append(OptOut(phone_of(SMS_POINT), at(35)))
     what = f"{phone_of(SMS_POINT)}: got METER_SWAP_DONE after having opted out"
