@@ -7,12 +7,13 @@ it, or hearing of two orders in the wrong sequence ends in the same rows.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, bindparam, text
+import msgspec
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from app.domain import placements
@@ -90,21 +91,25 @@ _METERS = text(
     "SELECT number, version, state, gsrn FROM meter WHERE number = ANY(:numbers)"
     " ORDER BY number FOR UPDATE"
 )
-_UPSERT_METER = text(
+_UPSERT_METERS = text(
     """
     INSERT INTO meter (number, version, serial, model, firmware, multiplier, state, gsrn,
         installed_at, removed_at, updated_at)
-    VALUES (:number, 0, :serial, :model, :firmware, coalesce(:multiplier, 1), :state, :gsrn,
-        :installed_at, :removed_at, :now)
+    SELECT number, 0, serial, model, firmware, coalesce(n.multiplier, known.multiplier, 1), state,
+        gsrn, installed_at, removed_at, :now
+    FROM jsonb_to_recordset(CAST(:meters AS jsonb)) AS n (number text, serial text, model text,
+        firmware text, multiplier numeric, state text, gsrn text, installed_at timestamptz,
+        removed_at timestamptz)
+    LEFT JOIN LATERAL (SELECT m.multiplier FROM meter m WHERE m.number = n.number) known ON true
     ON CONFLICT (number) DO UPDATE SET
         serial = coalesce(excluded.serial, meter.serial),
         model = coalesce(excluded.model, meter.model),
         firmware = coalesce(excluded.firmware, meter.firmware),
-        multiplier = coalesce(:multiplier, meter.multiplier),
-        state = excluded.state, gsrn = excluded.gsrn, installed_at = excluded.installed_at,
-        removed_at = excluded.removed_at, updated_at = excluded.updated_at
+        multiplier = excluded.multiplier, state = excluded.state, gsrn = excluded.gsrn,
+        installed_at = excluded.installed_at, removed_at = excluded.removed_at,
+        updated_at = excluded.updated_at
     """
-).bindparams(*(bindparam(name) for name in ("multiplier", "gsrn", "installed_at", "removed_at")))
+)
 _DELETE_METER = text("DELETE FROM meter WHERE number = :number")
 
 
@@ -146,11 +151,10 @@ def _write_meters(
                 "gsrn": hangs.gsrn if hangs else None,
                 "installed_at": (hangs or last).installed_at,
                 "removed_at": None if hangs else last.removed_at,
-                "now": now,
             }
         )
     if rows:
-        session.execute(_UPSERT_METER, rows)
+        session.execute(_UPSERT_METERS, {"meters": _json(rows), "now": now})
 
 
 def _is_by(stay: Stay, report: Report | None) -> bool:
@@ -193,28 +197,33 @@ def _forget(session: Session, row: Row[Any] | None, now: datetime) -> None:
 
 # Only the readings of the report that counts stand here; those of others stay in their reports.
 _DROP_READINGS = text("DELETE FROM meter_reading WHERE ack_id = :ack_id")
-_ADD_READING = text(
-    "INSERT INTO meter_reading (meter_number, gsrn, register, value, unit, read_at, source, order_id,"
-    " ack_id) VALUES (:number, :gsrn, :register, :value, :unit, :read_at, :source, :order_id, :ack_id)"
-    " ON CONFLICT (ack_id, meter_number, register, read_at) DO NOTHING"
+_ADD_READINGS = text(
+    """
+    INSERT INTO meter_reading (meter_number, gsrn, register, value, unit, read_at, source, order_id,
+        ack_id)
+    SELECT meter_number, :gsrn, register, value, unit, read_at, source, :order_id, :ack_id
+    FROM jsonb_to_recordset(CAST(:readings AS jsonb)) AS n (meter_number text, register text,
+        value numeric, unit text, read_at timestamptz, source text)
+    ON CONFLICT (ack_id, meter_number, register, read_at) DO NOTHING
+    """
 )
 
 
 def _add_readings(session: Session, gsrn: str, report: Report) -> None:
     session.execute(
-        _ADD_READING,
-        [
-            {
-                "number": reading.meter_number,
-                "gsrn": gsrn,
-                "register": reading.register,
-                "value": reading.value,
-                "unit": reading.unit,
-                "read_at": reading.read_at,
-                "source": reading.source,
-                "order_id": report.swap.order_id,
-                "ack_id": report.ack_id,
-            }
-            for reading in report.readings
-        ],
+        _ADD_READINGS,
+        {
+            "readings": _json([asdict(reading) for reading in report.readings]),
+            "gsrn": gsrn,
+            "order_id": report.swap.order_id,
+            "ack_id": report.ack_id,
+        },
     )
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    return _encoder.encode(rows).decode()
+
+
+# As text, so that no number passes through binary fractions on its way.
+_encoder = msgspec.json.Encoder(decimal_format="string")

@@ -27,67 +27,56 @@ class Cut:
     state: SwapOutageState
 
 
-_KNOWN = text(
-    "SELECT o.id, o.state, o.started_at, p.off_at, p.on_at FROM outage o"
-    " JOIN outage_point p ON p.outage_id = o.id AND p.gsrn = :gsrn"
-    " WHERE o.source = :source AND o.source_ref = :order_id FOR UPDATE OF o"
-)
-_ADD = text(
+# Only the end of the work, or a new visit, answers the watchdog: STALE does not become OPEN again.
+_RECORD = text(
     """
-    WITH added AS (
+    WITH told AS (
         INSERT INTO outage (source, source_ref, kind, state, version, started_at, restored_at,
             created_at, updated_at)
-        VALUES (:source, :order_id, :kind, :state, 1, :off_at, :on_at, :now, :now) RETURNING id)
+        VALUES (:source, :order_id, :kind, :state, 1, :off_at, :on_at, :now, :now)
+        ON CONFLICT (source, source_ref) DO UPDATE SET
+            state = CASE WHEN outage.state = 'STALE' AND excluded.state = 'OPEN'
+                          AND outage.started_at = excluded.started_at
+                    THEN outage.state ELSE excluded.state END,
+            version = outage.version + 1, started_at = excluded.started_at,
+            restored_at = excluded.restored_at, updated_at = excluded.updated_at
+        RETURNING id)
     INSERT INTO outage_point (outage_id, gsrn, off_at, on_at)
-    SELECT id, :gsrn, :off_at, :on_at FROM added
+    SELECT id, :gsrn, :off_at, :on_at FROM told
+    ON CONFLICT (outage_id, gsrn) DO UPDATE SET off_at = excluded.off_at, on_at = excluded.on_at
     """
 )
-_CHANGE = text(
+_NEVER_WAS = text(
     """
-    WITH changed AS (
-        UPDATE outage SET state = :state, version = version + 1, started_at = :off_at,
-            restored_at = :on_at, updated_at = :now
-        WHERE id = :id RETURNING id)
-    UPDATE outage_point p SET off_at = :off_at, on_at = :on_at
-    FROM changed WHERE p.outage_id = changed.id AND p.gsrn = :gsrn
+    WITH over AS (
+        UPDATE outage SET state = 'CLOSED', version = version + 1, restored_at = started_at,
+            updated_at = :now
+        WHERE source = :source AND source_ref = :order_id AND state <> 'CLOSED' RETURNING id)
+    UPDATE outage_point p SET on_at = p.off_at FROM over WHERE p.outage_id = over.id
     """
 )
 
 
 def record_swap(session: Session, order_id: str, gsrn: str, cut: Cut | None, now: datetime) -> None:
-    """Make the order's outage say what its acknowledgements amount to; unchanged, nothing moves.
+    """Make the order's outage say what its acknowledgements amount to, when that has changed.
 
     A cut that turns out never to have been is closed at its beginning rather than erased: somebody
     may have been told of it.
     """
-    known = session.execute(
-        _KNOWN, {"source": SOURCE, "order_id": order_id, "gsrn": gsrn}
-    ).one_or_none()
+    values = {"source": SOURCE, "order_id": order_id, "now": now}
     if cut is None:
-        if known is None or known.state == SwapOutageState.CLOSED:
-            return
-        cut = Cut(known.off_at, known.off_at, SwapOutageState.CLOSED)
-    values = {
-        "source": SOURCE,
-        "kind": KIND,
-        "order_id": order_id,
-        "gsrn": gsrn,
-        "off_at": cut.off_at,
-        "on_at": cut.on_at,
-        "state": cut.state,
-        "now": now,
-    }
-    if known is None:
-        session.execute(_ADD, values)
-        return
-    is_stale = known.state == SwapOutageState.STALE
-    if is_stale and cut.state is SwapOutageState.OPEN and known.off_at == cut.off_at:
-        # Only the end of the work, or a new visit, answers the watchdog.
-        values["state"] = SwapOutageState.STALE
-    if (known.state, known.off_at, known.on_at) == (values["state"], cut.off_at, cut.on_at):
-        return
-    session.execute(_CHANGE, {**values, "id": known.id})
-    if is_stale and values["state"] != SwapOutageState.STALE:
+        session.execute(_NEVER_WAS, values)
+    else:
+        values |= {
+            "kind": KIND,
+            "gsrn": gsrn,
+            "off_at": cut.off_at,
+            "on_at": cut.on_at,
+            "state": cut.state,
+        }
+        session.execute(_RECORD, values)
+    is_over = cut is None or cut.state is SwapOutageState.CLOSED
+    if is_over and (cut is None or now - cut.off_at > STALE_AFTER):
         alarms.close_alarm(session, STALE_ALARM, order_id, now)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
@@ -33,13 +35,23 @@ def stay_of(row: Row[Any]) -> Stay:
     )
 
 
-_INSERT_STAY = text(
-    "INSERT INTO meter_placement (meter_number, gsrn, installed_at, removed_at, installed_by_order,"
-    " removed_by_order) VALUES (:number, :gsrn, :installed_at, :removed_at, :installed_by, :removed_by)"
-)
-_UPDATE_STAY = text(
-    "UPDATE meter_placement SET installed_at = :installed_at, removed_at = :removed_at,"
-    " installed_by_order = :installed_by, removed_by_order = :removed_by WHERE id = :id"
+# Rows with an id are changed, the others added.
+_WRITE_STAYS = text(
+    """
+    WITH told AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:stays AS jsonb)) AS n (id bigint, number text,
+            gsrn text, installed_at timestamptz, removed_at timestamptz, installed_by text,
+            removed_by text)),
+    changed AS (
+        UPDATE meter_placement p SET installed_at = told.installed_at,
+            removed_at = told.removed_at, installed_by_order = told.installed_by,
+            removed_by_order = told.removed_by
+        FROM told WHERE p.id = told.id)
+    INSERT INTO meter_placement (meter_number, gsrn, installed_at, removed_at, installed_by_order,
+        removed_by_order)
+    SELECT number, gsrn, installed_at, removed_at, installed_by, removed_by
+    FROM told WHERE id IS NULL
+    """
 )
 _DELETE_STAYS = text("DELETE FROM meter_placement WHERE id = ANY(:ids)")
 
@@ -55,20 +67,15 @@ def write_stays(session: Session, before: Mapping[int, Stay], after: Iterable[St
         else:
             del gone[same]
     touched = {stay.number for stay in (*gone.values(), *new)}
+    rows = []
     for stay in new:
-        values = {
-            "installed_at": stay.installed_at,
-            "removed_at": stay.removed_at,
-            "installed_by": stay.installed_by,
-            "removed_by": stay.removed_by,
-        }
         place = (stay.number, stay.gsrn)
         row_id = next((i for i, old in gone.items() if (old.number, old.gsrn) == place), None)
-        if row_id is None:
-            session.execute(_INSERT_STAY, {**values, "number": stay.number, "gsrn": stay.gsrn})
-        else:
+        if row_id is not None:
             del gone[row_id]
-            session.execute(_UPDATE_STAY, {**values, "id": row_id})
+        rows.append({"id": row_id, **asdict(stay)})
+    if rows:
+        session.execute(_WRITE_STAYS, {"stays": msgspec.json.encode(rows).decode()})
     if gone:
         session.execute(_DELETE_STAYS, {"ids": list(gone)})
     return touched
