@@ -7,7 +7,7 @@ registered with `after_commit()` run once the commit has succeeded and are dropp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -133,6 +133,26 @@ def release_session_lock(connection: Connection, space: int, key: int) -> None:
     connection.execute(
         text("SELECT pg_advisory_unlock(:space, :key)"), {"space": space, "key": key}
     )
+
+
+@contextmanager
+def held_lock(space: int, key: int) -> Iterator[bool]:
+    """Hold the advisory lock (space, key) on a connection of its own; False when somebody else does.
+
+    For work that must not run twice at once; the lock is gone with the process or the database.
+    """
+    with db.engine.connect() as connection:
+        guard = connection.execution_options(isolation_level="AUTOCOMMIT")
+        if not try_session_lock(guard, space, key):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            with suppress(DBAPIError):
+                release_session_lock(guard, space, key)
+            # Should that have failed, a pooled connection would keep the lock; this one goes.
+            guard.invalidate()
 
 
 def set_up_engine(statement_timeout_s: float) -> None:

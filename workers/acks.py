@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy.orm import Session
 
-from app.db import db, is_connection_lost, transaction, try_session_lock
+from app.db import held_lock, is_connection_lost, transaction
 from app.domain.lanes import ACKS
 from app.doorbell import ring
 from app.models.inbound_message import InboundMessage
@@ -46,16 +46,10 @@ def interpret_acks(settings: Settings, lease: int, trigger: str) -> None:
     the job, and the dispatcher rings again.
     """
     del settings
-    with db.engine.connect() as connection:
-        guard = connection.execution_options(isolation_level="AUTOCOMMIT")
-        # Two at once would only wait for each other's orders and for the register.
-        if not try_session_lock(guard, _ACKS_SPACE, 1):
-            return
-        try:
+    # Two at once would only wait for each other's orders and for the register.
+    with held_lock(_ACKS_SPACE, 1) as held:
+        if held:
             _read_all(_Reading(lease, trigger))
-        finally:
-            # Closing a pooled connection would keep the lock; this one goes for good.
-            guard.invalidate()
 
 
 def _read_all(reading: _Reading) -> None:

@@ -12,7 +12,7 @@ from typing import TypeVar, cast
 import structlog
 from flask import current_app
 
-from app.db import db, is_connection_lost, transaction, try_session_lock
+from app.db import db, held_lock, is_connection_lost, transaction
 from app.models.inbound_message import InboundMessage
 from app.services import inbound, intake, master_data, rejects, runs
 from app.services.slices import Lists, Refusal, Slice, SliceResult, our_finding
@@ -65,17 +65,11 @@ def interpret_files(settings: Settings, lease: int, trigger: str) -> None:
     A fault of ours postpones the file and lets the next one pass; the database going away ends
     the job, and the dispatcher rings again.
     """
-    with db.engine.connect() as connection:
-        guard = connection.execution_options(isolation_level="AUTOCOMMIT")
-        # Files are read in the order of their arrival, so one process reads at a time.
-        if not try_session_lock(guard, _INTAKE_SPACE, 1):
-            return
-        try:
+    # Files are read in the order of their arrival, so one process reads at a time.
+    with held_lock(_INTAKE_SPACE, 1) as held:
+        if held:
             while _interpret_next(settings, lease, trigger):
                 pass
-        finally:
-            # Closing a pooled connection would keep the lock; this one goes for good.
-            guard.invalidate()
 
 
 def _interpret_next(settings: Settings, lease: int, trigger: str) -> bool:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import IO
 
@@ -17,8 +17,8 @@ import structlog
 from sqlalchemy.orm import Session
 
 from app.clients import cis_inbox
-from app.db import db, transaction, try_session_lock
-from app.domain.lanes import INTAKE
+from app.db import held_lock, transaction
+from app.domain.lanes import INTAKE, POLL_CIS
 from app.doorbell import ring_after_commit
 from app.services import alarms, inbound, rejects, runs, sightings
 from app.settings import Settings
@@ -40,6 +40,10 @@ _POLL_SPACE = 7_403_004
 _READ_BYTES = 1024 * 1024
 # Up to this size a file is held in memory while it is fetched, above on disk.
 _SPOOL_BYTES = 8 * 1024 * 1024
+# An alarm is for reading; the rest is in the log.
+_TROUBLES_SHOWN = 3
+# So many in one poll are no longer the trouble of single files.
+_TROUBLES_MOST = 20
 
 
 @dataclass(slots=True)
@@ -51,7 +55,9 @@ class _Poll:
     lease: int
     trigger: str
     run_id: int | None = None
-    counts: Counter[str] | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    # What the server would not let us do with single files.
+    troubles: list[str] = field(default_factory=list)
 
 
 def poll_cis(settings: Settings, lease: int, trigger: str) -> None:
@@ -60,27 +66,21 @@ def poll_cis(settings: Settings, lease: int, trigger: str) -> None:
     A run is recorded only when a file was there to handle. A server out of reach raises an alarm,
     which the next good poll closes.
     """
-    with db.engine.connect() as connection:
-        guard = connection.execution_options(isolation_level="AUTOCOMMIT")
-        # Two polls at once would only race each other for the claims.
-        if not try_session_lock(guard, _POLL_SPACE, 1):
-            return
-        try:
+    # Two polls at once would only race each other for the claims.
+    with held_lock(_POLL_SPACE, 1) as held:
+        if held:
             _poll(settings, lease, trigger)
-        finally:
-            # Closing a pooled connection would keep the lock; this one goes for good.
-            guard.invalidate()
 
 
 def _poll(settings: Settings, lease: int, trigger: str) -> None:
     inbox = cis_inbox(settings)
-    poll = _Poll(inbox, settings, lease, trigger, counts=Counter())
+    poll = _Poll(inbox, settings, lease, trigger)
     now = datetime.now(UTC)
+    error: str | None = None
     try:
         files = inbox.list_inbox()
         # What an earlier poll had claimed when it died comes first.
-        for left in inbox.list_processing():
-            _take(poll, left)
+        _each(poll, inbox.list_processing(), _take)
         with transaction() as session:
             rested = sightings.note(
                 session,
@@ -88,17 +88,38 @@ def _poll(settings: Settings, lease: int, trigger: str) -> None:
                 now,
                 timedelta(seconds=settings.cis_quiet_s),
             )
-        for file in files:
-            if file.name in rested:
-                _claim(poll, file)
+        _each(poll, [file for file in files if file.name in rested], _claim)
         _quarantine_refused(poll)
-        _alarm(None)
-    except CallError as error:
-        log.warning("cis_sftp_failed", error=type(error).__name__, why=error.why)
-        _alarm(f"{type(error).__name__}: {error.why}")
+        _alarm("; ".join(poll.troubles[:_TROUBLES_SHOWN]) or None)
+    except CallError as caught:
+        log.warning("cis_sftp_failed", error=type(caught).__name__, why=caught.why)
+        error = f"{type(caught).__name__}: {caught.why}"
+        _alarm(error)
+    except OSError as caught:
+        # Nothing of the network comes up to here: it is our own disk.
+        error = f"{type(caught).__name__}: {caught.strerror}"
+        _alarm(f"The poll ended early, {error}")
+        raise
+    except Exception as caught:
+        error = type(caught).__name__
+        raise
     finally:
-        _finish(poll)
         inbox.close()
+        _finish(poll, error)
+
+
+def _each(
+    poll: _Poll, files: Sequence[RemoteFile], take: Callable[[_Poll, RemoteFile], None]
+) -> None:
+    """One file that the server does not let us have must not stand before all others."""
+    for file in files:
+        try:
+            take(poll, file)
+        except CallError as error:
+            if not poll.inbox.connected or len(poll.troubles) >= _TROUBLES_MOST:
+                raise
+            log.warning("cis_file_failed", error=type(error).__name__, why=error.why)
+            poll.troubles.append(f"{file.name}: {type(error).__name__}: {error.why}")
 
 
 def _claim(poll: _Poll, file: RemoteFile) -> None:
@@ -167,7 +188,7 @@ def _take(poll: _Poll, file: RemoteFile) -> None:
             )
             if stored.new:
                 ring_after_commit(INTAKE)
-    _count(poll, outcome)
+    poll.counts[outcome] += 1
     remote_name = poll.inbox.archive(file.name)
     if remote_name is not None:
         with transaction() as session:
@@ -197,7 +218,7 @@ def _quarantine_by_size(poll: _Poll, file: RemoteFile) -> None:
                 )
             ],
         )
-    _count(poll, "REJECTED")
+    poll.counts["REJECTED"] += 1
     poll.inbox.quarantine(file.name)
 
 
@@ -236,26 +257,24 @@ def _step(
                 )
             ],
         )
-    _count(poll, state)
+    poll.counts[state] += 1
 
 
-def _count(poll: _Poll, outcome: str) -> None:
-    if poll.counts is not None:
-        poll.counts[outcome] += 1
-
-
-def _finish(poll: _Poll) -> None:
-    if poll.run_id is None or poll.counts is None:
+def _finish(poll: _Poll, error: str | None) -> None:
+    if poll.run_id is None:
         return
-    bad = poll.counts["REJECTED"] + poll.counts["CHANGED"]
-    with transaction() as session:
-        runs.finish_run(
-            session,
-            poll.run_id,
-            "PARTLY" if bad else "OK",
-            datetime.now(UTC),
-            counts=dict(poll.counts),
-        )
+    counts = poll.counts
+    bad = counts["REJECTED"] + counts["CHANGED"] + len(poll.troubles)
+    state = "FAILED" if error else "PARTLY" if bad else "OK"
+    error = error or "; ".join(poll.troubles[:_TROUBLES_SHOWN]) or None
+    try:
+        with transaction() as session:
+            runs.finish_run(
+                session, poll.run_id, state, datetime.now(UTC), counts=dict(counts), error=error
+            )
+    except Exception:
+        # The run stays RUNNING under a lease; the dispatcher closes it as killed.
+        log.exception("run_not_finished", lane=POLL_CIS, run=poll.run_id)
 
 
 def _alarm(detail: str | None) -> None:

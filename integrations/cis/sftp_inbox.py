@@ -182,6 +182,11 @@ class SftpInbox:
                 raise
         return placed
 
+    @property
+    def connected(self) -> bool:
+        """Whether the server is there; an error that left it so was about one file only."""
+        return self._session.alive
+
     def close(self) -> None:
         """Drop the connection; the next call makes a new one."""
         self._session.close()

@@ -88,7 +88,7 @@ class SftpSession:
                 self.close()
                 raise Retryable(f"cis sftp: connection lost ({type(error).__name__})") from None
             except OSError:
-                if self._alive():
+                if self.alive:
                     raise
                 self.close()
                 raise Retryable("cis sftp: connection lost") from None
@@ -100,11 +100,13 @@ class SftpSession:
             if transport is not None:
                 _hang_up(transport)
 
-    def _alive(self) -> bool:
+    @property
+    def alive(self) -> bool:
+        """Whether there is a connection now; after an error that was only about one file there is."""
         return self._transport is not None and self._transport.is_active()
 
     def _connected(self) -> CisSftpClient:
-        if self._client is not None and self._alive():
+        if self._client is not None and self.alive:
             return self._client
         self.close()
         config = self._config

@@ -17,6 +17,7 @@ from app.models import Alarm, InboundMessage, OutboxItem, Run
 from app.services import inbound
 from app.settings import Settings
 from integrations.cis.sftp_inbox import SftpInbox
+from tests.integrations.cis.servers import asyncssh_server
 from tests.servers import SftpServer
 from workers.intake import interpret_files
 from workers.poll_cis import poll_cis
@@ -174,6 +175,48 @@ def test_names_with_tricks_become_plain_names_and_lose_nothing(
     assert _tree(sshd) == {f"archive/{name}" for name in names}
 
 
+def test_a_file_that_the_server_does_not_let_us_read_stands_in_nobodys_way(
+    app: Flask, tmp_path: Path
+) -> None:
+    with asyncssh_server(tmp_path / "asyncssh", unreadable=b"locked.xml") as server:
+        settings = _settings_for(app, server)
+        _put(server, "locked.xml", BODY)
+        with app.app_context():
+            _poll_twice(settings)
+            assert _tree(server) == {"processing/locked.xml"}
+            _put(server, "orders.xml", BODY)
+            _poll_twice(settings)
+            assert _tree(server) == {"processing/locked.xml", "archive/orders.xml"}
+            said = "locked.xml: LaneDown: cis sftp: permission denied by the server"
+            assert _open_alarm() == said
+            with transaction() as session:
+                run = session.scalars(select(Run)).one()
+                assert (run.state, run.error) == ("PARTLY", said)
+
+
+def test_a_disk_of_ours_that_is_full_fails_the_poll_and_raises_an_alarm(
+    app: Flask, sshd: SftpServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _put(sshd, "small.xml", b"<WorkOrderMessage/>")
+    os.utime(sshd.folder("inbox") / "small.xml", (1, 1))
+    # Larger than what is held in memory, so it needs the folder for temporary files.
+    _put(sshd, "large.xml", BODY * 8)
+    with app.app_context():
+        monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+        poll_cis(settings, 1, "test")
+        with pytest.raises(OSError, match="nowhere"):
+            poll_cis(settings, 1, "test")
+        assert _open_alarm().startswith("The poll ended early, FileNotFoundError")
+        with transaction() as session:
+            assert [(run.state, run.counts) for run in session.scalars(select(Run))] == [
+                ("FAILED", {"STORED": 1})
+            ]
+        monkeypatch.undo()
+        poll_cis(settings, 1, "test")
+        assert _open_alarm() == ""
+    assert _tree(sshd) == {"archive/small.xml", "archive/large.xml"}
+
+
 def test_another_host_key_stops_the_poll_and_raises_an_alarm(
     app: Flask, sshd: SftpServer, settings: Settings
 ) -> None:
@@ -206,6 +249,10 @@ def test_a_frozen_server_does_not_hold_the_poll(
 
 @pytest.fixture
 def settings(app: Flask, sshd: SftpServer) -> Settings:
+    return _settings_for(app, sshd)
+
+
+def _settings_for(app: Flask, sshd: SftpServer) -> Settings:
     base: Settings = app.extensions["tiedolla_settings"]
     return base.model_copy(
         update={

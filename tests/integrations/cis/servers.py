@@ -55,8 +55,11 @@ def frozen(server: SftpServer) -> Iterator[None]:
 
 
 @contextmanager
-def asyncssh_server(folder: Path) -> Iterator[SftpServer]:
-    """An asyncssh server in a thread of its own, shut up in its folder."""
+def asyncssh_server(folder: Path, unreadable: bytes = b"none") -> Iterator[SftpServer]:
+    """An asyncssh server in a thread of its own, shut up in its folder; it opens no file of one name.
+
+    Nothing is unreadable to root, as whom the tests may run, so OpenSSH cannot refuse one.
+    """
     root = folder / "files"
     for name in FOLDERS:
         (root / name).mkdir(parents=True)
@@ -73,6 +76,12 @@ def asyncssh_server(folder: Path) -> Iterator[SftpServer]:
         def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
             guests.append(conn)
 
+    class Files(asyncssh.SFTPServer):
+        def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+            if path.endswith(b"/" + unreadable):
+                raise asyncssh.SFTPPermissionDenied("Permission denied")
+            return super().open(path, pflags, attrs)
+
     async def listen() -> asyncssh.SSHAcceptor:
         return await asyncssh.listen(
             "127.0.0.1",
@@ -80,7 +89,7 @@ def asyncssh_server(folder: Path) -> Iterator[SftpServer]:
             server_factory=Gate,
             server_host_keys=[host_key],
             authorized_client_keys=str(authorized),
-            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(root).encode()),
+            sftp_factory=lambda channel: Files(channel, chroot=str(root).encode()),
         )
 
     acceptor = loop.run_until_complete(listen())
