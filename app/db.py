@@ -155,14 +155,33 @@ def held_lock(space: int, key: int) -> Iterator[bool]:
             guard.invalidate()
 
 
+# A process that stands still inside a transaction must not keep its locks from everybody else.
+_IDLE_IN_TRANSACTION_S = 60
+# The server has to notice that a whole machine is gone, or the leader's and the workers' locks
+# would outlive it by the two hours of the usual keepalive. A Unix socket needs none of this.
+_NOTICE_DEAD_PEERS = (
+    "SET tcp_keepalives_idle = 30",
+    "SET tcp_keepalives_interval = 10",
+    "SET tcp_keepalives_count = 3",
+    "SET tcp_user_timeout = 60000",
+)
+
+
 def set_up_engine(statement_timeout_s: float) -> None:
     """Bound every statement of this process, so that no request waits for ever; needs app context."""
+    settings = "; ".join(
+        (
+            f"SET statement_timeout = {int(statement_timeout_s * 1000)}",
+            f"SET idle_in_transaction_session_timeout = {_IDLE_IN_TRANSACTION_S * 1000}",
+            "SET timezone = 'UTC'",
+            *_NOTICE_DEAD_PEERS,
+        )
+    )
 
     @event.listens_for(db.engine, "connect")
     def _limit(dbapi_connection: Any, _record: Any) -> None:
         with dbapi_connection.cursor() as cursor:
-            cursor.execute(f"SET statement_timeout = {int(statement_timeout_s * 1000)}")
-            cursor.execute("SET timezone = 'UTC'")
+            cursor.execute(settings)
         dbapi_connection.commit()
 
 

@@ -73,7 +73,11 @@ def _flask_config(settings: Settings) -> dict[str, object]:
             "connect_args": {
                 "connect_timeout": 5,
                 "application_name": "tiedolla",
+                # A server that is gone is noticed within a minute, also in the middle of a call.
                 "keepalives_idle": 30,
+                "keepalives_interval": 10,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 60_000,
             },
         },
         "RQ_CONNECTION": settings.redis_url.get_secret_value(),

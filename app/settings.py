@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="log level")
 
     database_pool_count: int = Field(5, ge=1, description="pooled connections per process")
-    statement_timeout_s: float = Field(30.0, gt=0, description="longest statement of a web request")
+    statement_timeout_s: float = Field(30.0, gt=0, description="longest statement of any process")
 
     cis_sftp_host: str = Field(description="SFTP server on which the CIS drops its files")
     cis_sftp_port: int = Field(22, ge=1, le=65535, description="its port")

@@ -31,6 +31,8 @@ def run() -> None:
             context.run_migrations()
         connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
         connection.commit()
+        # Its limits are those of migrations, so nobody else may get it out of the pool.
+        connection.invalidate()
 
 
 run()

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 
-from app.db import after_commit, text_array, transaction
+from app.db import after_commit, held_lock, text_array, transaction
 from app.models import Step
 from app.services import runs
 
@@ -54,6 +54,26 @@ def test_a_call_that_fails_after_the_commit_undoes_nothing(app: Flask) -> None:
             after_commit(_fail)
         with transaction() as session:
             assert session.execute(text("SELECT count(*) FROM run")).scalar_one() == 1
+
+
+def test_no_statement_and_no_standstill_in_a_transaction_lasts_for_ever(app: Flask) -> None:
+    with app.app_context(), transaction() as session:
+        shown = {
+            name: session.execute(text(f"SHOW {name}")).scalar_one()
+            for name in ("statement_timeout", "idle_in_transaction_session_timeout", "timezone")
+        }
+    assert shown == {
+        "statement_timeout": "30s",
+        "idle_in_transaction_session_timeout": "1min",
+        "timezone": "UTC",
+    }
+
+
+def test_only_one_holds_a_lock_and_the_next_gets_it_at_once(app: Flask) -> None:
+    with app.app_context():
+        for _ in range(20):
+            with held_lock(7_403_099, 1) as first, held_lock(7_403_099, 1) as second:
+                assert (first, second) == (True, False)
 
 
 def test_a_transaction_inside_another_is_an_error(app: Flask) -> None:
