@@ -154,6 +154,9 @@ def suppress_text(reason: str) -> str:
         "UNCONFIRMED": gettext("the event has not been confirmed"),
         "STALE": gettext("the news came too late to be of use"),
         "DUPLICATE": gettext("the customer had been told already"),
+        "SUPERSEDED": gettext("a later message took its place"),
+        "NO_OUTAGE": gettext("the power was not cut"),
+        "RESENT_ALREADY": gettext("its outcome stayed unknown, and it had been sent again once"),
     }
     return words.get(reason) or code_text(reason)
 
