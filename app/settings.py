@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "TIEDOLLA_"
@@ -103,6 +103,14 @@ class Settings(BaseSettings):
     unknown_lookup_gap_s: float = Field(
         150.0, ge=0, description="wait between the two look-ups of an unknown outcome"
     )
+
+    @field_validator("base_url", "nis_url", "dms_url", "billing_url", "twilio_url", "sendgrid_url")
+    @classmethod
+    def _plain_address(cls, value: str) -> str:
+        """Paths are put behind these, and Twilio signs the result: a slash too many breaks both."""
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
 
     @property
     def message_sender_ids(self) -> frozenset[str]:

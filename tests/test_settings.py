@@ -59,9 +59,17 @@ def test_secrets_do_not_show_in_a_log_of_the_settings() -> None:
     assert settings.secret_key.get_secret_value() not in repr(settings)
 
 
+def test_an_address_may_end_with_a_slash_but_not_lack_its_scheme() -> None:
+    address = {"TIEDOLLA_BASE_URL": "https://verkko.example/"}
+    assert load_settings(_environ() | address).base_url == "https://verkko.example"
+    with pytest.raises(SettingsInvalid, match=r"TIEDOLLA_NIS_URL: .*http"):
+        load_settings(_environ() | {"TIEDOLLA_NIS_URL": "nis.example"})
+
+
 def _environ() -> dict[str, str]:
     required = [name for name, field in Settings.model_fields.items() if field.is_required()]
-    return {f"TIEDOLLA_{name.upper()}": "x" * 10 for name in required} | {
+    values = {name: "http://x.example" if name.endswith("_url") else "x" * 10 for name in required}
+    return {f"TIEDOLLA_{name.upper()}": value for name, value in values.items()} | {
         "TIEDOLLA_SECRET_KEY": "k" * 40,
         "TIEDOLLA_PARTNER_KEY": "p" * 40,
     }
