@@ -80,7 +80,7 @@ def drain(work: Drain) -> Counter[str]:
             if client is None:
                 error = "LaneDown"
                 break
-            _send_batch(work, lane, client, items, run_id, counts)
+            _send_batch(work, lane, client, items, now, run_id, counts)
     except Exception as caught:
         error = f"{type(caught).__name__}"
         if not is_connection_lost(caught):
@@ -116,19 +116,25 @@ def _send_batch(
     lane: lanes.OpenLane,
     client: Client,
     items: list[Claimed],
+    claimed_at: datetime,
     run_id: int,
     counts: Counter[str],
 ) -> None:
-    """Send one claimed batch slice by slice; each commit settles one slice and begins the next."""
+    """Send one claimed batch slice by slice; each commit settles one slice and begins the next.
+
+    No slice begins in the second half of the lease, so that slow receivers cannot make it run out
+    under a call; what is left goes back and is claimed anew.
+    """
     done: list[Settlement] = []
     width = lane.in_flight_count
     slices = [items[at : at + width] for at in range(0, len(items), width)]
     for part in [*slices, []]:
         now = datetime.now(UTC)
+        is_in_time = (now - claimed_at).total_seconds() < work.settings.lease_s / 2
         try:
             with transaction() as session:
                 is_open = _settle(session, work, lane, done, run_id, now)
-                goes_on = bool(part) and is_open and not work.stopping()
+                goes_on = bool(part) and is_open and is_in_time and not work.stopping()
                 if part and not goes_on:
                     # The rest goes back untouched; the circuit or the next worker decides.
                     outbox.give_back(

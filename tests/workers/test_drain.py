@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from app import clients
-from app.db import transaction
+from app.db import db, transaction
 from app.models import Alarm, Attempt, Lane, OutboxItem, Run, Step
 from app.services import outbox
 from app.services.outbox import NewItem
@@ -75,6 +75,28 @@ def test_each_class_of_answer_decides_the_next_state(
             assert (row.state, row.last_error_class) == (state, error_class)
             if isinstance(answer, Reply) and answer.status == 429:
                 assert row.next_at > datetime.now(UTC) + timedelta(seconds=30)
+
+
+def test_no_call_begins_when_the_lease_may_run_out_under_it(
+    app: Flask, loop: asyncio.AbstractEventLoop
+) -> None:
+    left_s: list[float] = []
+    query = "SELECT extract(epoch FROM min(lease_until) - clock_timestamp()) FROM outbox_item"
+
+    def _looks_at_its_lease() -> bool:
+        with db.engine.connect() as other:
+            found = other.execute(text(f"{query} WHERE state = 'CLAIMED'")).scalar()
+        left_s.extend([] if found is None else [float(found)])
+        return False
+
+    with app.app_context(), StubServer(Behaviour.HANG) as nis:
+        with transaction() as session:
+            session.execute(text("UPDATE lane SET in_flight_count = 1 WHERE name = 'nis'"))
+        _put("a", "b", "c", "d", "e")
+        counts = _drain(app, loop, nis, total_s=0.3, lease_s=1.0, stopping=_looks_at_its_lease)
+        assert counts["NOT_SENT"] >= 5
+    assert len(left_s) >= 4
+    assert min(left_s) > 0.4
 
 
 def test_a_lane_without_a_token_opens_its_circuit_instead_of_running_in_circles(
@@ -257,8 +279,11 @@ def _drain(
     nis: StubServer,
     *,
     total_s: float = 10.0,
+    lease_s: float = 120.0,
     **more: Any,
 ) -> dict[str, int]:
     base: Settings = app.extensions["tiedolla_settings"]
-    settings = base.model_copy(update={"nis_url": nis.url, "http_total_s": total_s})
+    settings = base.model_copy(
+        update={"nis_url": nis.url, "http_total_s": total_s, "lease_s": lease_s}
+    )
     return dict(drain(Drain(lane="nis", lease=1, settings=settings, loop=loop, **more)))
