@@ -24,6 +24,8 @@ class OutboxItem(Model):
             "id",
             postgresql_where=text("state = 'READY'"),
         ),
+        # The dispatcher asks several times a second, also while thousands wait for the morning.
+        Index("ix_outbox_item_due", "lane", "next_at", postgresql_where=text("state = 'READY'")),
         Index(
             "ix_outbox_item_head",
             "lane",

@@ -423,6 +423,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'CLAIMED'"),
     )
     op.create_index(
+        "ix_outbox_item_due",
+        "outbox_item",
+        ["lane", "next_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'READY'"),
+    )
+    op.create_index(
         "ix_outbox_item_head",
         "outbox_item",
         ["lane", "order_key", "id"],
@@ -867,6 +874,11 @@ def downgrade() -> None:
         "ix_outbox_item_head",
         table_name="outbox_item",
         postgresql_where=sa.text("state IN ('READY', 'CLAIMED')"),
+    )
+    op.drop_index(
+        "ix_outbox_item_due",
+        table_name="outbox_item",
+        postgresql_where=sa.text("state = 'READY'"),
     )
     op.drop_index(
         "ix_outbox_item_claimed",
