@@ -64,7 +64,7 @@ METERING_POINT = Group(
                 "MeterIdentification": text("meter_number", 40, required=True),
                 "Serial": text("serial", 40),
                 "Model": text("model", 40),
-                "Multiplier": decimal("multiplier", "a number above 0"),
+                "Multiplier": decimal("multiplier", "a number above 0, at most 1000000"),
                 "InstalledAt": moment("installed_at"),
             },
             attribute="meter",

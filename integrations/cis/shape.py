@@ -114,7 +114,7 @@ TECHNICAL = Group(
     {
         "Phases": whole("phases", 1, 3),
         "MainFuse": whole("main_fuse_a", 1, 10000),
-        "MultiplierCt": decimal("multiplier_ct", "a number above 0"),
+        "MultiplierCt": decimal("multiplier_ct", "a number above 0, at most 1000000"),
         "MeterPlace": text("meter_place", 100),
         "AccessNote": text("access_note", 500, shown=False),
         "KeyInfo": text("key_info", 500, shown=False),

@@ -12,6 +12,9 @@ from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 _HELSINKI = ZoneInfo("Europe/Helsinki")
+# Years outside cannot be meant, and the extremes cannot be turned into local time or back.
+_FIRST_YEAR = 1900
+_LAST_YEAR = 2200
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -57,20 +60,20 @@ def to_bool(text: str) -> bool:
 
 def to_day(text: str) -> date:
     # XML allows a zone after a day, which says nothing about a day in Finland.
-    return date.fromisoformat(text.strip()[:10])
+    day = date.fromisoformat(text.strip()[:10])
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise ValueError(text)
+    return day
 
 
 def to_moment(text: str) -> datetime:
     """A moment in UTC; raises LocalTime when the text has no offset."""
     moment = datetime.fromisoformat(text.strip())
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(text)
     if moment.tzinfo is None:
         raise LocalTime(text)
-    if moment.tzinfo is UTC:
-        return moment
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(text) from None
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
 def to_moment_in_finland(text: str) -> tuple[datetime, str]:

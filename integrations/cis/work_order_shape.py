@@ -52,7 +52,7 @@ WORK_ORDER = Group(
             {
                 "RequiredModel": text("required_model", 40),
                 "CommType": text("comm_type", 40),
-                "MultiplierCt": decimal("new_multiplier_ct", "a number above 0"),
+                "MultiplierCt": decimal("new_multiplier_ct", "a number above 0, at most 1000000"),
             }
         ),
         "Customer": Group(

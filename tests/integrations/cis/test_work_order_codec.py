@@ -124,6 +124,10 @@ def test_a_bad_order_is_refused_alone_with_its_id_line_and_every_reason() -> Non
         ("WindowFrom", "tomorrow", "a time such as 2026-03-31T06:00:00Z"),
         ("WindowTo", "2026-03-31T24:00:00Z", "a time such as 2026-03-31T06:00:00Z"),
         ("WindowTo", "9999-12-31T23:00:00-13:00", "a time such as 2026-03-31T06:00:00Z"),
+        # Too early to be turned into UTC from Finnish time, too late to be shown in it.
+        ("WindowFrom", "0001-01-01T00:00:00", "a time such as 2026-03-31T06:00:00Z"),
+        ("WindowTo", "9999-12-31T23:00:00Z", "a time such as 2026-03-31T06:00:00Z"),
+        ("DueDate", "9999-12-31", "a day such as 2026-03-31"),
     ],
 )
 def test_a_bad_value_is_answered_with_the_field_and_what_it_should_be(
@@ -151,6 +155,11 @@ def test_a_bad_value_is_answered_with_the_field_and_what_it_should_be(
         ("<Technical><Phases>4</Phases></Technical>", "Technical/Phases"),
         ("<Technical><MainFuse>3x25</MainFuse></Technical>", "Technical/MainFuse"),
         ("<Technical><MultiplierCt>0</MultiplierCt></Technical>", "Technical/MultiplierCt"),
+        # More than the register has room for.
+        (
+            "<Technical><MultiplierCt>123456789012</MultiplierCt></Technical>",
+            "Technical/MultiplierCt",
+        ),
     ],
 )
 def test_a_bad_value_deep_inside_is_found_by_its_path(inside: str, path: str) -> None:
