@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from simulators.exchange import json_answer, parse_json, problem
-from simulators.faults import NO_FAULTS, Fate, FaultBox, FaultsInvalid, parse_faults
+from simulators.faults import NO_FAULTS, FaultBox, FaultsInvalid, parse_faults
 from simulators.ledger import Ledger, LedgerError
 
 SYSTEMS = ("cis", "installer", "nis", "dms", "billing", "twilio", "sendgrid")
@@ -99,20 +99,17 @@ def make_fault_middleware(faults: Mapping[str, FaultBox]) -> Middleware:
             await box.wait(fate.delay_s)
             if fate.drop_before:
                 _hang_up(request)
-            answer = _failure(system, box) if fate.fail else await handler(request)
-            await _spoil_answer(request, box, fate)
-            return answer
+            if fate.fail:
+                return _failure(system, box.now.status, box.now.retry_after_s)
+            answer = await handler(request)
+            await box.wait(box.now.hang_s)
+            if fate.drop_answer:
+                _hang_up(request)
+            return _failure(system, 500, None) if fate.fail_after else answer
         except LedgerError as error:
             return problem(503, "Nothing was recorded", {"Retry-After": "1"}, detail=str(error))
 
     return meet_faults
-
-
-async def _spoil_answer(request: web.Request, box: FaultBox, fate: Fate) -> None:
-    if not fate.fail:
-        await box.wait(box.now.hang_s)
-        if fate.drop_answer:
-            _hang_up(request)
 
 
 def _hang_up(request: web.Request) -> None:
@@ -122,9 +119,8 @@ def _hang_up(request: web.Request) -> None:
     raise asyncio.CancelledError
 
 
-def _failure(system: str, box: FaultBox) -> web.Response:
+def _failure(system: str, status: int, retry_after_s: int | None) -> web.Response:
     """A failure in the system's own words."""
-    status, retry_after_s = box.now.status, box.now.retry_after_s
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     words = "The rehearsal refuses this request"
     if system == "twilio":

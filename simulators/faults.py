@@ -23,7 +23,7 @@ class Faults:
     connection closes and nothing is recorded), fail_ratio (answered with `status`, and
     retry_after_s as Retry-After when given; nothing is recorded).
     After it is recorded: hang_s (the answer waits), drop_answer_ratio (the connection closes
-    without an answer).
+    without an answer), fail_after_ratio (answered with 500 all the same).
     callbacks: how later reports travel; late_s is the longest that "late" holds one back.
     list_lag_s: how old a message must be to be found in the provider's list.
     ack_delay_ms: the time between two acknowledgements of one order, instead of the configured.
@@ -37,6 +37,7 @@ class Faults:
     status: int = 503
     retry_after_s: int | None = None
     drop_answer_ratio: float = 0.0
+    fail_after_ratio: float = 0.0
     drop_before_ratio: float = 0.0
     hang_s: float = 0.0
     callbacks: str = "normal"
@@ -52,7 +53,7 @@ _TYPES = get_type_hints(Faults)
 # The faults that a request itself can meet; the others change what follows it.
 _ON_REQUESTS = (
     *("delay_ms", "jitter_ms", "fail_ratio", "hang_s"),
-    *("drop_answer_ratio", "drop_before_ratio"),
+    *("drop_answer_ratio", "drop_before_ratio", "fail_after_ratio"),
 )
 
 
@@ -95,6 +96,7 @@ class Fate:
     drop_before: bool
     fail: bool
     drop_answer: bool
+    fail_after: bool
 
 
 class FaultBox:
@@ -127,6 +129,8 @@ class FaultBox:
             drop_before=before < faults.drop_before_ratio,
             fail=fail < faults.fail_ratio,
             drop_answer=answer < faults.drop_answer_ratio,
+            # The same draw: an answer that was dropped cannot say anything.
+            fail_after=0 <= answer - faults.drop_answer_ratio < faults.fail_after_ratio,
         )
 
     def draw_late_s(self) -> float:

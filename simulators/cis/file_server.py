@@ -174,6 +174,8 @@ class FileServer(asyncssh.SFTPServer):  # type: ignore[misc]  # asyncssh is not 
         await self._faults.wait(self._faults.now.hang_s)
         if fate.drop_answer:
             self._hang_up()
+        if fate.fail_after:
+            raise asyncssh.SFTPFailure("The rehearsal refuses this request")
         return result
 
     def _hang_up(self) -> None:

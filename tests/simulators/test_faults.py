@@ -76,6 +76,22 @@ def test_a_failing_system_answers_its_status_with_retry_after_and_records_nothin
     assert not [one for one in shared.ledger("nis") if one["key"] == "fails"]
 
 
+def test_a_failure_after_the_record_answers_500_and_has_happened(shared: RunningRehearsal) -> None:
+    shared.disturb("nis", fail_after_ratio=1, status=429)
+    answer = put_device(shared, "fails after")
+    shared.calm("nis")
+    assert answer.status_code == 500
+    assert [one for one in shared.ledger("nis") if one["key"] == "fails after"]
+
+
+def test_an_answer_is_either_dropped_or_turned_into_a_failure() -> None:
+    box = FaultBox()
+    box.put(Faults(drop_answer_ratio=0.5, fail_after_ratio=0.5))
+    fates = [box.draw() for _ in range(100)]
+    assert all(fate.drop_answer != fate.fail_after for fate in fates)
+    assert 20 < sum(fate.fail_after for fate in fates) < 80
+
+
 def test_a_dropped_answer_was_recorded_and_a_dropped_request_was_not(
     shared: RunningRehearsal,
 ) -> None:
