@@ -124,15 +124,17 @@ def _draw_faults(draw: random.Random, system: str) -> dict[str, Any]:
     """About one call in ten goes wrong, before or after it has had its effect."""
     if system == "cis":
         # One poll is a dozen requests.
-        return {"drop_before_ratio": 0.01, "drop_answer_ratio": 0.01, "seed": draw.getrandbits(30)}
+        ratios = ("drop_before_ratio", "drop_answer_ratio", "fail_ratio", "fail_after_ratio")
+        return {**dict.fromkeys(ratios, 0.005), "seed": draw.getrandbits(30)}
     faults: dict[str, Any] = {
         "delay_ms": 10,
         "jitter_ms": draw.choice((40, 150)),
         # The answer to what has been recorded is this late: long enough to die while waiting.
         "hang_s": draw.choice((0.0, 0.2, 0.5)),
         "drop_before_ratio": 0.02,
-        "drop_answer_ratio": 0.05,
-        "fail_ratio": 0.05,
+        "drop_answer_ratio": 0.03,
+        "fail_after_ratio": 0.02,
+        "fail_ratio": 0.04,
         "status": draw.choice((429, 500, 503)),
         "retry_after_s": draw.choice((None, 1)),
         "seed": draw.getrandbits(30),

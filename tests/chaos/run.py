@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import tempfile
 import time
 from collections import Counter
@@ -176,9 +177,10 @@ class _Run:
 
 @contextmanager
 def a_folder(keep: Path | None) -> Iterator[Path]:
-    """A short path of its own: sockets live in it."""
+    """A folder of its own for one run; one to be kept takes the place of that of the last time."""
     if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(keep, ignore_errors=True)
+        keep.mkdir(parents=True)
         yield keep
         return
     with tempfile.TemporaryDirectory(prefix="td-chaos-") as name:
