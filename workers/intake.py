@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +20,10 @@ from app.settings import Settings
 from integrations.cis.document import HEAD_BYTES, sniff
 from integrations.cis.master_data_codec import parse_master_data
 from integrations.cis.types import (
+    CisContract,
+    CisCustomer,
     CisFinding,
+    CisMeteringPoint,
     DocumentKind,
     FileRejected,
     MessageHeader,
@@ -37,6 +40,9 @@ _INTAKE_SPACE = 7_403_005
 SLICE_COUNT = 250
 # What the CIS hears about one file; every finding stands in our own record all the same.
 _REFUSALS_MAX = 20_000
+# More in one file are not the fault of single records.
+_FAULTS_MOST = 20
+_PLACES: Mapping[type, int] = {CisCustomer: 0, CisMeteringPoint: 1, CisContract: 2}
 
 T = TypeVar("T")
 
@@ -51,6 +57,9 @@ class _Reading:
     header: MessageHeader | None = None
     result: SliceResult = field(default_factory=SliceResult)
     refused: tuple[CisFinding, ...] = ()
+    # A fault of ours with single records; the rest of the file was taken all the same.
+    fault: Exception | None = None
+    fault_count: int = 0
 
     def add(self, part: SliceResult) -> None:
         """Add what became of one slice."""
@@ -62,8 +71,8 @@ class _Reading:
 def interpret_files(settings: Settings, lease: int, trigger: str) -> None:
     """Interpret stored files one after the other until none waits.
 
-    A fault of ours postpones the file and lets the next one pass; the database going away ends
-    the job, and the dispatcher rings again.
+    A fault of ours postpones the file and lets the next one pass, and with it all records of the
+    file but the culprits; the database going away ends the job, and the dispatcher rings again.
     """
     # Files are read in the order of their arrival, so one process reads at a time.
     with held_lock(_INTAKE_SPACE, 1) as held:
@@ -83,7 +92,10 @@ def _interpret_next(settings: Settings, lease: int, trigger: str) -> bool:
     reading = _Reading(message, run_id)
     try:
         _read(settings, reading)
-        _close(reading)
+        if reading.fault is None:
+            _close(reading)
+        else:
+            _postpone(reading, reading.fault)
     except Exception as error:
         if is_connection_lost(error):
             raise
@@ -128,12 +140,21 @@ def _take_all(
     One thread writes, slice by slice, in the order of the file; a third of the time of a slice is
     PostgreSQL's, which the parser uses. Never more than two slices are in memory.
     """
+    message_id = reading.message.id
     app = current_app._get_current_object()  # type: ignore[attr-defined] # The proxy has it.
+
+    def _take_now(batch: list[object]) -> SliceResult:
+        return take(Slice(message_id, reading.run_id, datetime.now(UTC), lists), batch)
 
     def _take(batch: list[object]) -> SliceResult:
         with app.app_context():
-            part = Slice(reading.message.id, reading.run_id, datetime.now(UTC), lists)
-            return take(part, batch)
+            try:
+                return _take_now(batch)
+            except Exception as error:
+                if is_connection_lost(error):
+                    raise
+                log.warning("records_taken_one_by_one", message=message_id, count=len(batch))
+                return _take_one_by_one(reading, message_id, batch, _take_now)
 
     with ThreadPoolExecutor(1, thread_name_prefix="intake") as writer:
         under_way: Future[SliceResult] | None = None
@@ -147,6 +168,37 @@ def _take_all(
             # Also when the file breaks off: what came before the break is written and counted.
             if under_way is not None:
                 reading.add(under_way.result())
+
+
+def _take_one_by_one(
+    reading: _Reading,
+    message_id: int,
+    batch: Iterable[object],
+    take: Callable[[list[object]], SliceResult],
+) -> SliceResult:
+    """Take a slice that failed as a whole record by record, so that only the culprits are left."""
+    whole = SliceResult()
+    # As in a slice, what a contract names comes before it.
+    for item in sorted(batch, key=_place_in_slice):
+        try:
+            one = take([item])
+        except Exception as error:
+            if is_connection_lost(error):
+                raise
+            reading.fault_count += 1
+            if reading.fault_count > _FAULTS_MOST:
+                raise
+            log.exception("record_not_taken", message=message_id, line=getattr(item, "line", None))
+            reading.fault = reading.fault or error
+            whole.counts["FAILED"] += 1
+        else:
+            whole.counts.update(one.counts)
+            whole.refusals += one.refusals
+    return whole
+
+
+def _place_in_slice(item: object) -> int:
+    return _PLACES.get(type(getattr(item, "record", None)), 0)
 
 
 def _take_orders(part: Slice, batch: list[object]) -> SliceResult:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from app.db import transaction
 from app.models import InboundFinding, InboundMessage, OutboxItem, Run, Step, WorkOrder
@@ -169,6 +169,41 @@ def test_a_fault_of_ours_postpones_the_file_and_lets_the_next_one_pass(
             session.execute(text("UPDATE inbound_message SET next_at = now()"))
         _interpret(app)
         assert _messages()["orders.xml"] == ("INTERPRETED", None)
+
+
+def test_a_fault_of_ours_with_one_record_lets_its_neighbours_pass(
+    app: Flask, orders: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_slice = intake.take_slice
+    culprit: list[str] = []
+
+    def _stumble(session: Any, part: Any, parsed: Any) -> Any:
+        ids = [item.order.order_id for item in parsed if item.order]
+        culprit.extend(ids[1:2] if not culprit else [])
+        result = take_slice(session, part, parsed)
+        if culprit[0] in ids:
+            # Only now, so that what was written before has to be undone.
+            raise ZeroDivisionError
+        return result
+
+    with app.app_context():
+        _store(orders, "orders.xml")
+        with monkeypatch.context() as patch:
+            patch.setattr(intake, "take_slice", _stumble)
+            _interpret(app)
+        assert _messages() == {"orders.xml": ("STORED", None)}
+        with transaction() as session:
+            taken = set(session.scalars(select(WorkOrder.order_id)))
+            run = session.scalars(select(Run)).one()
+            assert (run.state, run.counts["FAILED"]) == ("FAILED", 1)
+            assert len(taken) == run.counts["NEW"] > 1
+            assert culprit[0] not in taken
+            session.execute(text("UPDATE inbound_message SET next_at = now()"))
+        _interpret(app)
+        assert _messages()["orders.xml"] == ("INTERPRETED", None)
+        with transaction() as session:
+            assert session.get(WorkOrder, culprit[0]) is not None
+            assert session.scalar(select(func.count()).select_from(WorkOrder)) == len(taken) + 1
 
 
 def test_a_test_message_is_not_acted_upon_in_production(app: Flask, orders: bytes) -> None:
