@@ -19,6 +19,7 @@ from app.services import acks, inbound, runs
 from app.services.ack_receipt import KIND
 from app.services.acks import Interpreted
 from app.settings import Settings
+from workers.run_end import end_run
 
 log = structlog.get_logger()
 
@@ -147,16 +148,7 @@ def _keys(session: Session, message_id: int) -> Iterable[str]:
 
 
 def _finish(reading: _Reading, error: str | None) -> None:
-    if reading.run_id is None:
-        return
     counts = reading.counts
     bad = counts["REJECTED"] + counts["REFUSED"] + counts["POSTPONED"] + counts["WAITING"]
     state = "FAILED" if error else "PARTLY" if bad else "OK"
-    try:
-        with transaction() as session:
-            runs.finish_run(
-                session, reading.run_id, state, datetime.now(UTC), counts=dict(counts), error=error
-            )
-    except Exception:
-        # The run stays RUNNING under a lease; the dispatcher closes it as killed.
-        log.exception("run_not_finished", lane=ACKS, run=reading.run_id)
+    end_run(reading.run_id, state, counts, error)

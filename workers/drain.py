@@ -28,6 +28,7 @@ from app.services.outbox import Claimed, Settlement
 from app.settings import Settings
 from integrations.outcomes import CallError, Client
 from workers.calls import call_all
+from workers.run_end import end_run
 
 log = structlog.get_logger()
 
@@ -251,11 +252,4 @@ def _finish(work: Drain, run_id: int, counts: Counter[str], error: str | None) -
     bad = counts["REJECTED"] + counts["UNKNOWN"]
     late = counts["NOT_SENT"]
     state = "FAILED" if error else "PARTLY" if bad or late else "OK"
-    try:
-        with transaction() as session:
-            runs.finish_run(
-                session, run_id, state, datetime.now(UTC), counts=dict(counts), error=error
-            )
-    except DBAPIError as away:
-        # The run stays RUNNING under a lease; the dispatcher closes it as killed.
-        log.warning("run_not_finished", lane=work.lane, run=run_id, error=type(away).__name__)
+    end_run(run_id, state, counts, error)

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from app.clients import cis_inbox
 from app.db import held_lock, transaction
-from app.domain.lanes import INTAKE, POLL_CIS
+from app.domain.lanes import INTAKE
 from app.doorbell import ring_after_commit
 from app.services import alarms, inbound, rejects, runs, sightings
 from app.settings import Settings
@@ -31,6 +31,7 @@ from integrations.cis.sftp_inbox import (
     SftpInbox,
 )
 from integrations.outcomes import CallError
+from workers.run_end import end_run
 
 log = structlog.get_logger()
 
@@ -261,20 +262,11 @@ def _step(
 
 
 def _finish(poll: _Poll, error: str | None) -> None:
-    if poll.run_id is None:
-        return
     counts = poll.counts
     bad = counts["REJECTED"] + counts["CHANGED"] + len(poll.troubles)
     state = "FAILED" if error else "PARTLY" if bad else "OK"
     error = error or "; ".join(poll.troubles[:_TROUBLES_SHOWN]) or None
-    try:
-        with transaction() as session:
-            runs.finish_run(
-                session, poll.run_id, state, datetime.now(UTC), counts=dict(counts), error=error
-            )
-    except Exception:
-        # The run stays RUNNING under a lease; the dispatcher closes it as killed.
-        log.exception("run_not_finished", lane=POLL_CIS, run=poll.run_id)
+    end_run(poll.run_id, state, counts, error)
 
 
 def _alarm(detail: str | None) -> None:

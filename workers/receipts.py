@@ -10,6 +10,7 @@ from app.services import delivery_receipts, runs
 from app.services.delivery_receipts import AppliedReceipt
 from app.services.notice_items import notice_key
 from app.settings import Settings
+from workers.run_end import end_run
 
 _BATCH = 1000
 
@@ -18,19 +19,26 @@ def apply_receipts(settings: Settings, lease: int, trigger: str) -> Counter[str]
     """Apply every report that waits; returns how many got which verdict."""
     counts: Counter[str] = Counter()
     run_id: int | None = None
-    while True:
-        now = datetime.now(UTC)
-        with transaction() as session:
-            applied = delivery_receipts.apply_waiting(session, _BATCH, now)
-            if not applied:
-                break
-            if run_id is None:
-                run_id = runs.start_run(session, "apply receipts", trigger, now, lease=lease)
-            runs.add_steps(session, run_id, (_step(receipt, now) for receipt in applied))
+    error: str | None = None
+    try:
+        while True:
+            now = datetime.now(UTC)
+            with transaction() as session:
+                applied = delivery_receipts.apply_waiting(session, _BATCH, now)
+                if not applied:
+                    break
+                # Kept in mind only once it has committed with its first work.
+                this_run = run_id or runs.start_run(
+                    session, "apply receipts", trigger, now, lease=lease
+                )
+                runs.add_steps(session, this_run, (_step(receipt, now) for receipt in applied))
+            run_id = this_run
             counts.update(receipt.verdict for receipt in applied)
-    if run_id is not None:
-        with transaction() as session:
-            runs.finish_run(session, run_id, "OK", datetime.now(UTC), counts=dict(counts))
+    except Exception as caught:
+        error = type(caught).__name__
+        raise
+    finally:
+        end_run(run_id, "FAILED" if error else "OK", counts, error)
     return counts
 
 

@@ -23,6 +23,7 @@ from app.services.unknowns import Doubt, Found
 from app.settings import Settings
 from integrations.outcomes import CallError, ContractBroken
 from integrations.twilio_sms.types import MessageMatch
+from workers.run_end import end_run
 
 _BATCH = 100
 # Clocks differ; the same text to the same number within a minute is the same message to us.
@@ -54,20 +55,27 @@ def resolve(
         if not doubts:
             return counts
         run_id = runs.start_run(session, "resolve unknown", trigger, now, lease=lease)
-    while doubts:
-        looked = _look_all(doubts, settings, loop)
-        now = datetime.now(UTC)
-        with transaction() as session:
-            steps = [
-                _settle(session, doubt, look, settings, now)
-                for doubt, look in zip(doubts, looked, strict=True)
-            ]
-            runs.add_steps(session, run_id, steps)
+    error: str | None = None
+    try:
+        while doubts:
+            looked = _look_all(doubts, settings, loop)
+            now = datetime.now(UTC)
+            with transaction() as session:
+                steps = [
+                    _settle(session, doubt, look, settings, now)
+                    for doubt, look in zip(doubts, looked, strict=True)
+                ]
+                runs.add_steps(session, run_id, steps)
+                due = unknowns.due(session, _BATCH, now) if len(doubts) == _BATCH else []
+            doubts = due
             counts.update(step.state for step in steps)
-            doubts = unknowns.due(session, _BATCH, now) if len(doubts) == _BATCH else []
-    with transaction() as session:
-        state = "PARTLY" if counts[_LEFT_TO_A_PERSON] + counts[_NOT_ASKED] else "OK"
-        runs.finish_run(session, run_id, state, datetime.now(UTC), counts=dict(counts))
+    except Exception as caught:
+        error = type(caught).__name__
+        raise
+    finally:
+        bad = counts[_LEFT_TO_A_PERSON] + counts[_NOT_ASKED]
+        state = "FAILED" if error else "PARTLY" if bad else "OK"
+        end_run(run_id, state, counts, error)
     return counts
 
 

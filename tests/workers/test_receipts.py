@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
 from app.db import transaction
 from app.models import Run, Step
@@ -56,7 +57,39 @@ def test_everything_that_waits_is_applied_in_one_run(app: Flask) -> None:
         ]
 
 
+def test_a_run_that_breaks_off_does_not_look_as_if_it_went_on(
+    app: Flask, a_thousand_at_most: None
+) -> None:
+    reports = [
+        NewReceipt("twilio", f"stranger {number}", uuid4(), None, "sent", None, None)
+        for number in range(1500)
+    ]
+    with transaction() as session:
+        receipt_store.store(session, reports, NOW)
+    with pytest.raises(IntegrityError):
+        apply_receipts(app.extensions["tiedolla_settings"], 1, "test")
+    with transaction() as session:
+        run = session.scalars(select(Run)).one()
+        assert (run.state, run.error) == ("FAILED", "IntegrityError")
+        assert run.counts == {"UNKNOWN_ATTEMPT": 1000}
+
+
 def test_nothing_to_do_leaves_no_run(app: Flask) -> None:
     assert apply_receipts(app.extensions["tiedolla_settings"], 1, "test") == {}
     with transaction() as session:
         assert session.scalars(select(Run)).all() == []
+
+
+@pytest.fixture
+def a_thousand_at_most(app: Flask) -> Iterator[None]:
+    """A database that takes the first batch and stumbles over the second."""
+    with transaction() as session:
+        session.execute(
+            text(
+                "ALTER TABLE delivery_receipt ADD CONSTRAINT few"
+                " CHECK (id <= 1000 OR verdict = 'WAITING')"
+            )
+        )
+    yield
+    with transaction() as session:
+        session.execute(text("ALTER TABLE delivery_receipt DROP CONSTRAINT few"))
