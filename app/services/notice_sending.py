@@ -180,6 +180,33 @@ def note_settled(session: Session, settled: Sequence[Settlement], now: datetime)
     contact_standing.note_words(session, list(_provider_words(settled)), now)
 
 
+# A notice that something newer has overtaken stays what it is; a call in doubt stays counted.
+_QUEUE_AGAIN = text(
+    """
+    UPDATE notice n
+    SET state = CASE WHEN EXISTS (
+            SELECT 1 FROM attempt a WHERE a.outbox_item_id = item.id AND a.outcome = 'UNKNOWN')
+        THEN 'UNKNOWN' ELSE 'QUEUED' END,
+        state_at = :now, error_code = NULL
+    FROM outbox_item item
+    WHERE item.id = ANY(:items) AND item.kind = 'NOTICE' AND item.state = 'READY'
+      AND n.id = CAST(item.payload->>'notice_id' AS bigint) AND n.state = 'FAILED'
+      AND NOT EXISTS (
+        SELECT 1 FROM notice newer
+        WHERE newer.order_id = n.order_id AND newer.sent_to = n.sent_to
+          AND newer.event_at > n.event_at AND newer.state NOT IN ('SUPPRESSED', 'FAILED'))
+    """
+)
+
+
+def queue_again(session: Session, item_ids: Sequence[int], now: datetime) -> None:
+    """Let notices leave whose items an operator has just made due again.
+
+    The last look before the call stops those that have expired, been opted out of or overtaken.
+    """
+    session.execute(_QUEUE_AGAIN, {"items": list(item_ids), "now": now})
+
+
 def _word(s: Settlement) -> str | None:
     """What a settlement says about its notice; None when the last look has said it already."""
     if s.outcome == "SKIPPED":

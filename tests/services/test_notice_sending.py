@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from app.db import transaction
 from app.domain.notice_policy import ContactFacts, ContactState, Recipient, check_before_send
 from app.domain.notice_types import Channel, Topic
 from app.models import Contact, Preference, PreferenceChange
-from app.services import notices, opt_outs
+from app.services import notice_sending, notices, opt_outs, outbox
 from tests.services.elsewhere import Elsewhere
 from tests.services.world import (
     GSRN,
@@ -27,6 +28,7 @@ from tests.services.world import (
     gate,
     gate_in,
     items,
+    leave_unknown,
     ledger,
     minutes,
     scalar,
@@ -279,6 +281,43 @@ def test_what_was_tried_too_often_has_failed() -> None:
     assert (ledger()[0].state, ledger()[0].error_code) == ("FAILED", "Retryable")
 
 
+def test_what_has_failed_leaves_when_an_operator_tries_it_again() -> None:
+    settle_in()
+    tell(STARTED)
+    _fail()
+    _retry(NOW + minutes(5))
+    assert ledger()[0].state == "QUEUED"
+    send_one(now=NOW + minutes(5), ref="SM1")
+    (notice,) = ledger()
+    assert (notice.state, notice.provider_ref, notice.resent_count) == ("SENT", "SM1", 0)
+
+
+def test_trying_again_after_a_doubt_is_counted() -> None:
+    settle_in()
+    tell(STARTED)
+    leave_unknown()
+    with transaction() as session:
+        session.execute(text("UPDATE outbox_item SET state = 'READY', next_at = created_at"))
+    _fail(now=NOW + minutes(5))
+    _retry(NOW + minutes(6))
+    send_one(now=NOW + minutes(6))
+    assert ledger()[0].resent_count == 2
+
+
+@pytest.mark.parametrize("later", [5, 31])
+def test_what_is_overtaken_or_too_old_does_not_leave_however_often_it_is_tried(later: int) -> None:
+    settle_in()
+    tell(STARTED)
+    _fail()
+    if later < 30:
+        tell(DONE, event_at=NOW + minutes(2))
+    _retry(NOW + minutes(later))
+    start = next(item for item in claim(now=NOW + minutes(later)) if item.id == 1)
+    attempts, refused = gate([start], NOW + minutes(later))
+    assert not attempts
+    assert set(refused.values()) <= {"FAILED", "EXPIRED"}
+
+
 def test_a_dead_number_is_marked_and_not_written_to_again() -> None:
     settle_in()
     tell(STARTED)
@@ -344,3 +383,15 @@ def test_a_hundred_notices_are_looked_at_in_a_few_milliseconds() -> None:
 def _opt_out(value: str = PHONE) -> opt_outs.OptOut:
     with transaction() as session:
         return opt_outs.opt_out(session, value, Topic.METER_SWAP, source="SMS", by="test", now=NOW)
+
+
+def _fail(now: datetime = NOW) -> None:
+    send_one("REJECTED", "DEAD", now=now, error_class="Rejected", error="twilio answered 400")
+    assert ledger()[0].state == "FAILED"
+
+
+def _retry(now: datetime) -> None:
+    with transaction() as session:
+        ids = list(session.scalars(text("SELECT id FROM outbox_item WHERE state = 'DEAD'")))
+        assert outbox.retry_dead(session, ids, now) == 1
+        notice_sending.queue_again(session, ids, now)

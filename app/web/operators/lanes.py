@@ -9,7 +9,7 @@ from flask_babel import gettext, ngettext
 from app.db import db, transaction
 from app.domain.roles import Permission
 from app.queries import lane_board
-from app.services import audit, outbox
+from app.services import audit, notice_sending, outbox
 from app.services import lanes as lane_service
 from app.web.access import actor, role_required
 from app.web.clock import now
@@ -83,6 +83,7 @@ def lane_retry(name: str) -> ResponseReturnValue:
     with transaction() as session:
         ids = _chosen() or lane_board.ids_of(session, name, "DEAD", ACTION_LIMIT)
         count = outbox.retry_dead(session, ids, moment)
+        notice_sending.queue_again(session, ids, moment)
         audit.record(session, actor(), "LANE_RETRIED", f"lane:{name}", _detail(ids, count), moment)
     text = ngettext(
         "%(num)d item will be tried again.", "%(num)d items will be tried again.", count
