@@ -136,16 +136,20 @@ def check_wanted(evidence: Evidence, world: World, messages: Iterable[Message]) 
 def _owed(world: World, acks: Sequence[Ack]) -> dict[Told, list[str]]:
     """Who has to get which text, and for which orders.
 
-    The end of work is owed in any case. Its start only where its end was never reported: a start
-    that is understood late, beside its end, is rightly passed over.
+    That the work is done is owed in any case. Its start only where its end was never reported: a
+    start that is understood late, beside its end, is rightly passed over. A failed visit only where
+    the order has not been changed since: the next visit is under way then.
     """
     owed: dict[Told, list[str]] = {}
+    newest = {revision.order_id: revision.number for revision in world.newest()}
     over = {ack.order_id for ack in acks if ack.type in ENDS and ack.taken_at is not None}
     for ack in acks:
         kind = TOLD_BY.get(ack.type)
         if kind is None or ack.taken_at is None:
             continue
         if ack.type == "STARTED" and ack.order_id in over:
+            continue
+        if ack.type == "FAILED" and ack.revision < newest.get(ack.order_id, 0):
             continue
         for contact in world.told_of(ack.order_id):
             orders = owed.setdefault((contact, kind), [])

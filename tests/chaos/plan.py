@@ -13,6 +13,8 @@ FAULTS_EVERY_S = 0.6
 FILES_EVERY_S = 1.0
 HANG_S = 3.6
 FOR_EVER_S = 60.0
+# Longer than a lease lasts in these runs, so that a frozen sender wakes up without it.
+FREEZE_S = 13.5
 ORDERS_PER_FILE = 3
 # Points in the world beyond those with an order: their customers must never hear of anything.
 BYSTANDERS = 10
@@ -22,7 +24,8 @@ REPORTING = ("installer", "twilio", "sendgrid")
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """At which second, what is done, and to whom: kill NAME, ambush LANE, flush, faults SYSTEM."""
+    """At which second, what is done, and to whom: kill NAME, ambush LANE, freeze and thaw LANE, flush,
+    faults SYSTEM."""
 
     at_s: float
     what: str
@@ -51,7 +54,7 @@ class Plan:
     point_count: int
     disturbances: list[Disturbance]
     drops: list[Drop]
-    opt_outs: list[tuple[float, int]]
+    opt_outs_at_s: list[float]
 
 
 def make_plan(seed: int, kills: int, lanes: list[str]) -> Plan:
@@ -62,20 +65,18 @@ def make_plan(seed: int, kills: int, lanes: list[str]) -> Plan:
     point_count = max(drop.first + drop.count for drop in drops) - 1
     disturbances = [
         *_kills(draw, kills, lanes),
+        *_freezes(draw, duration_s, lanes),
         *_flushes(draw, duration_s),
         *_faults(draw, duration_s),
     ]
-    opt_outs = [
-        (draw.uniform(0.1, 0.9) * duration_s, draw.randint(1, point_count))
-        for _ in range(max(2, point_count // 15))
-    ]
+    opt_outs_at_s = [draw.uniform(0.1, 0.9) * duration_s for _ in range(max(2, point_count // 15))]
     return Plan(
         seed,
         duration_s,
         point_count,
         sorted(disturbances, key=lambda one: one.at_s),
         drops,
-        sorted(opt_outs),
+        sorted(opt_outs_at_s),
     )
 
 
@@ -94,6 +95,16 @@ def _kills(draw: random.Random, kills: int, lanes: list[str]) -> Iterator[Distur
         # Half of the senders' deaths come when a provider has just taken what they sent.
         is_ambush = whom in ("sms", "email") and draw.random() < 0.5
         yield Disturbance(at_s, "ambush" if is_ambush else "kill", whom)
+
+
+def _freezes(draw: random.Random, duration_s: float, lanes: list[str]) -> Iterator[Disturbance]:
+    """A sender stands still, as on a machine that is moved, until its lease is over."""
+    senders = ["sms", "email", *(lane for lane in lanes if lane.startswith("partner."))]
+    for number in range(max(1, int(duration_s / 15))):
+        at_s = draw.uniform(0.1, max(0.2, duration_s - FREEZE_S))
+        whom = senders[number % len(senders)]
+        yield Disturbance(at_s, "freeze", whom)
+        yield Disturbance(at_s + FREEZE_S, "thaw", whom)
 
 
 def _flushes(draw: random.Random, duration_s: float) -> Iterator[Disturbance]:

@@ -18,16 +18,18 @@ from simulators.cis.master_data import write_master_data
 from simulators.cis.work_orders import Wish, write_work_orders
 from simulators.cis.world import make_point, make_points
 from tests.chaos.calm import is_at_rest
-from tests.chaos.evidence import Evidence, read_files, read_ledgers
+from tests.chaos.evidence import Counted, Evidence, read_files, read_ledgers
 from tests.chaos.plan import BYSTANDERS, CALLS, Disturbance, Drop, Plan, make_plan
 from tests.chaos.promises import Findings, check
 from tests.chaos.site import UNKNOWN_GAP_S, UNKNOWN_GRACE_S, Site
+from tests.chaos.told import TOLD_BY, read_acks, read_messages
 
 REST_PATIENCE_S = 150.0
 LEARN_PATIENCE_S = 60.0
 # It has to look at rest for so long: a doubt that is just being resolved shows nowhere for a moment.
 REST_S = 4.0
 ORDER_TYPE = "MVM"
+DONE = TOLD_BY["COMPLETED"]
 
 Say = Callable[[str], None]
 
@@ -91,7 +93,7 @@ class _Run:
         agenda: list[tuple[float, Callable[[], None]]] = [
             *((one.at_s, partial(self._do, one)) for one in plan.disturbances),
             *((drop.at_s, partial(self._drop, drop)) for drop in plan.drops),
-            *((at_s, partial(self._opt_out, point)) for at_s, point in plan.opt_outs),
+            *((at_s, self._opt_out) for at_s in plan.opt_outs_at_s),
         ]
         began = time.monotonic()
         for at_s, act in sorted(agenda, key=lambda entry: entry[0]):
@@ -108,11 +110,14 @@ class _Run:
 
     def evidence(self) -> Evidence:
         """What the run left behind."""
+        return self._evidence(self._site.counted())
+
+    def _evidence(self, counted: Counted) -> Evidence:
         return Evidence(
             ledgers=read_ledgers(self._site.rehearsal.folder / "ledger"),
             files=read_files(self._site.rehearsal.folder / "sftp"),
             opt_outs=self._site.opt_outs,
-            counted=self._site.counted(),
+            counted=counted,
             doubt_s=UNKNOWN_GRACE_S + UNKNOWN_GAP_S,
         )
 
@@ -125,6 +130,12 @@ class _Run:
             self.done["kills"] += 1
             self.done[f"{one.what} {one.whom}"] += 1
             self._say(f"{one.what} -9 {one.whom}")
+        elif one.what in ("freeze", "thaw"):
+            if one.what == "thaw":
+                self._site.thaw(one.whom)
+            elif self._site.freeze(one.whom):
+                self.done[f"freeze {one.whom}"] += 1
+            self._say(f"{one.what} {one.whom}")
         elif one.what == "flush":
             self._site.flush()
             self.done["flushes"] += 1
@@ -145,12 +156,28 @@ class _Run:
         self._site.drop(files)
         self.done["files"] += len(files)
 
-    def _opt_out(self, number: int) -> None:
-        person = make_point(self._plan.seed % 1000, number).customer
-        contact = person.email if person.channel == "EMAIL" else person.phone
+    def _opt_out(self) -> None:
+        contact = self._about_to_be_told()
         if contact is not None and self._site.opt_out(contact):
             self.done["opt-outs"] += 1
-            self._say(f"opt-out of point {number}")
+            self._say(f"opt-out of {contact}")
+
+    def _about_to_be_told(self) -> str | None:
+        """Somebody of whose swap a crew has just reported and who has not heard of its end yet."""
+        evidence = self._evidence(Counted())
+        told = {message.to for message in read_messages(evidence) if message.kind == DONE}
+        out = {opt_out.contact for opt_out in self._site.opt_outs}
+        newest_first = list(reversed(read_acks(evidence)))
+        for kind in ("COMPLETED", "STARTED"):
+            for ack in newest_first:
+                contact = self._contact_of(ack.order_id) if ack.type == kind else None
+                if contact is not None and contact not in told | out:
+                    return contact
+        return None
+
+    def _contact_of(self, order_id: str) -> str | None:
+        person = make_point(self._plan.seed % 1000, int(order_id[-7:])).customer
+        return {"EMAIL": person.email, "SMS": person.phone}.get(person.channel or "")
 
     def _await_rest(self, patience_s: float, rest_s: float) -> str | None:
         """Wait until nothing has moved for so long; else what still moved at the end."""

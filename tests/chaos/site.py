@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ HURRY = {
     "TIEDOLLA_LOG_LEVEL": "WARNING",
 }
 UPKEEP_EVERY_S = 1.5
+# Lanes with a second worker: when one is killed or frozen, the other goes on with what it held.
+TWICE = ("sms", "partner.voima")
 # A supervisor waits longer for what dies often; here that is not the process's own fault.
 LONGEST_PAUSE_S = 0.4
 # The longest wait for a provider to take a message, so that its sender dies before it hears of it.
@@ -80,6 +83,7 @@ class Site:
         )
         self._postgres = PrivatePostgres(home / "postgres")
         self._valkey = PrivateValkey(home / "valkey")
+        self._frozen: dict[str, int] = {}
         self.lanes: list[str] = []
         self.opt_outs: list[OptOut] = []
 
@@ -133,6 +137,21 @@ class Site:
             while time.monotonic() < deadline and b'"kind":"%b"' % kind not in ledger.read():
                 time.sleep(0.001)
         return self.kill(lane)
+
+    def freeze(self, lane: str) -> bool:
+        """Stop a worker where it stands, until thaw() or its death; False: it is not there."""
+        pid = self._supervisor.pids().get(lane)
+        if pid is None:
+            return False
+        os.kill(pid, signal.SIGSTOP)
+        self._frozen[lane] = pid
+        return True
+
+    def thaw(self, lane: str) -> None:
+        """Let a frozen worker go on, if it still lives."""
+        pid = self._frozen.pop(lane, None)
+        if pid is not None and self._supervisor.pids().get(lane) == pid:
+            os.kill(pid, signal.SIGCONT)
 
     def flush(self) -> None:
         """Wipe Redis."""
@@ -212,6 +231,8 @@ class Site:
         self._await(lambda: self._answers(f"{self.rehearsal.url}/livez"), "the simulators")
         for child in (casting.web(self._web_port), *casting.background(self.lanes)):
             self._supervisor.start(child)
+            if child.name in TWICE:
+                self._supervisor.start(replace(child, name=f"{child.name} 2"))
         self._await(lambda: self._answers(f"{self.base_url}/readyz"), "the portal")
 
     def _set_up(self) -> None:

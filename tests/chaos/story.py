@@ -26,6 +26,8 @@ TEXTS = {
     " Sähköt ovat poikki noin 20 min. Ilmoitamme, kun työ on valmis.",
     ("METER_SWAP_DONE", "fi"): "Verkkoyhtio: Mittarinvaihto valmis klo 12.20, Koivutie 1."
     " Sähköt on kytketty. Jos sähköä ei ole, tarkista pääkytkin tai soita 0800 123 45.",
+    ("METER_SWAP_FAILED", "fi"): "Verkkoyhtio: Mittarinvaihtoa (Koivutie 1) ei voitu tehdä 5.5.:"
+    " kukaan ei ollut kotona. Vanha mittari jäi käyttöön. Ilmoitamme uuden ajan.",
     ("METER_SWAP_STARTED", "sv"): "Verkkoyhtio: Mätarbytet började kl. 12.00, Koivutie 1."
     " Strömmen är bruten ca 20 min. Vi meddelar när arbetet är klart.",
     ("METER_SWAP_DONE", "sv"): "Verkkoyhtio: Mätarbytet klart kl. 12.20, Koivutie 1. Strömmen är"
@@ -132,7 +134,7 @@ def _swap(story: Story, point: Point) -> None:
 def _report(story: Story, point: Point, kind: str, at_s: float, more: dict[str, Any]) -> None:
     order_id = order_id_of(WISH, point)
     ack_id = f"{order_id} {kind}"
-    facts = {"ack_id": ack_id, "order_id": order_id, "type": kind}
+    facts = {"ack_id": ack_id, "order_id": order_id, "revision": 1, "type": kind}
     story.note("installer", "ack", at_s, **facts, callbacks="normal", body=more)
     story.note("installer", "ack_answer", at_s, **facts, answered=202, done=True)
     person, told = point.customer, TOLD_BY[kind]

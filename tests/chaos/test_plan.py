@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from simulators.faults import parse_faults
-from tests.chaos.plan import KILL_EVERY_S, make_plan
+from tests.chaos.plan import FREEZE_S, KILL_EVERY_S, make_plan
+from tests.chaos.site import HURRY
 
 LANES = ["acks", "billing", "cis", "dms", "email", "intake", "nis", "partner.voima"]
 LANES += ["poll_cis", "receipts", "sms", "upkeep"]
@@ -20,6 +21,16 @@ def test_it_kills_as_often_as_asked_and_every_process() -> None:
     others = {"dispatcher", "web", "web worker", "postgres", "valkey"}
     assert {d.whom for d in struck} == {*LANES, *others}
     assert {d.whom for d in struck if d.what == "ambush"} == {"sms", "email"}
+
+
+def test_frozen_senders_are_thawed_after_their_lease_is_over() -> None:
+    plan = make_plan(1, 100, LANES)
+    frozen = [d for d in plan.disturbances if d.what == "freeze"]
+    thawed = [d for d in plan.disturbances if d.what == "thaw"]
+    assert {d.whom for d in frozen} == {"sms", "email", "partner.voima"}
+    assert [(d.whom, d.at_s + FREEZE_S) for d in frozen] == [(d.whom, d.at_s) for d in thawed]
+    lease_s = float(HURRY["TIEDOLLA_LEASE_S"])
+    assert lease_s < FREEZE_S
 
 
 def test_redis_is_wiped_and_every_system_gets_faults_that_it_understands() -> None:

@@ -125,6 +125,24 @@ def test_the_start_is_owed_only_while_the_end_is_unknown(story: Story) -> None:
     assert cries(story) == [f"I1 {order_of(UNENDED_POINT)}: {what}"]
 
 
+def test_a_failed_visit_is_owed_unless_the_order_was_changed_meanwhile(story: Story) -> None:
+    order = order_of(SMS_POINT)
+    for kind in ("ack", "ack_answer"):
+        story.entry("installer", kind, order_id=order, type="COMPLETED")["type"] = "FAILED"
+    for system in ("nis", "dms", "billing"):
+        story.ledgers[system].pop(0)
+    story.forget("cis", story.entry("cis", "return", order_id=order))
+    forget_messages(story, phone_of(SMS_POINT), keep=1)
+    assert cries(story) == [f"I1 {order}: {phone_of(SMS_POINT)} never got METER_SWAP_FAILED"]
+    body = TEXTS["METER_SWAP_FAILED", "fi"]
+    story.note("twilio", "message", 41, to=phone_of(SMS_POINT), body=body)
+    assert cries(story) == []
+    forget_messages(story, phone_of(SMS_POINT), keep=1)
+    add_cancellation(story)
+    story.note("installer", "order", 41, key=f"{order}-2", order_id=order, revision=2, body={})
+    assert cries(story) == []
+
+
 def test_a_message_of_unknown_fate_may_be_missing_when_it_is_counted(story: Story) -> None:
     forget_messages(story, phone_of(SMS_POINT), keep=1)
     story.counted = Counted(given_up=Counter(METER_SWAP_DONE=1))

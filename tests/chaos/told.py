@@ -30,6 +30,7 @@ class Ack:
 
     ack_id: str
     order_id: str
+    revision: int
     type: str
     body: dict[str, Any]
     taken_at: datetime | None
@@ -53,7 +54,7 @@ def read_acks(evidence: Evidence) -> list[Ack]:
         if entry["answered"] == TAKEN:
             taken.setdefault(entry["ack_id"], moment(entry["at"]))
     return [
-        Ack(e["ack_id"], e["order_id"], e["type"], e["body"], taken.get(e["ack_id"]))
+        Ack(e["ack_id"], e["order_id"], e["revision"], e["type"], e["body"], taken.get(e["ack_id"]))
         for e in evidence.entries("installer", "ack")
     ]
 
