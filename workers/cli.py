@@ -33,14 +33,24 @@ _WORKER_TTL_S = 60
 _REDIS_AWAY_S = 1.0
 
 
+# What a job may bring along that RQ would call or post to besides the function itself.
+_EXTRAS = (
+    "_success_callback_name",
+    "_failure_callback_name",
+    "_stopped_callback_name",
+    "webhooks",
+)
+
+
 class LaneWorker(SimpleWorker):
     """Runs jobs in its own process, on one queue, and only the one job that the product has.
 
-    Whoever can write to Redis can name any function in a job, so every other name is refused.
+    Whoever can write to Redis can name any function in a job, or have one called back, so whatever
+    is not the plain ring of our own is refused.
     """
 
     def perform_job(self, job: Job, queue: Any, *args: Any, **kwargs: Any) -> bool:
-        if job.func_name != JOB:
+        if job.func_name != JOB or any(getattr(job, name) for name in _EXTRAS):
             job.delete()
             self.log.error("job refused: %s is not on the list", job.func_name)
             return False

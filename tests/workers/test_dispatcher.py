@@ -6,9 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
+from rq import Callback
+from rq.webhook import Webhook
 from sqlalchemy import select, text
 
 from app.db import db, transaction, try_session_lock
@@ -50,10 +53,22 @@ def test_everything_lost_from_redis_is_rung_again(app: Flask, dispatcher: Dispat
         assert lanes_ringing(["nis"]) == {"nis": 1}
 
 
-def test_a_worker_refuses_every_job_but_ours(app: Flask) -> None:
+@pytest.mark.parametrize(
+    ("function", "extras"),
+    [
+        ("os.system", {}),
+        (JOB, {"on_success": Callback("os.system")}),
+        (JOB, {"on_failure": Callback("os.system")}),
+        (JOB, {"on_stopped": Callback("os.system")}),
+        (JOB, {"webhooks": [Webhook("http://127.0.0.1:1/", "finished")]}),
+    ],
+)
+def test_a_worker_refuses_every_job_but_ours(
+    app: Flask, function: str, extras: dict[str, Any]
+) -> None:
     with app.app_context():
         queue = queue_of("nis")
-        queue.enqueue("os.system", "touch should-not-exist")
+        queue.enqueue(function, "touch should-not-exist", **extras)
         worker = LaneWorker(
             [queue],
             connection=queue.connection,
