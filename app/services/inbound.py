@@ -250,18 +250,31 @@ def postpone(session: Session, message_id: int, error_class: str, now: datetime)
 
 
 def reopen(session: Session, kind: str, business_keys: Sequence[str], reason: str) -> int:
-    """Let held messages about these keys be read again: what they waited for has come."""
+    """Let held messages about these keys be read again: what they waited for has come.
+
+    Those that somebody is reading are locked, so we wait for what becomes of them and look then.
+    """
     if not business_keys:
         return 0
-    result = session.execute(
-        text(
-            "UPDATE inbound_message SET state = 'STORED', reason_code = NULL"
-            " WHERE kind = :kind AND business_key = ANY(:keys) AND state = 'HELD'"
-            " AND reason_code = :reason RETURNING id"
-        ),
-        {"kind": kind, "keys": list(business_keys), "reason": reason},
-    )
-    return len(result.all())
+    wanted = {"kind": kind, "keys": list(business_keys), "reason": reason}
+    session.execute(_LOCK_UNREAD, wanted).all()
+    return len(session.execute(_REOPEN, wanted).all())
+
+
+_LOCK_UNREAD = text(
+    """
+    SELECT id FROM inbound_message
+    WHERE kind = :kind AND business_key = ANY(:keys) AND state IN ('STORED', 'HELD')
+    ORDER BY id FOR UPDATE
+    """
+)
+_REOPEN = text(
+    """
+    UPDATE inbound_message SET state = 'STORED', reason_code = NULL
+    WHERE kind = :kind AND business_key = ANY(:keys) AND state = 'HELD' AND reason_code = :reason
+    RETURNING id
+    """
+)
 
 
 _REOPEN_ANSWERED = text(
@@ -278,8 +291,7 @@ _REOPEN_ANSWERED = text(
 def reopen_answered(session: Session, kind: str, reason: str) -> int:
     """Let messages be read again that wait for an order which is there.
 
-    reopen() misses a message that is put aside in the very moment in which its order is stored:
-    neither transaction sees the other.
+    It is what reopen() is for; this is for the message that it missed, however that came about.
     """
     return len(session.execute(_REOPEN_ANSWERED, {"kind": kind, "reason": reason}).all())
 

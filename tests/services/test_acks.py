@@ -156,17 +156,20 @@ def test_an_order_that_comes_while_we_look_is_seen_at_the_next_look(day: Flask) 
     with transaction() as session:
         body = encode(ack)
         stored = inbound.store_small(
-            session, source="ack:voima", kind="ACK", name="a", body=body, now=at(20)
+            session,
+            source="ack:voima",
+            kind="ACK",
+            name="a",
+            body=body,
+            now=at(20),
+            business_key="WO-LATER",
         )
 
     def _bring_order() -> None:
         with day.app_context(), transaction() as session:
             add_order(session, "WO-LATER", gsrn=gsrn(2), old_meter_number="5530-78")
             # What intake does last; it holds the message until it commits.
-            session.execute(
-                text("UPDATE inbound_message SET reason_code = NULL WHERE id = :id"),
-                {"id": stored.id},
-            )
+            assert inbound.reopen(session, "ACK", ["WO-LATER"], "ACK_UNKNOWN_ORDER") == 0
             brought.set()
             assert _somebody_waits(session)
 
@@ -181,6 +184,42 @@ def test_an_order_that_comes_while_we_look_is_seen_at_the_next_look(day: Flask) 
         (told,) = acks.interpret_all(session, [stored.id], at(22), 1)
     assert told.outcome == "APPLIED"
     assert _order("WO-LATER").state == "ACCEPTED"
+
+
+def test_an_order_that_is_being_stored_waits_for_the_look_and_lets_it_be_repeated(
+    day: Flask,
+) -> None:
+    ack = make_ack("ACCEPTED", 20, order_id="WO-LATER")
+    with transaction() as session:
+        body = encode(ack)
+        stored = inbound.store_small(
+            session,
+            source="ack:voima",
+            kind="ACK",
+            name="a",
+            body=body,
+            now=at(20),
+            business_key="WO-LATER",
+        )
+    reopened: list[int] = []
+
+    def _bring_order() -> None:
+        with day.app_context(), transaction() as session:
+            add_order(session, "WO-LATER", gsrn=gsrn(2), old_meter_number="5530-78")
+            found = inbound.reopen(session, "ACK", ["WO-LATER"], "ACK_UNKNOWN_ORDER")
+            reopened.append(found)
+
+    intake = threading.Thread(target=_bring_order)
+    with transaction() as session:
+        (told,) = acks.interpret_all(session, [stored.id], at(21), 1)
+        assert told.outcome == "WAITING"
+        intake.start()
+        assert _somebody_waits(session)
+    intake.join(timeout=30)
+    assert reopened == [1]
+    with transaction() as session:
+        (told,) = acks.interpret_all(session, [stored.id], at(22), 1)
+    assert told.outcome == "APPLIED"
 
 
 def _somebody_waits(session: Session) -> bool:
