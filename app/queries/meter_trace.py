@@ -100,11 +100,8 @@ class MeterTrace:
     reports: list[Report]
     notices: list[Notice]
     partner_names: dict[str, str]
-
-    @property
-    def safety_ban(self) -> bool:
-        """Whether the address may be shown only where it is needed (turvakielto)."""
-        return self.occupant is not None and self.occupant.customer.personal_safety_ban
+    # Whether the address may be shown only where it is needed (turvakielto of anybody there).
+    safety_ban: bool
 
     def told_systems(self, order_id: str) -> list[Report]:
         """How far each other system has been told of an order: its newest report."""
@@ -120,7 +117,8 @@ def find_trace(session: Session, gsrn: str, today: date) -> MeterTrace | None:
     point = session.get(MeteringPoint, gsrn)
     if point is None:
         return None
-    occupant = _occupant(session, gsrn, today)
+    occupants = _occupants(session, gsrn, today)
+    occupant = occupants[0] if occupants else None
     placements = _all(
         session,
         select(MeterPlacement)
@@ -166,10 +164,12 @@ def find_trace(session: Session, gsrn: str, today: date) -> MeterTrace | None:
             .limit(_NOTICES),
         ),
         partner_names=_partner_names(session, {order.partner_code for order in orders}),
+        safety_ban=any(one.customer.personal_safety_ban for one in occupants),
     )
 
 
-def _occupant(session: Session, gsrn: str, today: date) -> Occupant | None:
+def _occupants(session: Session, gsrn: str, today: date) -> list[Occupant]:
+    """Everybody who has the point today, whoever moved in last first."""
     statement = (
         select(Customer, Occupancy.moved_in_on, Occupancy.moved_out_on)
         .join(Occupancy, Occupancy.customer_id == Customer.cis_id)
@@ -178,11 +178,9 @@ def _occupant(session: Session, gsrn: str, today: date) -> Occupant | None:
             Occupancy.moved_in_on <= today,
             or_(Occupancy.moved_out_on.is_(None), Occupancy.moved_out_on >= today),
         )
-        .order_by(Occupancy.moved_in_on.desc())
-        .limit(1)
+        .order_by(Occupancy.moved_in_on.desc(), Occupancy.contract_id)
     )
-    row = session.execute(statement).one_or_none()
-    return None if row is None else Occupant(row[0], row[1], row[2])
+    return [Occupant(*row) for row in session.execute(statement)]
 
 
 def _contacts(session: Session, occupant: Occupant | None) -> list[Contact]:

@@ -129,15 +129,17 @@ _HITS = text(
     SELECT p.gsrn,
         concat_ws(' ', p.street_name, p.house_number, p.staircase, p.apartment) AS street,
         concat_ws(' ', p.postal_code, p.post_office) AS place,
-        c.cis_id, c.name, coalesce(c.personal_safety_ban, false), m.number,
+        c.cis_id, c.name, coalesce(o.banned, false), m.number,
         w.order_type_code, w.state
     FROM unnest(CAST(:gsrns AS text[])) WITH ORDINALITY AS wanted (gsrn, place)
     JOIN metering_point p ON p.gsrn = wanted.gsrn
     LEFT JOIN LATERAL (
-        SELECT customer_id FROM occupancy o
+        -- A safety ban of anybody there hides the address.
+        SELECT o.customer_id, bool_or(who.personal_safety_ban) OVER () AS banned
+        FROM occupancy o JOIN customer who ON who.cis_id = o.customer_id
         WHERE o.gsrn = p.gsrn AND o.moved_in_on <= :today
           AND (o.moved_out_on IS NULL OR o.moved_out_on >= :today)
-        ORDER BY o.moved_in_on DESC LIMIT 1) o ON true
+        ORDER BY o.moved_in_on DESC, o.contract_id LIMIT 1) o ON true
     LEFT JOIN customer c ON c.cis_id = o.customer_id
     LEFT JOIN LATERAL (
         SELECT number FROM meter WHERE meter.gsrn = p.gsrn ORDER BY installed_at DESC NULLS LAST

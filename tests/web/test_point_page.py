@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.db import db
 from app.models import AuditEntry
@@ -268,6 +268,21 @@ def test_an_address_under_a_safety_ban_is_hidden_until_somebody_asks_once(
     assert "Rauhankatu" in agent.get(PAGE).text
     assert "Rauhankatu" not in agent.get(PAGE).text
     assert audited(app) == [("staff:aino", "ADDRESS_SEEN", f"point:{gsrn(1)}")]
+
+
+def test_a_safety_ban_of_anybody_there_hides_the_address(agent: Visitor, writing: Writing) -> None:
+    with writing() as session:
+        add_point(session, 1, street="Rauhankatu", safety_ban=True)
+        add_point(session, 2, name="Onni Uusi")
+        # Somebody without a ban has moved in with the one who has it.
+        session.execute(
+            text("UPDATE occupancy SET gsrn = :gsrn, moved_in_on = '2025-01-01' WHERE gsrn = :old"),
+            {"gsrn": gsrn(1), "old": gsrn(2)},
+        )
+    for page in (PAGE, "/search?q=rauhankatu"):
+        shown = agent.get(page).text
+        assert "Onni Uusi" in shown
+        assert "Rauhankatu" not in shown
 
 
 def test_keys_and_codes_are_shown_to_those_who_may_and_the_look_is_recorded(
