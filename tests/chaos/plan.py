@@ -11,7 +11,8 @@ from typing import Any
 KILL_EVERY_S = 0.75
 FAULTS_EVERY_S = 0.6
 FILES_EVERY_S = 1.0
-HANG_S = 3.6
+# One spell ends before the next system has one; it is longer than our patience with a call.
+SPELL_EVERY_S, SPELL_S = 4.0, 3.6
 FOR_EVER_S = 60.0
 # Longer than a lease lasts in these runs, so that a frozen sender wakes up without it.
 FREEZE_S = 13.5
@@ -19,13 +20,14 @@ ORDERS_PER_FILE = 3
 # Points in the world beyond those with an order: their customers must never hear of anything.
 BYSTANDERS = 10
 CALLS = ("installer", "nis", "dms", "billing", "twilio", "sendgrid")
-REPORTING = ("installer", "twilio", "sendgrid")
+PROVIDERS = ("twilio", "sendgrid")
+REPORTING = ("installer", *PROVIDERS)
 
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """At which second, what is done, and to whom: kill NAME, ambush LANE, freeze and thaw LANE, flush,
-    faults SYSTEM."""
+    """At which second, what is done, and to whom: kill NAME, ambush LANE, freeze and thaw LANE,
+    faults SYSTEM, flush and opt-out."""
 
     at_s: float
     what: str
@@ -54,7 +56,6 @@ class Plan:
     point_count: int
     disturbances: list[Disturbance]
     drops: list[Drop]
-    opt_outs_at_s: list[float]
 
 
 def make_plan(seed: int, kills: int, lanes: list[str]) -> Plan:
@@ -68,15 +69,14 @@ def make_plan(seed: int, kills: int, lanes: list[str]) -> Plan:
         *_freezes(draw, duration_s, lanes),
         *_flushes(draw, duration_s),
         *_faults(draw, duration_s),
+        *(Disturbance(draw.uniform(0.1, 0.9) * duration_s, "opt-out") for _ in range(3)),
     ]
-    opt_outs_at_s = [draw.uniform(0.1, 0.9) * duration_s for _ in range(max(2, point_count // 15))]
     return Plan(
         seed,
         duration_s,
         point_count,
         sorted(disturbances, key=lambda one: one.at_s),
         drops,
-        sorted(opt_outs_at_s),
     )
 
 
@@ -113,22 +113,33 @@ def _flushes(draw: random.Random, duration_s: float) -> Iterator[Disturbance]:
 
 
 def _faults(draw: random.Random, duration_s: float) -> Iterator[Disturbance]:
-    """Each system's faults are drawn anew every few seconds; a hang ends before the next draw."""
+    """Each system's faults are drawn anew every few seconds, except while it has a bad spell."""
+    spells = list(_spells(draw, duration_s))
+    for at_s, system, faults in spells:
+        yield Disturbance(at_s, "faults", system, faults)
+        yield Disturbance(at_s + SPELL_S, "faults", system, _draw_faults(draw, system))
+        if "fail_ratio" in faults and system in PROVIDERS:
+            # Texts wait at the sender now: who wants no more must not get one of them later.
+            yield from (Disturbance(at_s + SPELL_S * part, "opt-out") for part in (0.6, 0.9))
     for system in (*CALLS, "cis"):
         yield Disturbance(0.0, "faults", system, _draw_faults(draw, system))
-    at_s = 0.0
-    free_at_s = dict.fromkeys((*CALLS, "cis"), 0.0)
-    while at_s < duration_s:
-        system = draw.choice([*CALLS, *REPORTING, "cis"])
-        if free_at_s[system] <= at_s:
-            faults = _draw_faults(draw, system)
-            if system in CALLS and draw.random() < 0.12:
-                faults["hang_s"] = FOR_EVER_S
-                free_at_s[system] = at_s + HANG_S
-                after = _draw_faults(draw, system)
-                yield Disturbance(at_s + HANG_S, "faults", system, after)
-            yield Disturbance(at_s, "faults", system, faults)
-        at_s += FAULTS_EVERY_S
+    for number in range(1, int(duration_s / FAULTS_EVERY_S)):
+        at_s, system = number * FAULTS_EVERY_S, draw.choice([*CALLS, *REPORTING, "cis"])
+        if not any(system == bad and 0 <= at_s - begin <= SPELL_S for begin, bad, _ in spells):
+            yield Disturbance(at_s, "faults", system, _draw_faults(draw, system))
+
+
+def _spells(draw: random.Random, duration_s: float) -> Iterator[tuple[float, str, dict[str, Any]]]:
+    """A system answers nobody, having done what was asked, or refuses everybody."""
+    hang, outage = {"hang_s": FOR_EVER_S}, {"fail_ratio": 1.0, "status": 503}
+    deck: list[tuple[str, dict[str, Any]]] = []
+    for number in range(max(1, int(duration_s / SPELL_EVERY_S))):
+        if not deck:
+            others = [(system, draw.choice((hang, outage))) for system in CALLS]
+            deck = [*others, *((system, kind) for system in PROVIDERS for kind in (hang, outage))]
+            draw.shuffle(deck)
+        system, kind = deck.pop()
+        yield (number + 0.5) * SPELL_EVERY_S, system, {**kind, "seed": draw.getrandbits(30)}
 
 
 def _draw_faults(draw: random.Random, system: str) -> dict[str, Any]:

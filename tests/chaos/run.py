@@ -93,7 +93,6 @@ class _Run:
         agenda: list[tuple[float, Callable[[], None]]] = [
             *((one.at_s, partial(self._do, one)) for one in plan.disturbances),
             *((drop.at_s, partial(self._drop, drop)) for drop in plan.drops),
-            *((at_s, self._opt_out) for at_s in plan.opt_outs_at_s),
         ]
         began = time.monotonic()
         for at_s, act in sorted(agenda, key=lambda entry: entry[0]):
@@ -136,6 +135,8 @@ class _Run:
             elif self._site.freeze(one.whom):
                 self.done[f"freeze {one.whom}"] += 1
             self._say(f"{one.what} {one.whom}")
+        elif one.what == "opt-out":
+            self._opt_out()
         elif one.what == "flush":
             self._site.flush()
             self.done["flushes"] += 1

@@ -42,6 +42,11 @@ def test_redis_is_wiped_and_every_system_gets_faults_that_it_understands() -> No
     for one in faults:
         assert one.faults is not None
         parse_faults(one.faults)
+    # A provider's outage makes texts wait, and somebody opts out in the midst of it.
+    outages = [d for d in faults if d.faults and d.faults.get("fail_ratio") == 1]
+    assert {"twilio", "sendgrid"} <= {d.whom for d in outages}
+    waiting = [d for d in outages if d.whom in ("twilio", "sendgrid")]
+    assert sum(d.what == "opt-out" for d in plan.disturbances) == 3 + 2 * len(waiting)
     assert {d.faults["status"] for d in faults if d.faults and "status" in d.faults} == {
         429,
         500,
