@@ -36,6 +36,9 @@ log = structlog.get_logger()
 
 KIND = "CIS_FILE"
 _INTAKE_SPACE = 7_403_005
+_PROCESS = "intake"
+# So many deaths in a row at one place of one file are the file's doing.
+_DEATHS_MOST = 6
 # Records per transaction: enough to make a round trip cheap, few enough to take little memory.
 SLICE_COUNT = 250
 # What the CIS hears about one file; every finding stands in our own record all the same.
@@ -88,7 +91,14 @@ def _interpret_next(settings: Settings, lease: int, trigger: str) -> bool:
         if not waiting:
             return False
         message = waiting[0]
-        run_id = runs.start_run(session, "intake", trigger, now, lease=lease, subject=message.name)
+        deadly = runs.died_in_a_row(session, _PROCESS, message.name, _DEATHS_MOST, 2 * SLICE_COUNT)
+        run_id = runs.start_run(session, _PROCESS, trigger, now, lease=lease, subject=message.name)
+        if deadly:
+            # What ends the process ends it again, and every file behind would wait for ever.
+            reason = "INTERNAL WorkerDied"
+            inbound.close(session, message.id, "HELD", now, reason_code=reason)
+            runs.finish_run(session, run_id, "FAILED", now, error=f"{reason}, the file is HELD")
+            return True
     reading = _Reading(message, run_id)
     try:
         _read(settings, reading)

@@ -118,6 +118,30 @@ def close_killed_runs(session: Session, leases: list[int], now: datetime) -> int
     return len(result.all())
 
 
+_LAST = text(
+    """
+    SELECT r.state, r.subject, (SELECT count(*) FROM step s WHERE s.run_id = r.id) AS steps
+    FROM run r WHERE r.process = :process ORDER BY r.started_at DESC, r.id DESC LIMIT :times
+    """
+)
+
+
+def died_in_a_row(
+    session: Session, process: str, subject: str, times: int, within_steps: int
+) -> bool:
+    """Whether the last runs all died over this subject after nearly the same number of steps.
+
+    A run of the past that is still RUNNING has died as well; its clean-up is only on its way. To be
+    asked before a new run starts, by whoever is alone with the process.
+    """
+    rows = session.execute(_LAST, {"process": process, "times": times}).all()
+    if len(rows) < times:
+        return False
+    died = all(row.subject == subject and row.state in ("KILLED", "RUNNING") for row in rows)
+    steps = [row.steps for row in rows]
+    return died and max(steps) - min(steps) <= within_steps
+
+
 def put_payload(session: Session, body: bytes, media_type: str, now: datetime) -> str:
     """Keep a payload once per content; returns its SHA-256 in hexadecimal."""
     digest = hashlib.sha256(body).hexdigest()

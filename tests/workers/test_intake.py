@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 
 from app.db import transaction
 from app.models import InboundFinding, InboundMessage, OutboxItem, Run, Step, WorkOrder
-from app.services import inbound, intake
+from app.services import inbound, intake, runs
 from app.settings import Settings
 from simulators.cis.master_data import write_master_data
 from simulators.cis.work_orders import Wish, write_work_orders
@@ -204,6 +204,32 @@ def test_a_fault_of_ours_with_one_record_lets_its_neighbours_pass(
         with transaction() as session:
             assert session.get(WorkOrder, culprit[0]) is not None
             assert session.scalar(select(func.count()).select_from(WorkOrder)) == len(taken) + 1
+
+
+@pytest.mark.parametrize(
+    ("steps", "held"), [((500,) * 6, True), ((500, 250) * 3, True), ((0, 900) * 3, False)]
+)
+def test_a_file_over_which_the_worker_dies_again_and_again_is_put_aside(
+    app: Flask, orders: bytes, master_data: bytes, steps: tuple[int, ...], held: bool
+) -> None:
+    with app.app_context():
+        _store(orders, "orders.xml")
+        _store(master_data, "master.xml")
+        with transaction() as session:
+            for number, count in enumerate(steps):
+                at = NOW - timedelta(minutes=10 - number)
+                run_id = runs.start_run(session, "intake", "test", at, subject="orders.xml")
+                step = runs.StepRow("work order", "NEW", ("A",), at)
+                runs.add_steps(session, run_id, [step] * count)
+                if number < 5:
+                    runs.finish_run(session, run_id, "KILLED", at)
+        _interpret(app)
+        first = ("HELD", "INTERNAL WorkerDied") if held else ("INTERPRETED", None)
+        assert _messages() == {"orders.xml": first, "master.xml": ("INTERPRETED", None)}
+        with transaction() as session:
+            assert inbound.read_again(session, 1, NOW) == ("CIS_FILE" if held else None)
+        _interpret(app)
+        assert _messages()["orders.xml"] == ("INTERPRETED", None)
 
 
 def test_a_test_message_is_not_acted_upon_in_production(app: Flask, orders: bytes) -> None:
