@@ -21,13 +21,23 @@ from integrations.twilio_sms.types import TwilioAccount
 
 # One client per lane and process: its connections are pooled and belong to the process's loop.
 _clients: dict[str, Client] = {}
+# Where the client of a partner's lane calls; the partner's row may change while we run.
+_targets: dict[str, HttpTarget] = {}
 
 
 def client_for(lane: str, settings: Settings, loop: asyncio.AbstractEventLoop) -> Client:
     """The client of a sending lane, built on first use inside the process's one event loop.
 
-    Raises LaneDown when a partner has no token or no row; it is configuration, not the item.
+    A partner that was switched off or has moved since is noticed here, so it is to be asked for
+    each batch. Raises LaneDown when a partner has no token or no active row; it is configuration,
+    not the item.
     """
+    partner_code = lanes.partner_of(lane)
+    if partner_code is not None:
+        target = _partner_target(partner_code, settings)
+        if _targets.get(lane) != target and lane in _clients:
+            loop.run_until_complete(_clients.pop(lane).aclose())
+        _targets[lane] = target
     client = _clients.get(lane)
     if client is None:
         client = _clients[lane] = loop.run_until_complete(_build(lane, settings))
@@ -39,6 +49,7 @@ def close_clients(loop: asyncio.AbstractEventLoop) -> None:
     for client in _clients.values():
         loop.run_until_complete(client.aclose())
     _clients.clear()
+    _targets.clear()
 
 
 def cis_inbox(settings: Settings) -> SftpInbox:

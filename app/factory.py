@@ -68,6 +68,8 @@ def _flask_config(settings: Settings) -> dict[str, object]:
             # A server that restarted must not cost the first caller an error.
             "pool_pre_ping": True,
             "pool_recycle": 1800,
+            # Whoever finds no free connection for so long is better told to come again.
+            "pool_timeout": 10,
             # What rows hold has no place in the texts of errors, which end up in logs.
             "hide_parameters": True,
             "connect_args": {

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.clients import client_for
-from app.db import db, is_connection_lost, transaction
+from app.db import db, transaction
 from app.domain.lanes import Mode
 from app.services import lanes, notices, outbox, runs, settlement
 from app.services.outbox import Claimed, Settlement
@@ -84,9 +84,8 @@ def drain(work: Drain) -> Counter[str]:
             _send_batch(work, lane, client, items, now, run_id, counts)
     except Exception as caught:
         error = f"{type(caught).__name__}"
-        if not is_connection_lost(caught):
-            # With the connection our lease is gone, and the dispatcher gives back; else we do.
-            _give_back(work)
+        # Only a connection may be gone and not our lease, which would run out in vain.
+        _give_back(work)
         raise
     finally:
         if run_id is not None:
@@ -180,9 +179,9 @@ def _give_back(work: Drain) -> None:
         db.session.remove()
         with transaction() as session:
             outbox.give_back(session, work.lease, datetime.now(UTC), work.settings.unknown_grace_s)
-    except Exception:
-        # The lease runs out, and then the dispatcher gives it back.
-        log.exception("not_given_back", lane=work.lane, lease=work.lease)
+    except DBAPIError as error:
+        # The dispatcher gives it back: our lease is gone with the database, or runs out.
+        log.warning("not_given_back", lane=work.lane, error=type(error.orig or error).__name__)
 
 
 def _gate(

@@ -120,6 +120,29 @@ def test_a_lane_without_a_token_opens_its_circuit_instead_of_running_in_circles(
         assert drain(Drain("partner.voima", 1, settings, loop)) == {"SENT": 1}
 
 
+def test_a_partner_that_moves_or_is_switched_off_is_noticed_by_the_next_batch(
+    app: Flask, loop: asyncio.AbstractEventLoop
+) -> None:
+    settings: Settings = app.extensions["tiedolla_settings"]
+    accepted = Reply(201, {"partnerRef": "V-1"})
+
+    def _drain_again(statement: str, **values: str) -> dict[str, int]:
+        _put(statement[-9:], lane="partner.voima")
+        with transaction() as session:
+            session.execute(text(statement), values)
+        return dict(drain(Drain("partner.voima", 1, settings, loop)))
+
+    with app.app_context(), StubServer(accepted) as old, StubServer(accepted) as new:
+        move = "UPDATE partner SET base_url = :url"
+        assert _drain_again(f"{move} -- before", url=old.url) == {"SENT": 1}
+        assert _drain_again(f"{move} -- after", url=new.url) == {"SENT": 1}
+        assert (len(old.received), len(new.received)) == (1, 1)
+        assert _drain_again("UPDATE partner SET active = false") == {}
+        assert (len(old.received), len(new.received)) == (1, 1)
+        with transaction() as session:
+            assert "not active" in session.scalars(select(Alarm.detail)).one()
+
+
 def test_a_receiver_that_is_down_opens_the_circuit_and_costs_no_more_attempts(
     app: Flask, loop: asyncio.AbstractEventLoop
 ) -> None:
