@@ -21,6 +21,7 @@ from app.db import db
 from app.doorbell import rq
 from app.settings import Settings
 from integrations.outcomes import CallError
+from integrations.sendgrid_email.events import load_public_key
 
 _OLDEST_POSTGRESQL = 150_000
 _CONNECT_S = 3.0
@@ -57,6 +58,8 @@ def _checks(settings: Settings) -> Iterator[Check]:
     yield _redis()
     yield _dispatcher()
     yield _workers()
+    yield _partner_tokens(settings)
+    yield _event_key(settings)
     yield _sftp(settings)
     for name, url in (
         ("NIS", settings.nis_url),
@@ -124,6 +127,28 @@ def _workers() -> Check:
         return Check("workers", False, "there are no lanes", "run: flask setup")
     found = f"none for {missing}" if missing else "one for each lane that has had work"
     return Check("workers", not missing, found, "run for each lane: flask worker LANE")
+
+
+def _partner_tokens(settings: Settings) -> Check:
+    fix = "add it to TIEDOLLA_PARTNER_TOKENS; until then the partner's lane stands still"
+    try:
+        found = _one("SELECT string_agg(code, ' ' ORDER BY code) FROM partner WHERE active")
+    except DBAPIError:
+        return Check("partners", False, "the database is out of reach", "run: flask db upgrade")
+    codes = str(found or "").split()
+    missing = [code for code in codes if code not in settings.partner_tokens]
+    if missing:
+        return Check("partners", False, f"no token for {' '.join(missing)}", fix)
+    return Check("partners", True, f"a token for each: {' '.join(codes) or 'none'}")
+
+
+def _event_key(settings: Settings) -> Check:
+    fix = "set TIEDOLLA_SENDGRID_EVENT_PUBLIC_KEY to the verification key of the event webhook"
+    try:
+        load_public_key(settings.sendgrid_event_public_key)
+    except ValueError as error:
+        return Check("SendGrid's event key", False, str(error), fix)
+    return Check("SendGrid's event key", True, "is a P-256 public key")
 
 
 def _sftp(settings: Settings) -> Check:

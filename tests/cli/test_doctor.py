@@ -1,0 +1,52 @@
+"""`flask doctor` names what is missing and how to mend it."""
+
+from __future__ import annotations
+
+import base64
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from flask import Flask
+
+from app.db import db
+from app.factory import create_app
+from tests.conftest import test_settings
+
+
+def test_a_partner_without_a_token_and_a_key_that_is_none_are_found(
+    app: Flask, postgres_url: str, redis_url: str
+) -> None:
+    lines = _doctor(postgres_url, redis_url, partner_tokens={}, sendgrid_event_public_key="none")
+    assert "FAIL  partners: no token for voima" in lines
+    assert any("TIEDOLLA_PARTNER_TOKENS" in line for line in lines)
+    assert any(line.startswith("FAIL  SendGrid's event key:") for line in lines)
+
+
+def test_what_is_well_is_said_to_be_so(app: Flask, postgres_url: str, redis_url: str) -> None:
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    text = base64.b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    lines = _doctor(postgres_url, redis_url, sendgrid_event_public_key=text.decode())
+    assert "ok    partners: a token for each: voima" in lines
+    assert "ok    SendGrid's event key: is a P-256 public key" in lines
+    assert any(line.startswith("ok    PostgreSQL") for line in lines)
+    assert any(line.startswith("ok    Redis") for line in lines)
+    assert any(line.startswith("FAIL  dispatcher: none is running") for line in lines)
+
+
+def _doctor(postgres_url: str, redis_url: str, **changes: object) -> list[str]:
+    addresses = {
+        f"{name}_url": "http://127.0.0.1:1" for name in ("nis", "dms", "billing", "twilio")
+    }
+    settings = test_settings(
+        database_url=postgres_url,
+        redis_url=redis_url,
+        sendgrid_url="http://127.0.0.1:1",
+        **addresses,
+        **changes,
+    )
+    patient = create_app(settings)
+    answer = patient.test_cli_runner().invoke(args=["doctor"])
+    with patient.app_context():
+        db.engine.dispose()
+    assert answer.exit_code == 1
+    return answer.output.splitlines()
