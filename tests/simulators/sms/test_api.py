@@ -19,7 +19,9 @@ TO = "+358501234567"
 def test_a_message_is_accepted_and_fetched_until_it_is_delivered(client: Client) -> None:
     sent = client.messages.create(to=TO, from_="Verkkoyhtio", body="Sähköt on kytketty.")
     assert sent.sid is not None
-    assert (sent.sid[:2], len(sent.sid), sent.status) == ("SM", 34, "queued")
+    assert (sent.sid[:2], len(sent.sid)) == ("SM", 34)
+    # A slow machine may have delivered it before the answer was written.
+    assert sent.status in ("queued", "sent", "delivered")
     assert (sent.to, sent.from_, sent.body) == (TO, "Verkkoyhtio", "Sähköt on kytketty.")
     assert sent.num_segments == "1"
     assert sent.date_created is not None
