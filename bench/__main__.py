@@ -32,11 +32,13 @@ RESULTS = ROOT / "bench" / "results"
 def main() -> int:
     """Run the benches asked for, all without a word; ends with 1 when one could not run."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*BENCHES, []], default=list(BENCHES))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
     parser.add_argument("--points", type=int, default=430_000, help="points for the lookup")
     parser.add_argument("--orders", type=int, default=20_000, help="orders in the file")
     parser.add_argument("--messages", type=int, default=20_000, help="text messages")
     asked = parser.parse_args()
+    if strange := set(asked.names) - set(BENCHES):
+        parser.error(f"no bench is called {', '.join(sorted(strange))}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     rows: list[dict[str, Any]] = []
     failed = False
