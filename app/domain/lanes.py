@@ -8,6 +8,7 @@ POLL_CIS = "poll_cis"
 INTAKE = "intake"
 ACKS = "acks"
 RECEIPTS = "receipts"
+NOTICES = "notices"
 UPKEEP = "upkeep"
 
 CIS = "cis"
@@ -17,7 +18,7 @@ BILLING = "billing"
 SMS = "sms"
 EMAIL = "email"
 
-WORK_LANES = (POLL_CIS, INTAKE, ACKS, RECEIPTS, UPKEEP)
+WORK_LANES = (POLL_CIS, INTAKE, ACKS, RECEIPTS, NOTICES, UPKEEP)
 DOWNSTREAM_LANES = (CIS, NIS, DMS, BILLING)
 NOTICE_LANES = (SMS, EMAIL)
 

@@ -77,6 +77,44 @@ class SwapOutageState(StrEnum):
     CLOSED = "CLOSED"
 
 
+class FaultState(StrEnum):
+    """A fault in the network, from the first sign of it until nobody has to look at it."""
+
+    DETECTED = "DETECTED"
+    CONFIRMED = "CONFIRMED"
+    ETR_SET = "ETR_SET"
+    ETR_CHANGED = "ETR_CHANGED"
+    PARTLY_RESTORED = "PARTLY_RESTORED"
+    RESTORED = "RESTORED"
+    REOPENED = "REOPENED"
+    MERGED = "MERGED"
+    FALSE_ALARM = "FALSE_ALARM"
+    CLOSED = "CLOSED"
+
+
+class PlannedCutState(StrEnum):
+    """A planned cut, from somebody's draft to its end."""
+
+    DRAFT = "DRAFT"
+    APPROVED = "APPROVED"
+    ANNOUNCED = "ANNOUNCED"
+    RESCHEDULED = "RESCHEDULED"
+    REMINDED = "REMINDED"
+    ONGOING = "ONGOING"
+    OVERRUN = "OVERRUN"
+    ENDED = "ENDED"
+    CANCELLED = "CANCELLED"
+
+
+class AnnouncementState(StrEnum):
+    """One thing to tell to many; HELD until a second person lets it go."""
+
+    PENDING = "PENDING"
+    HELD = "HELD"
+    DONE = "DONE"
+    WITHDRAWN = "WITHDRAWN"
+
+
 class OutboxState(StrEnum):
     """One message on its way to an outside system."""
 
@@ -290,6 +328,55 @@ SWAP_OUTAGE_MOVES = Moves(
         SwapOutageState.STALE: frozenset({SwapOutageState.CLOSED}),
         # The next visit of the same order cuts the power again.
         SwapOutageState.CLOSED: frozenset({SwapOutageState.OPEN}),
+    },
+)
+
+_F = FaultState
+_OPEN_FAULT = frozenset({_F.ETR_SET, _F.ETR_CHANGED, _F.PARTLY_RESTORED, _F.RESTORED})
+_FAULT_OVER = frozenset({_F.MERGED, _F.FALSE_ALARM})
+
+FAULT_MOVES = Moves(
+    "fault",
+    {
+        _F.DETECTED: frozenset({_F.CONFIRMED}) | _OPEN_FAULT | _FAULT_OVER,
+        _F.CONFIRMED: _OPEN_FAULT | _FAULT_OVER,
+        _F.ETR_SET: _OPEN_FAULT | _FAULT_OVER,
+        _F.ETR_CHANGED: _OPEN_FAULT | _FAULT_OVER,
+        # Some points are back; the estimate for the rest may still change, or all go out again.
+        _F.PARTLY_RESTORED: frozenset({_F.RESTORED, _F.REOPENED}) | _FAULT_OVER,
+        _F.RESTORED: frozenset({_F.CLOSED, _F.REOPENED}) | _FAULT_OVER,
+        _F.REOPENED: _OPEN_FAULT | _FAULT_OVER,
+        _F.CLOSED: frozenset({_F.REOPENED}),
+        # The DMS may split what it had merged, and may find that the alarm was none after all.
+        _F.MERGED: frozenset({_F.REOPENED, _F.CLOSED}),
+        _F.FALSE_ALARM: frozenset({_F.REOPENED}),
+    },
+)
+
+_P = PlannedCutState
+_CALLED_OFF = frozenset({_P.CANCELLED})
+
+PLANNED_CUT_MOVES = Moves(
+    "planned cut",
+    {
+        _P.DRAFT: frozenset({_P.APPROVED}) | _CALLED_OFF,
+        # Back to a draft when somebody changes what had been approved.
+        _P.APPROVED: frozenset({_P.ANNOUNCED, _P.DRAFT}) | _CALLED_OFF,
+        _P.ANNOUNCED: frozenset({_P.RESCHEDULED, _P.REMINDED, _P.ONGOING}) | _CALLED_OFF,
+        _P.RESCHEDULED: frozenset({_P.RESCHEDULED, _P.REMINDED, _P.ONGOING}) | _CALLED_OFF,
+        _P.REMINDED: frozenset({_P.RESCHEDULED, _P.ONGOING}) | _CALLED_OFF,
+        _P.ONGOING: frozenset({_P.OVERRUN, _P.ENDED}),
+        _P.OVERRUN: frozenset({_P.ENDED}),
+    },
+)
+
+_A = AnnouncementState
+
+ANNOUNCEMENT_MOVES = Moves(
+    "announcement",
+    {
+        _A.PENDING: frozenset({_A.HELD, _A.DONE, _A.WITHDRAWN}),
+        _A.HELD: frozenset({_A.PENDING, _A.WITHDRAWN}),
     },
 )
 

@@ -2,6 +2,7 @@
 
 from app.models.ack import Ack
 from app.models.alarm import Alarm
+from app.models.announcement import Announcement
 from app.models.audit_entry import AuditEntry
 from app.models.code_list import CodeValue, MeterModel, OrderType
 from app.models.customer import Contact, Customer, Preference, PreferenceChange
@@ -11,8 +12,8 @@ from app.models.inbound_message import InboundChunk, InboundFinding, InboundMess
 from app.models.lane import Lane
 from app.models.meter import Meter, MeterPlacement, MeterReading
 from app.models.metering_point import MeteringPoint, Occupancy, PointSearch
-from app.models.notice import DeliveryReceipt, Notice
-from app.models.outage import Outage, OutagePoint
+from app.models.notice import DeliveryReceipt, Notice, NoticePoint
+from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
 from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
 from app.models.route_rule import RouteRule
@@ -24,6 +25,7 @@ from app.models.work_order import WorkOrder, WorkOrderChange
 __all__ = [
     "Ack",
     "Alarm",
+    "Announcement",
     "Attempt",
     "AuditEntry",
     "CodeValue",
@@ -42,9 +44,11 @@ __all__ = [
     "MeterReading",
     "MeteringPoint",
     "Notice",
+    "NoticePoint",
     "Occupancy",
     "OrderType",
     "Outage",
+    "OutageEvent",
     "OutagePoint",
     "OutboxItem",
     "Partner",
@@ -57,6 +61,7 @@ __all__ = [
     "Schedule",
     "StaffAccount",
     "Step",
+    "Storm",
     "WorkOrder",
     "WorkOrderChange",
 ]

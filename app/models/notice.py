@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Model
@@ -23,6 +23,8 @@ class Notice(Model):
         Index("ix_notice_gsrn", "gsrn", "created_at"),
         Index("ix_notice_order_id", "order_id"),
         Index("ix_notice_contact_id", "contact_id"),
+        Index("ix_notice_announcement_id", "announcement_id"),
+        Index("ix_notice_outage_id", "outage_id", "contact_id"),
         # Rows come in the order of this column, so the smallest kind of index will do.
         Index("ix_notice_created_at", "created_at", postgresql_using="brin"),
     )
@@ -35,6 +37,11 @@ class Notice(Model):
     gsrn: Mapped[Str]
     order_id: Mapped[Str | None]
     outage_id: Mapped[Big | None]
+    announcement_id: Mapped[Big | None]
+    # Of several points of one contact gsrn is the first; all of them are in notice_point (REQ-04).
+    point_count: Mapped[int] = mapped_column(default=1, server_default="1")
+    # Leaves also to somebody who has left the topic since: safety, replies, changes to what was told.
+    must_reach: Mapped[bool] = mapped_column(default=False, server_default="false")
     topic: Mapped[Str]
     language: Mapped[Str]
     channel: Mapped[Str | None]
@@ -60,6 +67,18 @@ class Notice(Model):
     created_at: Mapped[At]
     sent_at: Mapped[At | None]
     delivered_at: Mapped[At | None]
+
+
+class NoticePoint(Model):
+    """One metering point of a notice that speaks of several."""
+
+    __tablename__ = "notice_point"
+    __table_args__ = (Index("ix_notice_point_gsrn", "gsrn"),)
+
+    notice_id: Mapped[Big] = mapped_column(
+        ForeignKey("notice.id", ondelete="CASCADE"), primary_key=True
+    )
+    gsrn: Mapped[Str] = mapped_column(primary_key=True)
 
 
 class DeliveryReceipt(Model):

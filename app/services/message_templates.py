@@ -50,6 +50,8 @@ def load(folder: Path) -> Messages:
     by_type: dict[NoticeType, MessageSet] = {}
     for kind in NoticeType:
         path = folder / f"{kind}.toml"
+        if not path.exists():
+            continue
         by_type[kind] = _parsed(path, partial(parse_message, kind))
     return Messages(by_type, _parsed(folder / _FOOTER, parse_footer))
 

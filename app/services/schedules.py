@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.domain.lanes import ACKS, INTAKE, RECEIPTS
+from app.domain.lanes import ACKS, INTAKE, NOTICES, RECEIPTS
 
 
 def move_on(session: Session, now: datetime) -> list[str]:
@@ -28,7 +28,7 @@ def move_on(session: Session, now: datetime) -> list[str]:
 
 
 def lanes_waiting(session: Session, now: datetime) -> list[str]:
-    """Work lanes with stored messages or receipts that nobody has looked at."""
+    """Work lanes with stored messages, receipts or announcements that nobody has looked at."""
     row = session.execute(
         text(
             """
@@ -36,9 +36,12 @@ def lanes_waiting(session: Session, now: datetime) -> list[str]:
                              AND kind = 'CIS_FILE' AND next_at <= :now),
                    EXISTS (SELECT 1 FROM inbound_message WHERE state = 'STORED'
                              AND kind = 'ACK' AND next_at <= :now),
-                   EXISTS (SELECT 1 FROM delivery_receipt WHERE verdict = 'WAITING')
+                   EXISTS (SELECT 1 FROM delivery_receipt WHERE verdict = 'WAITING'),
+                   EXISTS (SELECT 1 FROM announcement WHERE state = 'PENDING'
+                             AND (not_before_at IS NULL OR not_before_at <= :now))
             """
         ),
         {"now": now},
     ).one()
-    return [lane for lane, waits in zip((INTAKE, ACKS, RECEIPTS), row, strict=True) if waits]
+    lanes = (INTAKE, ACKS, RECEIPTS, NOTICES)
+    return [lane for lane, waits in zip(lanes, row, strict=True) if waits]
