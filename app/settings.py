@@ -91,6 +91,13 @@ class Settings(BaseSettings):
     brand: str = Field(max_length=11, description="company name in messages, at most 11 characters")
     customer_service_phone: str = Field(description="number that messages tell customers to call")
 
+    blast_guard_count: int = Field(
+        20_000, ge=1, description="an announcement to more points than this waits for a second person"
+    )
+    blast_guard_area_percent: float = Field(
+        50.0, gt=0, description="and so does one to more than this share of a municipality"
+    )
+
     http_connect_s: float = Field(3.0, gt=0, description="longest wait for a connection")
     http_total_s: float = Field(10.0, gt=0, description="longest wait for an answer")
     in_flight_count: int = Field(

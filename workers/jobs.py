@@ -14,12 +14,13 @@ from sqlalchemy.exc import DBAPIError
 
 from app.clients import close_clients
 from app.db import db, is_connection_lost
-from app.domain.lanes import ACKS, INTAKE, POLL_CIS, RECEIPTS, UPKEEP
+from app.domain.lanes import ACKS, INTAKE, NOTICES, POLL_CIS, RECEIPTS, UPKEEP
 from app.settings import Settings
 from workers.acks import interpret_acks
 from workers.drain import Drain, drain
 from workers.holder import Holder
 from workers.intake import interpret_files
+from workers.notices import plan_notices
 from workers.poll_cis import poll_cis
 from workers.receipts import apply_receipts
 from workers.upkeep import upkeep
@@ -101,6 +102,8 @@ def work_on(lane: str, trigger: str = "doorbell", batches: int | None = None) ->
         run = _WORK.get(lane)
         if run is not None:
             run(settings, lease, trigger)
+        elif lane == NOTICES:
+            plan_notices(settings, lease, trigger, lambda: worker.stopping)
         elif lane == UPKEEP:
             # It asks providers about unknown outcomes, so it needs the process's loop.
             upkeep(settings, lease, trigger, worker.loop)

@@ -40,6 +40,10 @@ class SuppressReason(StrEnum):
     NO_OUTAGE = "NO_OUTAGE"
     STALE = "STALE"
     DUPLICATE = "DUPLICATE"
+    # Only for announcements to many (announcement_policy.py):
+    NEVER_TOLD = "NEVER_TOLD"
+    STILL_OFF = "STILL_OFF"
+    SOME_STILL_OFF = "SOME_STILL_OFF"
 
 
 class ContactState(StrEnum):
@@ -170,7 +174,7 @@ def check_before_send(
     recipient: Recipient, expires_at: datetime | None, now: datetime
 ) -> SuppressReason | None:
     """Look once more at what may have changed since the decision, right before the call (REQ-11)."""
-    found = _contact_obstacle(recipient)
+    found = contact_obstacle(recipient)
     if found is not None:
         return found[0]
     if expires_at is not None and now >= expires_at:
@@ -185,9 +189,17 @@ def dedupe_key(event: NoticeEvent, recipient: Recipient) -> str:
     once. The address is hashed because keys end up in logs and with providers.
     """
     contact = recipient.contact
-    to_whom = f"{contact.channel}:{contact.value}" if contact else f"-:{recipient.customer_id}"
-    short = sha256(to_whom.encode()).hexdigest()[:20]
+    short = address_hash(contact) if contact else _short_hash(f"-:{recipient.customer_id}")
     return "/".join((event.type, event.subject, event.occurrence, event.gsrn, short))
+
+
+def address_hash(contact: ContactFacts) -> str:
+    """The address in a form that may be part of a key."""
+    return _short_hash(f"{contact.channel}:{contact.value}")
+
+
+def _short_hash(words: str) -> str:
+    return sha256(words.encode()).hexdigest()[:20]
 
 
 _Obstacle = tuple[SuppressReason, str]
@@ -203,7 +215,7 @@ def _obstacle(
     key = dedupe_key(event, recipient)
     if any(row.dedupe_key == key for row in rows):
         return SuppressReason.DUPLICATE, "This was decided before."
-    found = _contact_obstacle(recipient) or _untrue(event, rule, now)
+    found = contact_obstacle(recipient) or _untrue(event, rule, now)
     if found is not None:
         return found
     if any(_tells_the_same(row, event, recipient, rule, rows) for row in rows):
@@ -211,9 +223,12 @@ def _obstacle(
     return None
 
 
-def _contact_obstacle(recipient: Recipient) -> _Obstacle | None:
+def contact_obstacle(
+    recipient: Recipient, *, must_reach: bool = False
+) -> tuple[SuppressReason, str] | None:
+    """Why this recipient cannot or does not want to be told anything at all."""
     contact = recipient.contact
-    if not recipient.wants:
+    if not recipient.wants and not must_reach:
         return SuppressReason.OPTED_OUT, "The recipient does not want this topic."
     if contact is None or contact.state is ContactState.REMOVED:
         return SuppressReason.NO_CONTACT, "There is no contact to tell."

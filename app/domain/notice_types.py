@@ -226,7 +226,8 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
         repeats_after=2 * _HOUR,
         supersedes=frozenset({_T.METER_SWAP_STARTED}),
     ),
-    _T.FAULT_STARTED: _fault(),
+    # Power that has gone again makes news of its return untrue.
+    _T.FAULT_STARTED: _fault(_T.FAULT_RESTORED, _T.MORNING_SUMMARY),
     _T.FAULT_ETR: _fault(_T.FAULT_STARTED, *_ESTIMATES),
     _T.FAULT_ETR_CHANGED: _fault(_T.FAULT_STARTED, *_ESTIMATES),
     _T.FAULT_ETR_DELAYED: _fault(_T.FAULT_STARTED, *_ESTIMATES),

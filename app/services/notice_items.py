@@ -30,15 +30,20 @@ def notice_key(notice_id: int) -> str:
 def build_item(
     notice_id: int,
     kind: NoticeType,
-    gsrn: str,
+    gsrn: str | None,
     contact: ContactFacts,
     language: Language,
     rendered: Rendered,
     settings: Settings,
     not_before: datetime | None,
     expires_at: datetime | None,
+    *,
+    order_of: str | None = None,
 ) -> NewItem:
-    """The item whose payload is all that its client needs, and the notice that it is about."""
+    """The item whose payload is all that its client needs, and the notice that it is about.
+
+    order_of: what its messages must leave in order about; the metering point unless given.
+    """
     rule = NOTICE_RULES[kind]
     if contact.channel is Channel.SMS:
         message = build_sms(
@@ -67,7 +72,7 @@ def build_item(
         kind=KIND,
         business_key=notice_key(notice_id),
         # The start of a visit leaves before its end, whichever of them has to be tried again.
-        order_key=f"{contact.value} {gsrn}",
+        order_key=f"{contact.value} {order_of or gsrn}",
         version=1,
         dedupe_key=notice_key(notice_id),
         payload={"notice_id": notice_id, **message},

@@ -24,10 +24,12 @@ _BEGIN = text(
     WITH judged AS (
         SELECT n.id,
             coalesce(n.suppress_reason, CASE
-                WHEN NOT coalesce(wish.enabled, false) THEN 'OPTED_OUT'
+                WHEN NOT n.must_reach AND NOT coalesce(wish.enabled, false) THEN 'OPTED_OUT'
                 WHEN c.id IS NULL OR c.state = 'REMOVED' THEN 'NO_CONTACT'
                 WHEN c.state = 'INVALID' THEN 'CONTACT_INVALID'
-                WHEN c.state = 'UNVERIFIED' AND c.source <> 'CIS' THEN 'CONTACT_UNVERIFIED'
+                -- A code or a reply is how an address becomes a verified one.
+                WHEN c.state = 'UNVERIFIED' AND c.source <> 'CIS' AND n.topic <> 'SERVICE'
+                    THEN 'CONTACT_UNVERIFIED'
                 WHEN n.expires_at <= :now THEN 'STALE'
             END) AS reason,
             n.state = 'UNKNOWN' AND EXISTS (

@@ -1,0 +1,386 @@
+"""Whether one contact is told of one announcement: now, later or not at all, in which words, and why.
+
+Works beside notice_policy.py, which decides about one metering point and one visit. Here one
+announcement concerns many points, one contact may have several of them, and what the contact has
+been told of the same outage before decides what is still worth telling. The ledger given must hold
+all notices of the announcement's subject to this contact.
+Source: REQ-01..10, 16, 27, 31, 34, 38 in docs/domain.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from app.domain.clock import HELSINKI
+from app.domain.notice_policy import (
+    Action,
+    Decision,
+    Recipient,
+    SuppressReason,
+    contact_obstacle,
+)
+from app.domain.notice_types import NOTICE_RULES, NoticeType, Urgency
+from app.domain.quiet_hours import quiet_until
+from app.domain.states import NoticeState
+
+# No more than one piece of news about the same outage in this time (REQ-01).
+UPDATE_GAP = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One announcement as the policy sees it.
+
+    true_until: when the text stops being true by itself, for instance when the estimate in it
+    passes.
+    """
+
+    announcement_id: int
+    type: NoticeType
+    event_at: datetime
+    true_until: datetime | None = None
+    corrects_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PointFacts:
+    """One metering point of the contact; off_elsewhere: another outage still cuts it (REQ-05)."""
+
+    gsrn: str
+    off_at: datetime | None = None
+    on_at: datetime | None = None
+    off_elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TellingRow:
+    """An earlier notice about the same subject to the same contact."""
+
+    notice_id: int
+    type: NoticeType
+    state: NoticeState
+    event_at: datetime
+    told_at: datetime | None
+    announcement_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TellingDecision:
+    """A decision, the points that the text speaks of, and the kind of text if it is another one.
+
+    dedupe: the name under which the contact is told this once; unique in the ledger together with
+    the contact's address.
+    """
+
+    decision: Decision
+    points: tuple[PointFacts, ...]
+    type: NoticeType
+    dedupe: str
+
+
+def decide_telling(
+    telling: Telling,
+    recipient: Recipient,
+    points: Sequence[PointFacts],
+    ledger: Sequence[TellingRow],
+    now: datetime,
+) -> TellingDecision:
+    """Decide about telling one contact; points are all of the contact's that the event touches."""
+    rule = NOTICE_RULES[telling.type]
+    waiting = _superseded(telling, ledger)
+    view = _View(telling, recipient, tuple(points), tuple(ledger), now)
+    obstacle = (
+        _decided_before(view)
+        or contact_obstacle(recipient, must_reach=rule.must_reach)
+        or _gone_stale(view)
+        or _OF_TYPE.get(telling.type, _nothing)(view)
+    )
+    if obstacle is not None:
+        reason, why = obstacle
+        if reason is SuppressReason.NEVER_TOLD and _slept_through(view):
+            return _summary(view, waiting)
+        keep = reason in (SuppressReason.DUPLICATE, SuppressReason.SOME_STILL_OFF)
+        supersedes = () if keep else waiting
+        decision = Decision(Action.SUPPRESS, why, reason, supersedes=supersedes)
+        return TellingDecision(decision, view.points, telling.type, _dedupe(telling))
+    decision = _when(view, waiting)
+    return TellingDecision(decision, _spoken_of(view), telling.type, _dedupe(telling))
+
+
+def true_until(kind: NoticeType, facts: Mapping[str, object]) -> datetime | None:
+    """When a text of this kind turns untrue by itself: its estimate passes, its visit begins."""
+    name = _TRUE_UNTIL.get(kind)
+    value = facts.get(name) if name else None
+    return datetime.fromisoformat(value) if isinstance(value, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    telling: Telling
+    recipient: Recipient
+    points: tuple[PointFacts, ...]
+    ledger: tuple[TellingRow, ...]
+    now: datetime
+
+    def left(self, kinds: Iterable[NoticeType]) -> list[TellingRow]:
+        """Notices of these kinds that have left or may have."""
+        wanted = frozenset(kinds)
+        return [row for row in self.ledger if row.type in wanted and row.state in _LEFT]
+
+    def waiting(self, kinds: Iterable[NoticeType]) -> list[TellingRow]:
+        wanted = frozenset(kinds)
+        return [row for row in self.ledger if row.type in wanted and row.state in _WAITING]
+
+
+_Obstacle = tuple[SuppressReason, str]
+
+
+def _decided_before(view: _View) -> _Obstacle | None:
+    if any(row.announcement_id == view.telling.announcement_id for row in view.ledger):
+        return SuppressReason.DUPLICATE, "This was decided before."
+    return None
+
+
+def _gone_stale(view: _View) -> _Obstacle | None:
+    rule = NOTICE_RULES[view.telling.type]
+    if view.telling.true_until is not None and view.now >= view.telling.true_until:
+        return SuppressReason.STALE, "What it says has passed already."
+    if view.now - view.telling.event_at > rule.good_for:
+        minutes = int((view.now - view.telling.event_at).total_seconds() // 60)
+        return SuppressReason.STALE, f"It happened {minutes} min ago."
+    if rule.only_while_it_lasts and view.points and all(point.on_at for point in view.points):
+        return SuppressReason.STALE, "It was over before it could be told."
+    return None
+
+
+def _nothing(_view: _View) -> _Obstacle | None:
+    return None
+
+
+def _start(view: _View) -> _Obstacle | None:
+    """Growth and repetition: whoever knows of the cut is not told of its start again (REQ-03)."""
+    known = [*view.left(_CUT_TOLD), *view.waiting(_CUT_TOLD)]
+    restored = [*view.left(_ENDS), *view.waiting(_ENDS)]
+    last_end = max((row.event_at for row in restored), default=None)
+    if any(last_end is None or row.event_at > last_end for row in known):
+        return SuppressReason.DUPLICATE, "The recipient knows of the cut already."
+    return None
+
+
+def _restored(view: _View) -> _Obstacle | None:
+    """The end is told to whoever was told of the cut, once all their points are back (REQ-05)."""
+    if any(point.on_at is None for point in view.points):
+        return SuppressReason.SOME_STILL_OFF, "Some of the recipient's points are still off."
+    if view.points and all(point.off_elsewhere for point in view.points):
+        return SuppressReason.STILL_OFF, "Another outage still cuts the power there."
+    told = view.left(_CUT_TOLD)
+    if not told:
+        return SuppressReason.NEVER_TOLD, "The recipient was not told of the cut."
+    last_told = max(row.event_at for row in told)
+    ends = [*view.left(_ENDS), *view.waiting(_ENDS)]
+    if any(row.event_at >= last_told for row in ends):
+        return SuppressReason.DUPLICATE, "The recipient knows of the end already."
+    return None
+
+
+def _remaining(view: _View) -> _Obstacle | None:
+    """News for those who are still out; whoever heard the same piece is not told it again."""
+    same = [*view.left((view.telling.type,)), *view.waiting((view.telling.type,))]
+    if any(row.event_at == view.telling.event_at for row in same):
+        return SuppressReason.DUPLICATE, "The recipient has been told the same."
+    return None
+
+
+def _change_of_plan(view: _View) -> _Obstacle | None:
+    """A change or an end of the plan is for exactly those who know the plan (REQ-16)."""
+    if not view.left(_PLAN_TOLD):
+        return SuppressReason.NEVER_TOLD, "The recipient was not told of the plan."
+    return None
+
+
+def _correction(view: _View) -> _Obstacle | None:
+    """A correction reaches exactly those whom the wrong text may have reached (REQ-34)."""
+    wrong = view.telling.corrects_id
+    if not any(row.announcement_id == wrong and row.state in _LEFT for row in view.ledger):
+        return SuppressReason.NEVER_TOLD, "The wrong text had not left, and was stopped."
+    return None
+
+
+def _bulletin(view: _View) -> _Obstacle | None:
+    gap = NOTICE_RULES[view.telling.type].repeats_after or UPDATE_GAP
+    same = [*view.left((view.telling.type,)), *view.waiting((view.telling.type,))]
+    if any(view.telling.event_at - row.event_at < gap for row in same):
+        return SuppressReason.DUPLICATE, "The recipient got such a bulletin less than an hour ago."
+    return None
+
+
+def _once(view: _View) -> _Obstacle | None:
+    same = (view.telling.type,)
+    if view.left(same) or view.waiting(same):
+        return SuppressReason.DUPLICATE, "The recipient has been told the same."
+    return None
+
+
+def _when(view: _View, waiting: tuple[int, ...]) -> Decision:
+    telling, recipient, rule = view.telling, view.recipient, NOTICE_RULES[view.telling.type]
+    expires_at = telling.event_at + rule.good_for
+    if telling.true_until is not None:
+        expires_at = min(expires_at, telling.true_until)
+    until, why = _quiet(view)
+    capped = _update_cap(view)
+    if capped is not None and capped > (until or view.now):
+        until, why = capped, "Held: the recipient had an update less than an hour ago."
+    if until is not None and until >= expires_at:
+        reason = "It can be told only after it has gone stale."
+        return Decision(Action.SUPPRESS, reason, SuppressReason.STALE, supersedes=waiting)
+    return Decision(
+        Action.SEND if until is None else Action.HOLD,
+        why,
+        until=until,
+        expires_at=expires_at,
+        supersedes=waiting,
+        hide_address=recipient.safety_ban,
+    )
+
+
+def _quiet(view: _View) -> tuple[datetime | None, str]:
+    """Until when quiet hours hold it, and the sentence for the record (REQ-09, REQ-10)."""
+    rule = NOTICE_RULES[view.telling.type]
+    until = _quiet_end(view.now, view.recipient.quiet_from, view.recipient.quiet_to)
+    if until is None:
+        return None, "Outside quiet hours."
+    if rule.urgency is Urgency.SAFETY:
+        return None, "In quiet hours, but it is about safety."
+    if view.recipient.night_ok:
+        return None, "In quiet hours, which the recipient has lifted for this topic."
+    if rule.urgency is Urgency.LIVE and view.now - view.telling.event_at <= rule.live_for:
+        return None, "In quiet hours, but it is happening right now."
+    return until, "Held until the end of quiet hours."
+
+
+# Hundreds of thousands of recipients share a handful of quiet hours.
+_quiet_end = lru_cache(maxsize=1024)(quiet_until)
+
+
+def _update_cap(view: _View) -> datetime | None:
+    """When the next update may leave, if one has left within the gap (REQ-01)."""
+    if view.telling.type not in _UPDATES:
+        return None
+    told = [row.told_at for row in view.left(_UPDATES) if row.told_at is not None]
+    last = max(told, default=None)
+    if last is None or last + UPDATE_GAP <= view.now:
+        return None
+    return last + UPDATE_GAP
+
+
+def _superseded(telling: Telling, ledger: Sequence[TellingRow]) -> tuple[int, ...]:
+    """Older texts that have not left and that this event makes pointless or untrue."""
+    kinds = NOTICE_RULES[telling.type].supersedes
+    return tuple(
+        row.notice_id
+        for row in ledger
+        if row.state in _WAITING
+        and (
+            (row.type in kinds and row.event_at <= telling.event_at)
+            or (telling.corrects_id is not None and row.announcement_id == telling.corrects_id)
+        )
+    )
+
+
+def _slept_through(view: _View) -> bool:
+    """Whether the start was held for the morning, so that the night is worth one sentence."""
+    return view.telling.type is NoticeType.FAULT_RESTORED and any(
+        row.state is NoticeState.HELD for row in view.waiting(_CUT_TOLD)
+    )
+
+
+def _summary(view: _View, waiting: tuple[int, ...]) -> TellingDecision:
+    """Restored at night: one summary in the morning instead of a start and an end (REQ-09)."""
+    until = _quiet_end(view.now, view.recipient.quiet_from, view.recipient.quiet_to)
+    morning = (until or view.now).astimezone(HELSINKI).date()
+    rule = NOTICE_RULES[NoticeType.MORNING_SUMMARY]
+    decision = Decision(
+        Action.HOLD if until else Action.SEND,
+        "The power went and came back while the recipient was not to be disturbed.",
+        until=until,
+        expires_at=view.telling.event_at + rule.good_for,
+        supersedes=waiting,
+        hide_address=view.recipient.safety_ban,
+    )
+    return TellingDecision(
+        decision, _spoken_of(view), NoticeType.MORNING_SUMMARY, f"morning/{morning}"
+    )
+
+
+def _spoken_of(view: _View) -> tuple[PointFacts, ...]:
+    """The points that the text is about: those still out, or for an end those that are back."""
+    if view.telling.type is NoticeType.FAULT_RESTORED:
+        return tuple(point for point in view.points if not point.off_elsewhere)
+    if view.telling.type in _ABOUT_THE_REST:
+        return tuple(point for point in view.points if point.on_at is None)
+    return view.points
+
+
+def _dedupe(telling: Telling) -> str:
+    return f"announcement/{telling.announcement_id}"
+
+
+_T = NoticeType
+_UPDATES = frozenset(
+    {_T.FAULT_ETR, _T.FAULT_ETR_CHANGED, _T.FAULT_ETR_DELAYED, _T.FAULT_PARTLY_RESTORED}
+)
+_ABOUT_THE_REST = _UPDATES | {_T.FAULT_STARTED}
+_CUT_TOLD = _ABOUT_THE_REST
+_ENDS = frozenset({_T.FAULT_RESTORED})
+_PLAN_TOLD = frozenset({_T.PLANNED_NOTICE, _T.PLANNED_CHANGED})
+
+_OF_TYPE: Mapping[NoticeType, Callable[[_View], _Obstacle | None]] = {
+    _T.FAULT_STARTED: _start,
+    _T.FAULT_ETR: _remaining,
+    _T.FAULT_ETR_CHANGED: _remaining,
+    _T.FAULT_ETR_DELAYED: _remaining,
+    _T.FAULT_PARTLY_RESTORED: _remaining,
+    _T.FAULT_RESTORED: _restored,
+    _T.PLANNED_NOTICE: _once,
+    _T.PLANNED_CHANGED: _change_of_plan,
+    _T.PLANNED_CANCELLED: _change_of_plan,
+    _T.PLANNED_OVERRUN: _change_of_plan,
+    _T.CORRECTION: _correction,
+    _T.CORRECTION_STILL_OFF: _correction,
+    _T.STORM_BULLETIN: _bulletin,
+    _T.SAFETY_WARNING: _bulletin,
+    _T.COMPENSATION: _once,
+}
+
+_TRUE_UNTIL: Mapping[NoticeType, str] = {
+    _T.FAULT_ETR: "etr_at",
+    _T.FAULT_ETR_CHANGED: "etr_at",
+    _T.FAULT_PARTLY_RESTORED: "etr_at",
+    _T.PLANNED_NOTICE: "from_at",
+    _T.PLANNED_CHANGED: "from_at",
+    _T.PLANNED_CANCELLED: "from_at",
+    _T.PLANNED_REMINDER: "from_at",
+    _T.PLANNED_OVERRUN: "etr_at",
+    _T.METER_SWAP_ANNOUNCED: "from_at",
+    _T.METER_SWAP_BOOK: "from_at",
+    _T.METER_SWAP_REMINDER: "from_at",
+    _T.METER_SWAP_RESCHEDULED: "from_at",
+    _T.CONN_PLANNING: "from_at",
+    _T.CONN_ENERGISE: "from_at",
+}
+
+_WAITING = frozenset({NoticeState.CREATED, NoticeState.HELD, NoticeState.QUEUED})
+_LEFT = frozenset(
+    {
+        NoticeState.SENDING,
+        NoticeState.SENT,
+        NoticeState.UNKNOWN,
+        NoticeState.RESENT,
+        NoticeState.DELIVERED,
+        NoticeState.UNDELIVERED,
+        NoticeState.FALLBACK,
+    }
+)

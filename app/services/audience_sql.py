@@ -1,0 +1,165 @@
+"""Where the audience of each kind of announcement comes from, as statements for psycopg.
+
+Each gives one row per contact and point, in the order of the addresses: kind, value, contact_id,
+cis_id, language, state, source, quiet_from, quiet_to, wants, night_ok, safety_ban, gsrn, off_at,
+on_at, off_elsewhere, address.
+"""
+
+from __future__ import annotations
+
+from psycopg.sql import SQL, Composed
+
+from app.domain.notice_types import NoticeType
+
+_REST_ONLY = frozenset(
+    {
+        NoticeType.FAULT_ETR,
+        NoticeType.FAULT_ETR_CHANGED,
+        NoticeType.FAULT_ETR_DELAYED,
+        NoticeType.FAULT_PARTLY_RESTORED,
+    }
+)
+# Kinds that go to exactly those who got an earlier one, whatever they wish since (REQ-16, REQ-34).
+_CHANGES_OF_PLAN = frozenset(
+    {NoticeType.PLANNED_CHANGED, NoticeType.PLANNED_CANCELLED, NoticeType.PLANNED_OVERRUN}
+)
+_CORRECTIONS = frozenset({NoticeType.CORRECTION, NoticeType.CORRECTION_STILL_OFF})
+
+
+def listeners_of(kind: NoticeType, subject: str) -> Composed:
+    """The statement that finds everybody to decide about.
+
+    Parameters: topic, on (day), outage_id, outages (its family), corrects_id, municipality.
+    """
+    if kind in _CORRECTIONS:
+        return _EARLIER_RECEIVERS.format(which=SQL("n.announcement_id = %(corrects_id)s"))
+    if kind in _CHANGES_OF_PLAN:
+        return _EARLIER_RECEIVERS.format(which=_KNOWS_THE_PLAN)
+    if subject.startswith("storm:"):
+        return _CHOSEN.format(points=_POINTS_OF_STORM)
+    points = _POINTS_OF_OUTAGE.format(
+        where=_NARROWED.get(kind, SQL("")),
+        elsewhere=_OFF_ELSEWHERE if kind is NoticeType.FAULT_RESTORED else SQL("false"),
+    )
+    return _CHOSEN.format(points=points)
+
+
+def ledger_of(subject_has_outage: bool) -> Composed:
+    """The statement that finds the earlier notices, in the same order.
+
+    Parameters: outages, or subjects (a LIKE pattern).
+    """
+    return _LEDGER.format(which=_OF_OUTAGES if subject_has_outage else _OF_SUBJECT)
+
+
+_POINTS_OF_OUTAGE = SQL(
+    """
+    SELECT p.gsrn, p.off_at, p.on_at, {elsewhere} AS off_elsewhere
+    FROM outage_point p WHERE p.outage_id = %(outage_id)s {where}
+    """
+)
+_NARROWED = dict.fromkeys(_REST_ONLY, SQL("AND p.on_at IS NULL")) | {
+    NoticeType.COMPENSATION: SQL("AND p.on_at - p.off_at >= interval '12 hours'")
+}
+_OFF_ELSEWHERE = SQL(
+    """
+    EXISTS (SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
+        WHERE q.gsrn = p.gsrn AND q.on_at IS NULL AND q.outage_id <> ALL(%(outages)s)
+          AND other.kind <> 'PLANNED'
+          AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM', 'CANCELLED', 'ENDED'))
+    """
+)
+_POINTS_OF_STORM = SQL(
+    """
+    SELECT DISTINCT ON (p.gsrn) p.gsrn, p.off_at, p.on_at, false AS off_elsewhere
+    FROM outage_point p JOIN outage o ON o.id = p.outage_id
+    JOIN metering_point m ON m.gsrn = p.gsrn
+    WHERE p.on_at IS NULL AND o.kind = 'FAULT' AND m.municipality_code = %(municipality)s
+      AND o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+    ORDER BY p.gsrn, p.off_at
+    """
+)
+
+# A customer's contacts of the preferred channel; those of the other one when the preferred has none
+# that can be used; one unusable contact, or none, when there is nothing better, so that the record
+# says why nobody was told. The wish for this very point comes before the wish for all points.
+_CHOSEN = SQL(
+    """
+    WITH point AS MATERIALIZED ({points}), who AS (
+        SELECT k.kind, k.value, k.id AS contact_id, c.cis_id,
+            coalesce(k.language, c.language) AS language,
+            k.state, k.source, k.quiet_from, k.quiet_to, c.preferred_channel,
+            c.personal_safety_ban AS safety_ban,
+            k.state = 'VERIFIED' OR k.state = 'UNVERIFIED' AND k.source = 'CIS' AS usable,
+            bool_or((k.state = 'VERIFIED' OR k.state = 'UNVERIFIED' AND k.source = 'CIS')
+                AND k.kind = c.preferred_channel) OVER person AS prefers_usable,
+            bool_or(k.state = 'VERIFIED' OR k.state = 'UNVERIFIED' AND k.source = 'CIS')
+                OVER person AS any_usable,
+            row_number() OVER person AS place,
+            point.gsrn, point.off_at, point.on_at, point.off_elsewhere
+        FROM point
+        LEFT JOIN occupancy o ON o.gsrn = point.gsrn AND o.moved_in_on <= %(on)s
+            AND (o.moved_out_on IS NULL OR o.moved_out_on >= %(on)s)
+        LEFT JOIN customer c ON c.cis_id = o.customer_id AND c.active
+        LEFT JOIN contact k ON k.customer_id = c.cis_id AND k.state <> 'REMOVED'
+        WINDOW person AS (PARTITION BY point.gsrn, c.cis_id))
+    SELECT who.kind, who.value, who.contact_id, cis_id, language, state, who.source,
+        quiet_from, quiet_to,
+        CASE WHEN preferred_channel NOT IN ('SMS', 'EMAIL') THEN false
+            ELSE coalesce(here.enabled, everywhere.enabled, who.contact_id IS NULL) END AS wants,
+        coalesce(here.night_ok, everywhere.night_ok, false) AS night_ok,
+        coalesce(safety_ban, false) AS safety_ban, who.gsrn, off_at, on_at, off_elsewhere,
+        nullif(concat_ws(' ', m.street_name, m.house_number, m.staircase, m.apartment), '')
+    FROM who
+    LEFT JOIN metering_point m ON m.gsrn = who.gsrn
+    LEFT JOIN preference here ON here.contact_id = who.contact_id AND here.topic = %(topic)s
+        AND coalesce(here.gsrn, '') = who.gsrn
+    LEFT JOIN preference everywhere ON everywhere.contact_id = who.contact_id
+        AND everywhere.topic = %(topic)s AND coalesce(everywhere.gsrn, '') = ''
+    WHERE CASE
+        WHEN prefers_usable THEN usable AND who.kind = preferred_channel
+        WHEN any_usable THEN usable
+        ELSE place = 1 END
+    ORDER BY who.kind COLLATE "C" NULLS LAST, who.value COLLATE "C", cis_id, who.gsrn
+    """
+)
+
+_KNOWS_THE_PLAN = SQL(
+    "n.outage_id = ANY(%(outages)s) AND n.type IN ('PLANNED_NOTICE', 'PLANNED_CHANGED')"
+)
+# At the same address and in the same channel; whoever has it waiting is listed, too, so that it can
+# be stopped.
+_EARLIER_RECEIVERS = SQL(
+    """
+    SELECT n.channel, n.sent_to, n.contact_id, n.customer_id, n.language,
+        coalesce(k.state, 'REMOVED'), coalesce(k.source, 'CIS'), k.quiet_from, k.quiet_to,
+        true, false, coalesce(c.personal_safety_ban, false), named.gsrn, p.off_at, p.on_at, false,
+        nullif(concat_ws(' ', m.street_name, m.house_number, m.staircase, m.apartment), '')
+    FROM (
+        SELECT DISTINCT ON (n.channel, n.sent_to, n.gsrn) n.* FROM notice n
+        WHERE {which} AND n.channel IS NOT NULL
+          AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
+        ORDER BY n.channel, n.sent_to, n.gsrn, n.id DESC) n
+    CROSS JOIN LATERAL (
+        SELECT n.gsrn UNION SELECT np.gsrn FROM notice_point np WHERE np.notice_id = n.id
+    ) named (gsrn)
+    LEFT JOIN contact k ON k.id = n.contact_id
+    LEFT JOIN customer c ON c.cis_id = n.customer_id
+    LEFT JOIN metering_point m ON m.gsrn = named.gsrn
+    LEFT JOIN outage_point p ON p.outage_id = %(outage_id)s AND p.gsrn = named.gsrn
+    ORDER BY n.channel COLLATE "C", n.sent_to COLLATE "C", n.customer_id, named.gsrn
+    """
+)
+
+_LEDGER = SQL(
+    """
+    SELECT n.channel, n.sent_to, n.id, n.type, n.state, n.event_at, coalesce(n.sent_at, n.state_at),
+        n.announcement_id
+    FROM notice n WHERE {which} AND n.channel IS NOT NULL
+    ORDER BY n.channel COLLATE "C", n.sent_to COLLATE "C", n.id
+    """
+)
+_OF_OUTAGES = SQL("n.outage_id = ANY(%(outages)s)")
+_OF_SUBJECT = SQL(
+    "n.announcement_id IN (SELECT a.id FROM announcement a WHERE a.subject LIKE %(subjects)s)"
+)

@@ -1,0 +1,261 @@
+"""From an announcement to notices: who hears of it, when and in which words, slice by slice.
+
+Each slice commits by itself, so the first messages leave while the last are being decided. A planner
+that dies goes on where the ledger ends: whoever has a row of this announcement was decided about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from app.db import transaction
+from app.domain.announcement_policy import (
+    PointFacts,
+    Telling,
+    TellingDecision,
+    decide_telling,
+    true_until,
+)
+from app.domain.clock import helsinki_day
+from app.domain.languages import Language
+from app.domain.notice_policy import Action, SuppressReason
+from app.domain.notice_types import Channel, NoticeType
+from app.domain.notice_values import HIDDEN_ADDRESS, several_points, values_for
+from app.domain.states import AnnouncementState
+from app.models.announcement import Announcement
+from app.services import blast_guard, message_templates
+from app.services.audience import Listener, family, open_audience
+from app.services.message_templates import Prepared, Rendered
+from app.services.notice_bulk import Decided, dedupe_key, write_notices
+from app.services.notice_sending import stop_older
+from app.settings import Settings
+
+# The first slice is small, so that the first message leaves at once.
+_FIRST_SLICE_COUNT = 200
+_SLICE_COUNT = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a slice came to."""
+
+    told: int = 0
+    suppressed: int = 0
+
+
+def next_announcement(
+    session: Session, now: datetime, *, before: int | None = None
+) -> int | None:
+    """The announcement that is to be planned next; only one that may overtake `before`, if given."""
+    statement = (
+        select(Announcement.id)
+        .where(
+            Announcement.state == AnnouncementState.PENDING,
+            (Announcement.not_before_at.is_(None)) | (Announcement.not_before_at <= now),
+        )
+        .order_by(Announcement.priority, Announcement.id)
+        .limit(1)
+    )
+    if before is not None:
+        under_way = select(Announcement.priority).where(Announcement.id == before)
+        statement = statement.where(Announcement.priority < under_way.scalar_subquery())
+    return session.execute(statement).scalar_one_or_none()
+
+
+def plan(
+    announcement_id: int, settings: Settings, clock: Callable[[], datetime]
+) -> Iterator[Planned]:
+    """Make the notices of one announcement, a commit per slice.
+
+    The caller holds the planner's lock. Yields after each commit; ends early when somebody has
+    withdrawn the announcement, or when the blast guard holds it.
+    """
+    now = clock()
+    with transaction() as session:
+        announcement = _locked(session, announcement_id)
+        if announcement is None or blast_guard.holds(session, announcement, settings, now):
+            return
+        outage_id = _outage_of(session, announcement)
+        outage_ids = family(session, outage_id) if outage_id is not None else []
+        session.expunge(announcement)
+    texts = _Texts(settings, announcement.facts)
+    telling = Telling(
+        announcement_id=announcement.id,
+        type=NoticeType(announcement.type),
+        event_at=announcement.event_at,
+        true_until=true_until(NoticeType(announcement.type), announcement.facts),
+        corrects_id=announcement.corrects_id,
+    )
+    on = helsinki_day(announcement.event_at)
+    with open_audience(announcement, on, outage_id, outage_ids) as listeners:
+        size = _FIRST_SLICE_COUNT
+        while chunk := list(islice(listeners, size)):
+            size = _SLICE_COUNT
+            now = clock()
+            decided, stopped = _decide(telling, chunk, texts, now)
+            with transaction() as session:
+                if _locked(session, announcement_id) is None:
+                    return
+                decided = _without_known(session, decided)
+                write_notices(session, announcement, outage_id, decided, settings, now)
+                if stopped:
+                    stop_older(session, stopped, stopped, now)
+                counts = _counted(session, announcement_id, decided)
+            yield counts
+    with transaction() as session:
+        session.execute(_DONE, {"id": announcement_id, "now": clock()})
+
+
+def _locked(session: Session, announcement_id: int) -> Announcement | None:
+    """The announcement, held against being withdrawn until the commit; None if it was."""
+    return session.execute(
+        select(Announcement)
+        .where(
+            Announcement.id == announcement_id, Announcement.state == AnnouncementState.PENDING
+        )
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+
+
+def _outage_of(session: Session, announcement: Announcement) -> int | None:
+    """The outage that it is about; a correction is about that of the wrong text."""
+    if announcement.outage_id is not None or announcement.corrects_id is None:
+        return announcement.outage_id
+    return session.execute(
+        select(Announcement.outage_id).where(Announcement.id == announcement.corrects_id)
+    ).scalar_one_or_none()
+
+
+def _decide(
+    telling: Telling, chunk: Sequence[Listener], texts: _Texts, now: datetime
+) -> tuple[list[Decided], list[int]]:
+    """Decisions that belong into the ledger, and older notices that are to be stopped."""
+    decided: list[Decided] = []
+    stopped: list[int] = []
+    for listener in chunk:
+        told = decide_telling(telling, listener.recipient, listener.points, listener.ledger, now)
+        decision = told.decision
+        stopped += decision.supersedes
+        if decision.reason is SuppressReason.DUPLICATE or _is_no_news(told):
+            # The earlier row is its record.
+            continue
+        rendered = None
+        if decision.action is not Action.SUPPRESS and listener.recipient.contact is not None:
+            rendered = texts.render(told, listener)
+        decided.append(Decided(listener.recipient, told, rendered))
+    return decided, stopped
+
+
+def _is_no_news(told: TellingDecision) -> bool:
+    """Whether none of the contact's points came back, so that an end does not concern it yet."""
+    return told.decision.reason is SuppressReason.SOME_STILL_OFF and all(
+        point.on_at is None for point in told.points
+    )
+
+
+class _Texts:
+    """Texts of one announcement: what all recipients share is filled in once."""
+
+    def __init__(self, settings: Settings, facts: Mapping[str, Any]) -> None:
+        self._settings = settings
+        self._facts = facts
+        self._prepared: dict[tuple[object, ...], Prepared] = {}
+
+    def render(self, told: TellingDecision, listener: Listener) -> Rendered:
+        contact = listener.recipient.contact
+        assert contact is not None  # noqa: S101 - only listeners with a contact are told anything.
+        language = listener.recipient.language
+        first = told.points[0] if told.points else None
+        key = (
+            told.type,
+            contact.channel,
+            language,
+            *((first.off_at, first.on_at) if first else ()),
+        )
+        prepared = self._prepared.get(key)
+        if prepared is None:
+            prepared = self._prepared[key] = self._prepare(
+                told.type, contact.channel, language, first
+            )
+        return prepared.render(addr=_address(told, listener, language))
+
+    def _prepare(
+        self, kind: NoticeType, channel: Channel, language: Language, point: PointFacts | None
+    ) -> Prepared:
+        values = values_for(
+            kind,
+            language,
+            {**self._facts, **_times_of(point)},
+            brand=self._settings.brand,
+            phone=self._settings.customer_service_phone,
+            address=None,
+        )
+        del values["addr"]
+        return message_templates.prepare(
+            message_templates.SHIPPED, kind, channel, language, values
+        )
+
+
+def _times_of(point: PointFacts | None) -> dict[str, object]:
+    """What the point's own times say; they are truer than the outage's."""
+    if point is None or point.off_at is None:
+        return {}
+    if point.on_at is None:
+        return {"off_at": point.off_at.isoformat()}
+    return {
+        "off_at": point.off_at.isoformat(),
+        "on_at": point.on_at.isoformat(),
+        "duration_s": int((point.on_at - point.off_at).total_seconds()),
+    }
+
+
+def _address(told: TellingDecision, listener: Listener, language: Language) -> str:
+    if told.decision.hide_address:
+        return HIDDEN_ADDRESS.in_language(language)
+    if len(told.points) > 1:
+        return several_points(len(told.points), language)
+    named = dict(zip((point.gsrn for point in listener.points), listener.addresses, strict=True))
+    address = named.get(told.points[0].gsrn) if told.points else None
+    return address or HIDDEN_ADDRESS.in_language(language)
+
+
+def _without_known(session: Session, decided: list[Decided]) -> list[Decided]:
+    """Leave out summaries that another outage of the same night has brought about already."""
+    nightly = {
+        dedupe_key(one): one for one in decided if one.telling.type is NoticeType.MORNING_SUMMARY
+    }
+    if not nightly:
+        return decided
+    known = session.execute(
+        text("SELECT dedupe_key FROM notice WHERE dedupe_key = ANY(:keys)"),
+        {"keys": list(nightly)},
+    )
+    gone = {id(nightly[key]) for key in known.scalars()}
+    return [one for one in decided if id(one) not in gone]
+
+
+_COUNT = text(
+    "UPDATE announcement SET told_count = told_count + :told,"
+    " suppressed_count = suppressed_count + :suppressed WHERE id = :id"
+)
+_DONE = text(
+    "UPDATE announcement SET state = 'DONE', planned_at = :now"
+    " WHERE id = :id AND state = 'PENDING'"
+)
+
+
+def _counted(session: Session, announcement_id: int, decided: Sequence[Decided]) -> Planned:
+    told = sum(one.rendered is not None for one in decided)
+    counts = Planned(told, len(decided) - told)
+    session.execute(
+        _COUNT, {"id": announcement_id, "told": counts.told, "suppressed": counts.suppressed}
+    )
+    return counts
