@@ -92,7 +92,9 @@ class Settings(BaseSettings):
     customer_service_phone: str = Field(description="number that messages tell customers to call")
 
     blast_guard_count: int = Field(
-        20_000, ge=1, description="an announcement to more points than this waits for a second person"
+        20_000,
+        ge=1,
+        description="an announcement to more points than this waits for a second person",
     )
     blast_guard_area_percent: float = Field(
         50.0, gt=0, description="and so does one to more than this share of a municipality"

@@ -9,6 +9,7 @@ from app.domain.languages import Language, Names
 
 _MONTHS_EN = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAYS = Names("vrk", "dygn", "d")
+_AT = Names("klo", "kl.", "")
 
 
 def format_time(at: datetime, language: str) -> str:
@@ -24,6 +25,13 @@ def format_day(day: date | datetime, language: str) -> str:
     if language == Language.EN:
         return f"{day.day} {_MONTHS_EN[day.month - 1]}"
     return f"{day.day}.{day.month}."
+
+
+def format_moment(at: datetime, language: str) -> str:
+    """Day and time in one phrase: 24.11. klo 18.00, 24.11. kl. 18.00, 24 Nov 18:00."""
+    joint = _AT.in_language(language)
+    words = (format_day(at, language), joint, format_time(at, language))
+    return " ".join(word for word in words if word)
 
 
 def format_duration(duration: timedelta, language: str) -> str:

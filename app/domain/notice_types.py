@@ -75,6 +75,7 @@ class NoticeType(StrEnum):
     VERIFY_CODE = "VERIFY_CODE"
     OPT_IN_OK = "OPT_IN_OK"
     OPT_OUT_OK = "OPT_OUT_OK"
+    OPT_OUT_OTHERS_ACTIVE = "OPT_OUT_OTHERS_ACTIVE"
     STATUS_NO_OUTAGE = "STATUS_NO_OUTAGE"
     STATUS_OUTAGE = "STATUS_OUTAGE"
     STATUS_PLANNED = "STATUS_PLANNED"
@@ -272,6 +273,7 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
     _T.VERIFY_CODE: _service(timedelta(minutes=10)),
     _T.OPT_IN_OK: _service(_DAY),
     _T.OPT_OUT_OK: _service(_DAY),
+    _T.OPT_OUT_OTHERS_ACTIVE: _service(_DAY),
     _T.STATUS_NO_OUTAGE: _service(),
     _T.STATUS_OUTAGE: _service(),
     _T.STATUS_PLANNED: _service(),

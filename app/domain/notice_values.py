@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
 
+from app.domain.cause_codes import cause_shown
+from app.domain.clock import HELSINKI
 from app.domain.failure_reasons import FAILURE_REASONS, UNKNOWN_REASON_SHOWN
 from app.domain.languages import Language, Names
-from app.domain.local_formats import format_day, format_time
+from app.domain.local_formats import format_day, format_duration, format_moment, format_time
+from app.domain.notice_types import NoticeType
 
 # Stands for the address where it is unknown or must not be told (REQ-31).
 HIDDEN_ADDRESS = Names("käyttöpaikkasi", "din förbrukningsplats", "your metering point")
@@ -24,25 +29,166 @@ def short_address(
     return " ".join(part for part in (street_name, house_number, staircase, apartment) if part)
 
 
-def swap_values(
+def several_points(count: int, language: Language) -> str:
+    """What stands for the address when one contact has several of the points (REQ-04)."""
+    return f"{count} {_SEVERAL.in_language(language)}"
+
+
+def values_for(
+    kind: NoticeType,
     language: Language,
+    facts: Mapping[str, Any],
     *,
     brand: str,
     phone: str,
     address: str | None,
-    happened_at: datetime,
-    reason_code: str | None = None,
 ) -> dict[str, str]:
-    """Values for the texts about a meter replacement; no address means that it must stay out."""
-    reason = FAILURE_REASONS.get(reason_code or "")
-    shown = reason.shown if reason else UNKNOWN_REASON_SHOWN
-    clock = format_time(happened_at, language)
-    return {
+    """Values for any kind of text from an event's facts; no address means that it must stay out.
+
+    facts: as docs/interfaces/notice-facts.md names them; times in ISO 8601. A fact that is missing
+    is left out, so that rendering a text that needs it fails instead of saying something untrue.
+    """
+    values = {
         "brand": brand,
         "phone": phone,
         "addr": address or HIDDEN_ADDRESS.in_language(language),
-        "date": format_day(happened_at, language),
-        "t1": clock,
-        "t2": clock,
-        "reason": shown.in_language(language),
     }
+    for name, fill in _VALUES[kind].items():
+        filled = fill(facts, language)
+        if filled is not None:
+            values[name] = filled
+    return values
+
+
+_SEVERAL = Names("käyttöpaikkaa", "förbrukningsplatser", "metering points")
+_NOT_KNOWN_YET = Names("ei vielä tiedossa", "inte känd ännu", "not known yet")
+
+_Fill = Callable[[Mapping[str, Any], Language], str | None]
+
+
+def _time(name: str, beside: str | None = None) -> _Fill:
+    """The time of day; with the day in front if `beside` is on another day (or of event_at)."""
+
+    def fill(facts: Mapping[str, Any], language: Language) -> str | None:
+        at, other = _moment(facts, name), _moment(facts, beside or name)
+        if at is None:
+            return None
+        if other is None or _same_day(at, other):
+            return format_time(at, language)
+        return f"{format_day(at, language)} {format_time(at, language)}"
+
+    return fill
+
+
+def _day(name: str) -> _Fill:
+    def fill(facts: Mapping[str, Any], language: Language) -> str | None:
+        at = _moment(facts, name)
+        if at is not None:
+            return format_day(at, language)
+        value = facts.get(name)
+        return None if value is None else format_day(date.fromisoformat(value), language)
+
+    return fill
+
+
+def _estimate(facts: Mapping[str, Any], language: Language) -> str:
+    """The estimate as words, since it may be missing."""
+    at = _moment(facts, "etr_at")
+    return _NOT_KNOWN_YET.in_language(language) if at is None else format_moment(at, language)
+
+
+def _duration(facts: Mapping[str, Any], language: Language) -> str | None:
+    value = facts.get("duration_s")
+    return None if value is None else format_duration(timedelta(seconds=value), language)
+
+
+def _cause(facts: Mapping[str, Any], language: Language) -> str:
+    return cause_shown(facts.get("cause_code")).in_language(language)
+
+
+def _reason(facts: Mapping[str, Any], language: Language) -> str:
+    reason = FAILURE_REASONS.get(facts.get("reason_code") or "")
+    return (reason.shown if reason else UNKNOWN_REASON_SHOWN).in_language(language)
+
+
+def _named(name: str) -> _Fill:
+    """A fact that reads the same in all languages, or one name per language."""
+
+    def fill(facts: Mapping[str, Any], language: Language) -> str | None:
+        value = facts.get(name)
+        if isinstance(value, Mapping):
+            value = value.get(language)
+        return None if value is None else str(value)
+
+    return fill
+
+
+def _moment(facts: Mapping[str, Any], name: str) -> datetime | None:
+    value = facts.get(name)
+    if not isinstance(value, str) or "T" not in value:
+        return None
+    return datetime.fromisoformat(value)
+
+
+def _same_day(one: datetime, other: datetime) -> bool:
+    return one.astimezone(HELSINKI).date() == other.astimezone(HELSINKI).date()
+
+
+_WINDOW: Mapping[str, _Fill] = {
+    "date": _day("from_at"),
+    "t1": _time("from_at"),
+    "t2": _time("to_at", "from_at"),
+}
+_PLAN: Mapping[str, _Fill] = {**_WINDOW, "cause": _cause}
+_ORDER: Mapping[str, _Fill] = {"order": _named("order_no"), "week": _named("week")}
+_T = NoticeType
+
+_VALUES: Mapping[NoticeType, Mapping[str, _Fill]] = {
+    **dict.fromkeys(NoticeType, {}),
+    _T.METER_SWAP_ANNOUNCED: _WINDOW,
+    _T.METER_SWAP_BOOK: _WINDOW,
+    _T.METER_SWAP_REMINDER: _WINDOW,
+    _T.METER_SWAP_RESCHEDULED: _WINDOW,
+    _T.METER_SWAP_CANCELLED: _WINDOW,
+    _T.METER_SWAP_STARTED: {"date": _day("happened_at"), "t1": _time("happened_at")},
+    _T.METER_SWAP_DONE: {"date": _day("happened_at"), "t2": _time("happened_at")},
+    _T.METER_SWAP_FAILED: {"date": _day("happened_at"), "reason": _reason},
+    _T.FAULT_STARTED: {"date": _day("off_at"), "t1": _time("off_at")},
+    _T.FAULT_ETR: {"date": _day("etr_at"), "t2": _time("etr_at"), "cause": _cause},
+    _T.FAULT_ETR_CHANGED: {
+        "date": _day("etr_at"),
+        "t2": _time("etr_at"),
+        "t1": _time("old_etr_at", "etr_at"),
+    },
+    _T.FAULT_ETR_DELAYED: {"t1": _time("off_at", "event_at"), "cause": _cause},
+    _T.FAULT_PARTLY_RESTORED: {"etr": _estimate, "cause": _cause},
+    _T.FAULT_RESTORED: {"date": _day("on_at"), "t2": _time("on_at"), "dur": _duration},
+    _T.MORNING_SUMMARY: {
+        "date": _day("on_at"),
+        "t1": _time("off_at", "on_at"),
+        "t2": _time("on_at"),
+        "dur": _duration,
+    },
+    _T.PLANNED_NOTICE: _PLAN,
+    _T.PLANNED_REMINDER: _PLAN,
+    _T.PLANNED_CHANGED: _PLAN,
+    _T.PLANNED_CANCELLED: _PLAN,
+    _T.PLANNED_OVERRUN: {**_PLAN, "etr": _estimate},
+    _T.STORM_BULLETIN: {"area": _named("area"), "count": _named("count")},
+    _T.SAFETY_WARNING: {"area": _named("area")},
+    _T.COMPENSATION: {"dur": _duration, "date": _day("on_at")},
+    _T.CORRECTION: {"t1": _time("told_at", "event_at")},
+    _T.CORRECTION_STILL_OFF: {"t1": _time("told_at", "event_at"), "etr": _estimate},
+    _T.CONN_RECEIVED: _ORDER,
+    _T.CONN_PLANNING: {**_ORDER, **_WINDOW},
+    _T.CONN_ENERGISE: {**_ORDER, **_WINDOW},
+    _T.CONN_COMPLETED: {**_ORDER, "date": _day("on"), "meter": _named("meter")},
+    _T.CONN_DELAYED: {**_ORDER, "reason": _named("reason")},
+    _T.VERIFY_CODE: {"code": _named("code")},
+    _T.OPT_OUT_OTHERS_ACTIVE: {"active": _named("active")},
+    _T.STATUS_OUTAGE: {"date": _day("off_at"), "t1": _time("off_at", "event_at"), "etr": _estimate},
+    _T.STATUS_PLANNED: _PLAN,
+    _T.BOOKING_OK: _WINDOW,
+    _T.BOOKING_NO: _WINDOW,
+    _T.WHICH_SITE: {"sites": _named("sites")},
+}

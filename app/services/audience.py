@@ -158,9 +158,7 @@ def _listener(rows: list[tuple[Any, ...]], ledger: tuple[TellingRow, ...]) -> Li
     )
 
 
-def _recipient(
-    row: tuple[Any, ...], *, wants: bool, night_ok: bool, safety_ban: bool
-) -> Recipient:
+def _recipient(row: tuple[Any, ...], *, wants: bool, night_ok: bool, safety_ban: bool) -> Recipient:
     contact = None
     if row[2] is not None:
         contact = ContactFacts(row[2], _CHANNELS[row[0]], row[1], _CONTACT_STATES[row[5]], row[6])

@@ -9,13 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import TypeVar
 
 from app.domain.email_text import EmailFooter, parse_footer, render_email
 from app.domain.languages import Language
-from app.domain.message_text import MessageSet, TemplateError, parse_message, render_sms
+from app.domain.message_text import (
+    MessageSet,
+    TemplateError,
+    clean_value,
+    parse_message,
+    render_sms,
+)
 from app.domain.notice_types import Channel, NoticeType
+from app.domain.sms_text import plain_sms, sms_parts
 
 FOLDER = Path(__file__).resolve().parents[2] / "templates" / "messages"
 _FOOTER = "EMAIL_FOOTER.toml"
@@ -73,6 +81,48 @@ def render(
         return Rendered(sms.body, encoding=sms.size.encoding.value, segments=sms.size.parts)
     email = render_email(texts, messages.footer, language, values)
     return Rendered(email.text, subject=email.subject, html=email.html)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A text with everything filled in but the address: thousands of recipients share it."""
+
+    channel: Channel
+    body: str
+    subject: str | None
+    html: str | None
+
+    def render(self, *, addr: str) -> Rendered:
+        """The text for one recipient."""
+        address = clean_value(addr)
+        if self.channel is Channel.SMS:
+            body = self.body.replace(_ADDRESS, plain_sms(address))
+            size = sms_parts(body)
+            return Rendered(body, encoding=size.encoding.value, segments=size.parts)
+        return Rendered(
+            self.body.replace(_ADDRESS, address),
+            subject=(self.subject or "").replace(_ADDRESS, address),
+            html=(self.html or "").replace(_ADDRESS, escape(address)),
+        )
+
+
+# A sign that no text has: templates and values are cleaned of control characters.
+_ADDRESS = "\ue000"
+
+
+def prepare(
+    messages: Messages,
+    kind: NoticeType,
+    channel: Channel,
+    language: Language,
+    values: Mapping[str, str],
+) -> Prepared:
+    """Fill in what all recipients of an event share; values are those of `render` without addr.
+
+    Raises: TemplateError -> a value is missing; nothing may be sent.
+    """
+    shared = render(messages, kind, channel, language, {**values, "addr": _ADDRESS})
+    return Prepared(channel, shared.body, shared.subject, shared.html)
 
 
 def _parsed(path: Path, parse: Callable[[bytes], T]) -> T:

@@ -50,9 +50,7 @@ class Planned:
     suppressed: int = 0
 
 
-def next_announcement(
-    session: Session, now: datetime, *, before: int | None = None
-) -> int | None:
+def next_announcement(session: Session, now: datetime, *, before: int | None = None) -> int | None:
     """The announcement that is to be planned next; only one that may overtake `before`, if given."""
     statement = (
         select(Announcement.id)
@@ -117,9 +115,7 @@ def _locked(session: Session, announcement_id: int) -> Announcement | None:
     """The announcement, held against being withdrawn until the commit; None if it was."""
     return session.execute(
         select(Announcement)
-        .where(
-            Announcement.id == announcement_id, Announcement.state == AnnouncementState.PENDING
-        )
+        .where(Announcement.id == announcement_id, Announcement.state == AnnouncementState.PENDING)
         .with_for_update()
         .execution_options(populate_existing=True)
     ).scalar_one_or_none()
@@ -199,9 +195,7 @@ class _Texts:
             address=None,
         )
         del values["addr"]
-        return message_templates.prepare(
-            message_templates.SHIPPED, kind, channel, language, values
-        )
+        return message_templates.prepare(message_templates.SHIPPED, kind, channel, language, values)
 
 
 def _times_of(point: PointFacts | None) -> dict[str, object]:
@@ -247,8 +241,7 @@ _COUNT = text(
     " suppressed_count = suppressed_count + :suppressed WHERE id = :id"
 )
 _DONE = text(
-    "UPDATE announcement SET state = 'DONE', planned_at = :now"
-    " WHERE id = :id AND state = 'PENDING'"
+    "UPDATE announcement SET state = 'DONE', planned_at = :now WHERE id = :id AND state = 'PENDING'"
 )
 
 

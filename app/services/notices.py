@@ -27,7 +27,7 @@ from app.domain.notice_policy import (
     dedupe_key,
 )
 from app.domain.notice_types import NOTICE_RULES, Channel, NoticeType
-from app.domain.notice_values import short_address, swap_values
+from app.domain.notice_values import short_address, values_for
 from app.domain.states import NoticeState
 from app.models.metering_point import MeteringPoint
 from app.models.notice import Notice
@@ -239,13 +239,13 @@ def _write(session: Session, swap: _Swap, one: _Decided) -> None:
 
 def _render(swap: _Swap, one: _Decided, channel: Channel) -> Rendered:
     language = one.recipient.language
-    values = swap_values(
+    values = values_for(
+        swap.event.type,
         language,
+        {"happened_at": swap.event.happened_at.isoformat(), "reason_code": swap.reason_code},
         brand=swap.settings.brand,
         phone=swap.settings.customer_service_phone,
         address=None if one.decision.hide_address else swap.address,
-        happened_at=swap.event.happened_at,
-        reason_code=swap.reason_code,
     )
     return message_templates.render(
         message_templates.SHIPPED, swap.event.type, channel, language, values
