@@ -144,7 +144,7 @@ _ORDER: Mapping[str, _Fill] = {"order": _named("order_no"), "week": _named("week
 _T = NoticeType
 
 _VALUES: Mapping[NoticeType, Mapping[str, _Fill]] = {
-    **dict.fromkeys(NoticeType, {}),
+    **{kind: {} for kind in NoticeType},
     _T.METER_SWAP_ANNOUNCED: _WINDOW,
     _T.METER_SWAP_BOOK: _WINDOW,
     _T.METER_SWAP_REMINDER: _WINDOW,
