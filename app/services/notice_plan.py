@@ -111,6 +111,23 @@ def plan(
         session.execute(_DONE, {"id": announcement_id, "now": clock()})
 
 
+def rehearse(
+    session: Session, announcement: Announcement, settings: Settings, now: datetime
+) -> Iterator[Decided]:
+    """What this announcement would come to if it were planned now; nothing is written, nobody told.
+
+    The announcement need not be in the database; what it is about has to be committed.
+    """
+    outage_id = _outage_of(session, announcement)
+    outage_ids = family(session, outage_id) if outage_id is not None else []
+    texts = _Texts(settings, announcement.facts)
+    kind = NoticeType(announcement.type)
+    telling = Telling(0, kind, now, true_until(kind, announcement.facts))
+    with open_audience(announcement, helsinki_day(now), outage_id, outage_ids) as listeners:
+        while chunk := list(islice(listeners, _SLICE_COUNT)):
+            yield from _decide(telling, chunk, texts, now)[0]
+
+
 def _locked(session: Session, announcement_id: int) -> Announcement | None:
     """The announcement, held against being withdrawn until the commit; None if it was."""
     return session.execute(

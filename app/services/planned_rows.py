@@ -84,6 +84,16 @@ def hold(session: Session, outage_id: int, version: int | None = None) -> Plan:
     return Plan(outage, session.get_one(PlannedCut, outage_id, populate_existing=True))
 
 
+def find(session: Session, outage_id: int) -> Plan | None:
+    """The plan as it is, to be looked at."""
+    row = session.execute(
+        select(Outage, PlannedCut)
+        .join(PlannedCut, PlannedCut.outage_id == Outage.id)
+        .where(Outage.id == outage_id, Outage.kind == KIND)
+    ).one_or_none()
+    return None if row is None else Plan(row[0], row[1])
+
+
 def check_allowed(plan: Plan, action: Action) -> None:
     """Raises: PlanRefused (NOT_IN_THIS_STATE)."""
     if plan.state not in ALLOWED_IN[action]:

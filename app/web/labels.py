@@ -69,6 +69,42 @@ NOTICE_TYPE: Mapping[str, Label] = {
     "METER_SWAP_STARTED": Label(_l("Meter replacement started"), "info", "meter"),
     "METER_SWAP_DONE": Label(_l("Meter replacement done"), "ok", "meter"),
     "METER_SWAP_FAILED": Label(_l("Meter replacement could not be done"), "warn", "meter"),
+    "PLANNED_NOTICE": Label(_l("Planned cut: notice"), "info", "off"),
+    "PLANNED_REMINDER": Label(_l("Planned cut: reminder"), "info", "off"),
+    "PLANNED_CHANGED": Label(_l("Planned cut: new time"), "info", "off"),
+    "PLANNED_CANCELLED": Label(_l("Planned cut: cancelled"), "calm", "off"),
+    "PLANNED_OVERRUN": Label(_l("Planned cut: takes longer"), "warn", "off"),
+}
+
+PLANNED_CUT: Mapping[str, Label] = {
+    "DRAFT": Label(_l("Draft"), "calm", "wait"),
+    "APPROVED": Label(_l("Approved"), "info", "ok"),
+    "ANNOUNCED": Label(_l("Announced"), "info", "sent"),
+    "RESCHEDULED": Label(_l("Rescheduled"), "info", "wait"),
+    "REMINDED": Label(_l("Reminded"), "info", "sent"),
+    "ONGOING": Label(_l("Power off"), "warn", "off"),
+    "OVERRUN": Label(_l("Takes longer"), "fail", "off"),
+    "ENDED": Label(_l("Ended"), "ok", "power"),
+    "CANCELLED": Label(_l("Cancelled"), "calm", "calm"),
+}
+
+PLANNED_EVENT: Mapping[str, Label] = {
+    "DRAFTED": Label(_l("Drafted"), "calm", "order"),
+    "EDITED": Label(_l("Plan changed"), "calm", "order"),
+    "APPROVED": Label(_l("Approved"), "info", "ok"),
+    "ANNOUNCED": Label(_l("Announced"), "info", "sent"),
+    "RESCHEDULED": Label(_l("Moved, and told to those who knew"), "info", "sent"),
+    "POINTS_ADDED": Label(_l("Metering points added"), "info", "sent"),
+    "REMINDED": Label(_l("Reminded"), "info", "sent"),
+    "BEGAN": Label(_l("The power went off"), "warn", "off"),
+    "POINTS_RESTORED": Label(_l("Some have power again"), "ok", "power"),
+    "EXTENDED": Label(_l("New end told"), "warn", "sent"),
+    "OVERRUN": Label(_l("The planned end passed without a word"), "fail", "wait"),
+    "ENDED": Label(_l("The power is back"), "ok", "power"),
+    "CANCELLED": Label(_l("Cancelled"), "calm", "calm"),
+    "CHANGE_WAITS": Label(_l("The DMS wants a change"), "warn", "held"),
+    "CHANGE_DECLINED": Label(_l("The change was declined"), "calm", "calm"),
+    "BEGAN_THOUGH_CANCELLED": Label(_l("It happens although it was cancelled"), "fail", "warn"),
 }
 
 ACK_TYPE: Mapping[str, Label] = {
@@ -159,6 +195,13 @@ ALARM: Mapping[str, Label] = {
     "DANGEROUS_FAULT": Label(_l("Dangerous fault found"), "fail", "warn"),
     "INSTALLER_THREATENED": Label(_l("The installer was threatened"), "fail", "warn"),
     "METER_STOCK": Label(_l("The installer had no meter"), "warn", "meter"),
+    "PLANNED_NOT_APPROVED": Label(_l("A planned cut waits for approval"), "warn", "wait"),
+    "PLANNED_NOTICE_LATE": Label(_l("A planned cut can only be announced late"), "fail", "wait"),
+    "PLANNED_NOT_ANNOUNCED": Label(_l("A planned cut was never announced"), "fail", "warn"),
+    "PLANNED_OVERRUN": Label(_l("A planned cut takes longer than told"), "fail", "off"),
+    "PLANNED_CHANGE_WAITS": Label(_l("The DMS wants a planned cut changed"), "warn", "held"),
+    "PLANNED_BEGAN_CANCELLED": Label(_l("A cancelled cut happens all the same"), "fail", "warn"),
+    "PLANNED_STEP_FAILED": Label(_l("A planned cut is stuck by a fault of ours"), "fail", "fail"),
 }
 
 ACCOUNT: Mapping[str, Label] = {
@@ -248,6 +291,8 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "work_order": WORK_ORDER,
     "notice": NOTICE,
     "notice_type": NOTICE_TYPE,
+    "planned_cut": PLANNED_CUT,
+    "planned_event": PLANNED_EVENT,
     "ack_type": ACK_TYPE,
     "verdict": VERDICT,
     "outbox": OUTBOX,
