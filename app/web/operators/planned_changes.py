@@ -35,7 +35,8 @@ from app.web.operators.planned_forms import (
     RescheduleForm,
     RestoreForm,
 )
-from app.web.operators.planned_words import between, finding_text, refusal
+from app.web.operators.planned_words import between, refusal
+from app.web.wording import suppress_text
 
 SOURCE = "PORTAL"
 
@@ -111,7 +112,7 @@ def planned_act(outage_id: int, act: str) -> ResponseReturnValue:
         preview=preview_of(plan) if act in ("approve", "announce") else None,
         told=planned_list.told_counts(db.session(), outage_id),
         between=between,
-        finding_text=finding_text,
+        suppress_text=suppress_text,
     )
     return page, 422 if form_here.has_errors else 200
 

@@ -28,6 +28,7 @@ from app.web.labels import PLANNED_CUT
 from app.web.operators.blueprint import blueprint
 from app.web.operators.planned_words import between, cause_name, finding_text, sentence
 from app.web.paging import page_of, place
+from app.web.wording import suppress_text
 
 PAGE_ROWS = 100
 _WEEK = re.compile(r"(20\d\d)-W(0[1-9]|[1-4]\d|5[0-3])")
@@ -103,6 +104,7 @@ def planned_cut(outage_id: int) -> ResponseReturnValue:
         between=between,
         cause_name=cause_name,
         finding_text=finding_text,
+        suppress_text=suppress_text,
     )
 
 
