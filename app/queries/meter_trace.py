@@ -3,15 +3,16 @@ power cuts, reports to other systems and notices. What it means is told by the p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
+from app.domain.clock import HELSINKI
 from app.domain.lanes import DOWNSTREAM_LANES, NOTICE_LANES
 from app.models import (
     Ack,
@@ -27,6 +28,7 @@ from app.models import (
     OutagePoint,
     OutboxItem,
     Partner,
+    PlannedCut,
     WorkOrder,
     WorkOrderChange,
 )
@@ -35,6 +37,7 @@ from app.models import (
 _ORDERS = 50
 _NOTICES = 100
 _OUTAGES = 50
+_PLANNED_UNDER_WAY = ("ONGOING", "OVERRUN", "ENDED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,19 @@ class Cut:
     source_ref: str
     off_at: datetime
     on_at: datetime | None
+    # Of a planned cut: until when it is to last, as far as customers know.
+    until_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanAhead:
+    """A planned cut that customers know of and that has not begun, or was cancelled."""
+
+    outage_id: int
+    state: str
+    cause_code: str | None
+    from_at: datetime
+    to_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +118,8 @@ class MeterTrace:
     partner_names: dict[str, str]
     # Whether the address may be shown only where it is needed (turvakielto of anybody there).
     safety_ban: bool
+    # What customers know of the days ahead.
+    plans: list[PlanAhead] = field(default_factory=list)
 
     def told_systems(self, order_id: str) -> list[Report]:
         """How far each other system has been told of an order: its newest report."""
@@ -165,6 +183,7 @@ def find_trace(session: Session, gsrn: str, today: date) -> MeterTrace | None:
         ),
         partner_names=_partner_names(session, {order.partner_code for order in orders}),
         safety_ban=any(one.customer.personal_safety_ban for one in occupants),
+        plans=_plans(session, gsrn, today),
     )
 
 
@@ -219,13 +238,42 @@ def _cuts(session: Session, gsrn: str) -> list[Cut]:
             Outage.source_ref,
             OutagePoint.off_at,
             OutagePoint.on_at,
+            func.coalesce(Outage.etr_at, Outage.planned_to_at),
         )
         .join(OutagePoint, OutagePoint.outage_id == Outage.id)
-        .where(OutagePoint.gsrn == gsrn)
+        .where(
+            OutagePoint.gsrn == gsrn,
+            or_(Outage.kind != "PLANNED", Outage.state.in_(_PLANNED_UNDER_WAY)),
+        )
         .order_by(OutagePoint.off_at.desc())
         .limit(_OUTAGES)
     )
     return [Cut(*row) for row in session.execute(statement)]
+
+
+def _plans(session: Session, gsrn: str, today: date) -> list[PlanAhead]:
+    """Planned cuts of this point that people know of and that have not passed."""
+    statement = (
+        select(
+            Outage.id,
+            Outage.state,
+            Outage.cause_code,
+            Outage.planned_from_at,
+            Outage.planned_to_at,
+        )
+        .join(OutagePoint, OutagePoint.outage_id == Outage.id)
+        .join(PlannedCut, PlannedCut.outage_id == Outage.id)
+        .where(
+            OutagePoint.gsrn == gsrn,
+            Outage.kind == "PLANNED",
+            Outage.state.not_in(_PLANNED_UNDER_WAY),
+            PlannedCut.told_at.is_not(None),
+            Outage.planned_to_at >= datetime.combine(today, time(), HELSINKI),
+        )
+        .order_by(Outage.planned_from_at)
+        .limit(_OUTAGES)
+    )
+    return [PlanAhead(*row) for row in session.execute(statement)]
 
 
 def _reports(session: Session, order_ids: list[str]) -> list[Report]:
