@@ -88,6 +88,7 @@ def product_settings(
     public_key = rehearsal.folder / str(config["sendgrid"]["event_public_key_file"])
     settings = {
         "environment": "development",
+        "enrolment_confirmation": "true",
         "base_url": base_url,
         "database_url": database_url,
         "redis_url": redis_url,

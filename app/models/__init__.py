@@ -5,7 +5,15 @@ from app.models.alarm import Alarm
 from app.models.announcement import Announcement
 from app.models.audit_entry import AuditEntry
 from app.models.code_list import CodeValue, MeterModel, OrderType
-from app.models.customer import Contact, Customer, Preference, PreferenceChange
+from app.models.customer import (
+    Contact,
+    ContactChange,
+    ContactIssue,
+    Customer,
+    Preference,
+    PreferenceChange,
+)
+from app.models.customer_login import CustomerSession, OneTimeCode, RateCount
 from app.models.drainer import Drainer
 from app.models.file_sighting import FileSighting
 from app.models.inbound_message import InboundChunk, InboundFinding, InboundMessage
@@ -18,7 +26,7 @@ from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
 from app.models.route_rule import RouteRule
 from app.models.run import PayloadBlob, Run, Step
-from app.models.schedule import Schedule
+from app.models.schedule import DailyTask, Schedule
 from app.models.staff_account import StaffAccount
 from app.models.work_order import WorkOrder, WorkOrderChange
 
@@ -30,7 +38,11 @@ __all__ = [
     "AuditEntry",
     "CodeValue",
     "Contact",
+    "ContactChange",
+    "ContactIssue",
     "Customer",
+    "CustomerSession",
+    "DailyTask",
     "DeliveryReceipt",
     "Drainer",
     "FileSighting",
@@ -46,6 +58,7 @@ __all__ = [
     "Notice",
     "NoticePoint",
     "Occupancy",
+    "OneTimeCode",
     "OrderType",
     "Outage",
     "OutageEvent",
@@ -56,6 +69,7 @@ __all__ = [
     "PointSearch",
     "Preference",
     "PreferenceChange",
+    "RateCount",
     "RouteRule",
     "Run",
     "Schedule",

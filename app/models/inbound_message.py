@@ -57,6 +57,8 @@ class InboundMessage(Model):
     quarantined_at: Mapped[At | None]
     # When the interpreter may look again, after an error that was ours.
     next_at: Mapped[At]
+    # When its chunks were removed because nobody may keep them for longer (REQ-36).
+    body_removed_at: Mapped[At | None]
 
 
 class InboundChunk(Model):
