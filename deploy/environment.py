@@ -75,6 +75,16 @@ def clean_environment() -> dict[str, str]:
     }
 
 
+def settings_text(settings: Mapping[str, str]) -> str:
+    """The settings as `flask --env-file` and a shell read them: one NAME='value' a line."""
+    lines = ["# The demo's settings, made anew at each start: flask -e THIS-FILE doctor"]
+    for name, value in sorted(settings.items()):
+        if any(sign in value for sign in ("'", "\\", "\n", "${")):
+            raise ValueError(f"{name} cannot be written into a file of settings")
+        lines.append(f"{name}='{value}'")
+    return "\n".join(lines) + "\n"
+
+
 def product_settings(
     *,
     base_url: str,
