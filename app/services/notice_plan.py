@@ -30,9 +30,9 @@ from app.domain.notice_types import Channel, NoticeType
 from app.domain.notice_values import HIDDEN_ADDRESS, several_points, values_for
 from app.domain.states import AnnouncementState
 from app.models.announcement import Announcement
-from app.services import blast_guard, message_templates
+from app.services import blast_guard, message_templates, published_texts
 from app.services.audience import Listener, family, open_audience
-from app.services.message_templates import Prepared, Rendered
+from app.services.message_templates import Messages, Prepared, Rendered
 from app.services.notice_bulk import Decided, dedupe_key, write_notices
 from app.services.notice_sending import stop_older
 from app.settings import Settings
@@ -82,8 +82,8 @@ def plan(
             return
         outage_id = _outage_of(session, announcement)
         outage_ids = family(session, outage_id) if outage_id is not None else []
+        texts = _Texts(settings, announcement.facts, published_texts.current(session))
         session.expunge(announcement)
-    texts = _Texts(settings, announcement.facts)
     telling = Telling(
         announcement_id=announcement.id,
         type=NoticeType(announcement.type),
@@ -160,7 +160,8 @@ def _is_no_news(told: TellingDecision) -> bool:
 class _Texts:
     """Texts of one announcement: what all recipients share is filled in once."""
 
-    def __init__(self, settings: Settings, facts: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Settings, facts: Mapping[str, Any], messages: Messages) -> None:
+        self._messages = messages
         self._settings = settings
         self._facts = facts
         self._prepared: dict[tuple[object, ...], Prepared] = {}
@@ -196,7 +197,7 @@ class _Texts:
         )
         del values["addr"]
         return message_templates.prepare(
-            message_templates.SHIPPED,
+            self._messages,
             kind,
             channel,
             language,
