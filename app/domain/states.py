@@ -115,6 +115,16 @@ class AnnouncementState(StrEnum):
     WITHDRAWN = "WITHDRAWN"
 
 
+class TextState(StrEnum):
+    """One version of a kind's texts; at most one per kind is PUBLISHED, else the shipped one leaves."""
+
+    DRAFT = "DRAFT"
+    SUBMITTED = "SUBMITTED"
+    PUBLISHED = "PUBLISHED"
+    RETIRED = "RETIRED"
+    REJECTED = "REJECTED"
+
+
 class OutboxState(StrEnum):
     """One message on its way to an outside system."""
 
@@ -377,6 +387,17 @@ ANNOUNCEMENT_MOVES = Moves(
     {
         _A.PENDING: frozenset({_A.HELD, _A.DONE, _A.WITHDRAWN}),
         _A.HELD: frozenset({_A.PENDING, _A.WITHDRAWN}),
+    },
+)
+
+TEXT_MOVES = Moves(
+    "message version",
+    {
+        TextState.DRAFT: frozenset({TextState.SUBMITTED, TextState.REJECTED}),
+        TextState.SUBMITTED: frozenset({TextState.DRAFT, TextState.PUBLISHED, TextState.REJECTED}),
+        TextState.PUBLISHED: frozenset({TextState.RETIRED}),
+        # What a second person has let pass before may come back at once.
+        TextState.RETIRED: frozenset({TextState.PUBLISHED}),
     },
 )
 

@@ -18,6 +18,7 @@ from app.models.drainer import Drainer
 from app.models.file_sighting import FileSighting
 from app.models.inbound_message import InboundChunk, InboundFinding, InboundMessage
 from app.models.lane import Lane
+from app.models.message_version import MessageVersion
 from app.models.meter import Meter, MeterPlacement, MeterReading
 from app.models.metering_point import MeteringPoint, Occupancy, PointSearch
 from app.models.notice import DeliveryReceipt, Notice, NoticePoint
@@ -28,6 +29,7 @@ from app.models.route_rule import RouteRule
 from app.models.run import PayloadBlob, Run, Step
 from app.models.schedule import DailyTask, Schedule
 from app.models.staff_account import StaffAccount
+from app.models.staff_address import StaffAddress
 from app.models.work_order import WorkOrder, WorkOrderChange
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "InboundFinding",
     "InboundMessage",
     "Lane",
+    "MessageVersion",
     "Meter",
     "MeterModel",
     "MeterPlacement",
@@ -74,6 +77,7 @@ __all__ = [
     "Run",
     "Schedule",
     "StaffAccount",
+    "StaffAddress",
     "Step",
     "Storm",
     "WorkOrder",

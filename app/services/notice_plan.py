@@ -30,9 +30,9 @@ from app.domain.notice_types import Channel, NoticeType
 from app.domain.notice_values import HIDDEN_ADDRESS, several_points, values_for
 from app.domain.states import AnnouncementState
 from app.models.announcement import Announcement
-from app.services import blast_guard, message_templates
+from app.services import blast_guard, message_templates, published_texts
 from app.services.audience import Listener, family, open_audience
-from app.services.message_templates import Prepared, Rendered
+from app.services.message_templates import Messages, Prepared, Rendered
 from app.services.notice_bulk import Decided, dedupe_key, write_notices
 from app.services.notice_sending import stop_older
 from app.settings import Settings
@@ -105,7 +105,7 @@ def begin_plan(
             true_until=true_until(kind, announcement.facts),
             corrects_id=announcement.corrects_id,
         ),
-        Texts(settings, announcement.facts),
+        Texts(settings, announcement.facts, published_texts.current(session)),
     )
 
 
@@ -189,7 +189,8 @@ def _is_no_news(told: TellingDecision) -> bool:
 class Texts:
     """Texts of one announcement: what all recipients share is filled in once."""
 
-    def __init__(self, settings: Settings, facts: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Settings, facts: Mapping[str, Any], messages: Messages) -> None:
+        self._messages = messages
         self._settings = settings
         self._facts = facts
         self._prepared: dict[tuple[object, ...], Prepared] = {}
@@ -225,7 +226,7 @@ class Texts:
         )
         del values["addr"]
         return message_templates.prepare(
-            message_templates.SHIPPED,
+            self._messages,
             kind,
             channel,
             language,
