@@ -1,4 +1,4 @@
-"""Upkeep, every few seconds: alarms, messages and swaps that were forgotten, old rows, doubts."""
+"""Upkeep, every few seconds: alarms, swaps that were forgotten, planned cuts, old rows, doubts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from app.doorbell import ring_after_commit
 from app.services import ack_receipt, acks, inbound, outages, purge, runs, watch
 from app.settings import Settings
 from workers.customer_care import care
+from workers.planned_cuts import turn_planned_cuts
 from workers.resolver import resolve
 
 
@@ -28,4 +29,5 @@ def upkeep(settings: Settings, lease: int, trigger: str, loop: asyncio.AbstractE
             run_id = runs.start_run(session, "watch swaps", trigger, now, lease=lease)
             runs.finish_run(session, run_id, "PARTLY", now, counts={"STALE": stale})
     care(settings, lease, trigger, now)
+    turn_planned_cuts(lease, trigger, now)
     resolve(settings, lease, trigger, loop)

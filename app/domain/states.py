@@ -369,11 +369,13 @@ _CALLED_OFF = frozenset({_P.CANCELLED})
 PLANNED_CUT_MOVES = Moves(
     "planned cut",
     {
-        _P.DRAFT: frozenset({_P.APPROVED}) | _CALLED_OFF,
+        # ONGOING from here: the DMS reports that work has begun which nobody had announced.
+        _P.DRAFT: frozenset({_P.APPROVED, _P.ONGOING}) | _CALLED_OFF,
         # Back to a draft when somebody changes what had been approved.
-        _P.APPROVED: frozenset({_P.ANNOUNCED, _P.DRAFT}) | _CALLED_OFF,
+        _P.APPROVED: frozenset({_P.ANNOUNCED, _P.DRAFT, _P.ONGOING}) | _CALLED_OFF,
         _P.ANNOUNCED: frozenset({_P.RESCHEDULED, _P.REMINDED, _P.ONGOING}) | _CALLED_OFF,
-        _P.RESCHEDULED: frozenset({_P.RESCHEDULED, _P.REMINDED, _P.ONGOING}) | _CALLED_OFF,
+        # Rescheduled again, it stays where it is.
+        _P.RESCHEDULED: frozenset({_P.REMINDED, _P.ONGOING}) | _CALLED_OFF,
         _P.REMINDED: frozenset({_P.RESCHEDULED, _P.ONGOING}) | _CALLED_OFF,
         _P.ONGOING: frozenset({_P.OVERRUN, _P.ENDED}),
         _P.OVERRUN: frozenset({_P.ENDED}),

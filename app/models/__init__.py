@@ -25,6 +25,7 @@ from app.models.notice import DeliveryReceipt, Notice, NoticePoint
 from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
 from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
+from app.models.planned_cut import PlannedCut, PlannedCutFinding
 from app.models.route_rule import RouteRule
 from app.models.run import PayloadBlob, Run, Step
 from app.models.schedule import DailyTask, Schedule
@@ -69,6 +70,8 @@ __all__ = [
     "OutboxItem",
     "Partner",
     "PayloadBlob",
+    "PlannedCut",
+    "PlannedCutFinding",
     "PointSearch",
     "Preference",
     "PreferenceChange",
