@@ -5,6 +5,7 @@ from app.models.alarm import Alarm
 from app.models.announcement import Announcement
 from app.models.audit_entry import AuditEntry
 from app.models.code_list import CodeValue, MeterModel, OrderType
+from app.models.connection_order import ConnectionEvent, ConnectionOrder
 from app.models.customer import Contact, Customer, Preference, PreferenceChange
 from app.models.drainer import Drainer
 from app.models.file_sighting import FileSighting
@@ -29,6 +30,8 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "CodeValue",
+    "ConnectionEvent",
+    "ConnectionOrder",
     "Contact",
     "Customer",
     "DeliveryReceipt",
