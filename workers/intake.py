@@ -129,7 +129,7 @@ def _read(settings: Settings, reading: _Reading) -> None:
         reading.document = kind
         if kind is DocumentKind.MASS_WORK_ORDERS:
             raise FileRejected(_not_yet())
-        parse, take = _READERS[kind]
+        parse, take = _reader(kind)
         records = iter(parse(chunks))
         header = next(records, None)
         if isinstance(header, MessageHeader):
@@ -227,13 +227,16 @@ def _take_connections(part: Slice, batch: list[object]) -> SliceResult:
         return connections.take_slice(session, part, cast("list[ParsedConnection]", batch))
 
 
-# How each kind of document is read, and who takes what is in it.
-_Parse = Callable[[Iterable[bytes]], Iterator[object]]
-_READERS: Mapping[DocumentKind, tuple[_Parse, Callable[[Slice, list[object]], SliceResult]]] = {
-    DocumentKind.WORK_ORDERS: (parse_work_orders, _take_orders),
-    DocumentKind.MASTER_DATA: (parse_master_data, _take_records),
-    DocumentKind.CONNECTIONS: (parse_connections, _take_connections),
-}
+_Take = Callable[[Slice, list[object]], SliceResult]
+
+
+def _reader(kind: DocumentKind) -> tuple[Callable[[Iterable[bytes]], Iterator[object]], _Take]:
+    """How this kind of document is read, and who takes what is in it."""
+    if kind is DocumentKind.MASTER_DATA:
+        return parse_master_data, _take_records
+    if kind is DocumentKind.CONNECTIONS:
+        return parse_connections, _take_connections
+    return parse_work_orders, _take_orders
 
 
 def _check_header(header: MessageHeader, settings: Settings) -> None:

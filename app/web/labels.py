@@ -132,6 +132,21 @@ RESOLVED_BY: Mapping[str, Label] = {
     "POLICY": Label(_l("the rule for its kind")),
 }
 
+CONNECTION: Mapping[str, Label] = {
+    "ORDERED": Label(_l("Ordered"), "info", "order"),
+    "CONTRACTED": Label(_l("Contract made"), "info", "order"),
+    "SITE_PLANNING": Label(_l("Site planning"), "info", "route"),
+    "BUILDING": Label(_l("Being built"), "info", "going"),
+    "READY": Label(_l("Ready to be switched on"), "info", "ok"),
+    "ENERGISED": Label(_l("Switched on"), "ok", "power"),
+    "METERED": Label(_l("Meter in place"), "ok", "meter"),
+    "COMPLETED": Label(_l("Completed"), "ok", "ok"),
+    "ON_HOLD": Label(_l("On hold"), "warn", "held"),
+    "CANCELLED": Label(_l("Cancelled"), "calm", "calm"),
+    "DELAYED": Label(_l("Delayed"), "warn", "wait"),
+    "OPEN": Label(_l("All that are under way"), "info", "going"),
+}
+
 ACK_TYPE: Mapping[str, Label] = {
     "ACCEPTED": Label(_l("The contractor accepted the order"), "info", "ok"),
     "REJECTED": Label(_l("The contractor refused the order"), "fail", "fail"),
@@ -312,6 +327,7 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "notice": NOTICE,
     "notice_type": NOTICE_TYPE,
     "topic": TOPIC,
+    "connection": CONNECTION,
     "announcement": ANNOUNCEMENT,
     "resolved_by": RESOLVED_BY,
     "ack_type": ACK_TYPE,

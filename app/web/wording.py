@@ -51,6 +51,7 @@ _KIND = {
     "MASTER_DATA_CUSTOMER": _l("Master data: customer"),
     "MASTER_DATA_METERINGPOINT": _l("Master data: metering point"),
     "MASTER_DATA_CONTRACT": _l("Master data: contract"),
+    "CONNECTION_ORDER": _l("Connection order"),
 }
 
 # What outcomes are called where they are counted: "12 sent, 1 rejected".

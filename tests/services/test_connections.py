@@ -11,20 +11,20 @@ import msgspec
 import pytest
 from flask import Flask
 from sqlalchemy import select, text
-from sqlalchemy.orm import Session
 
 from app.db import transaction
 from app.domain.clock import helsinki_day
-from app.models import Announcement, ConnectionEvent, ConnectionOrder, Meter, Notice, Preference
-from app.services import connections, master_data, runs
+from app.models import Announcement, ConnectionEvent, ConnectionOrder, Meter, Notice
+from app.services import master_data, runs
 from app.services.announcements import about_connection
 from app.services.audience import Listener, open_audience
 from app.services.intake import load_lists
 from app.services.slices import Slice, SliceResult
-from integrations.cis.types import CisConnection, CisCustomer, ParsedConnection, ParsedRecord
+from integrations.cis.types import CisConnection, CisCustomer, ParsedRecord
+from tests.connection_orders import ORDER_NO, make_version, take_versions, wish_for_connections
 from tests.services.world import GSRN, MAIL, NOW, PHONE, add_customer, add_point
 
-ORDER = "LT-2026-17"
+ORDER = ORDER_NO
 VISIT = {"visit_from": NOW + timedelta(days=7), "visit_to": NOW + timedelta(days=7, hours=2)}
 SWITCH = {
     "energise_from": NOW + timedelta(days=60),
@@ -54,15 +54,7 @@ TOLD = [
 
 def version(number: int, **facts: Any) -> CisConnection:
     """Version `number`, made that many hours after noon, of an order of customer C1."""
-    values = {
-        "order_no": ORDER,
-        "customer_id": "C1",
-        "stage": "ORDERED",
-        "street_name": "Rantapolku",
-        "house_number": "4",
-        "changed_at": NOW + timedelta(hours=number - 1),
-    }
-    return CisConnection(version=number, **{**values, **facts})
+    return make_version(number, NOW + timedelta(hours=number - 1), **facts)
 
 
 VERSIONS = [version(number, **facts) for number, facts in enumerate(COURSE, start=1)]
@@ -224,8 +216,7 @@ def test_whoever_left_the_topic_or_has_no_contact_is_on_record_and_not_told(app:
 def test_a_wish_for_the_point_comes_before_the_wish_for_all(known: None) -> None:
     take(version(1, gsrn=GSRN))
     with transaction() as session:
-        contact = session.scalar(text("SELECT id FROM contact"))
-        session.add(_wish(contact, enabled=False, gsrn=GSRN))
+        wish_for_connections(session, NOW, enabled=False, gsrn=GSRN)
     assert [one.recipient.wants for one in audience()] == [False]
 
 
@@ -233,7 +224,8 @@ def test_a_customer_who_changes_the_name_is_found_under_the_new_one(known: None)
     take(VERSIONS[0])
     record = CisCustomer(customer_id="C1", version=2, kind="consumer", name="Åke Ängström")
     with transaction() as session:
-        part = _slice(session, 5)
+        run_id = runs.start_run(session, "intake", "doorbell", NOW, lease=1, subject="x")
+        part = Slice(1, run_id, NOW, load_lists(session, "k" * 32, NOW))
         master_data.take_slice(session, part, [ParsedRecord(1, "Customer", "C1", record)])
     assert "ake angstrom" in order().haystack
 
@@ -245,31 +237,14 @@ def known(app: Flask) -> Iterable[None]:
         with transaction() as session:
             add_point(session)
             add_customer(session, "C1", quiet=(time(22), time(7)))
-            contact = session.scalar(text("SELECT id FROM contact"))
-            session.add(_wish(contact, enabled=True))
+            wish_for_connections(session, NOW)
         yield
 
 
 def take(*records: CisConnection, message_id: int = 1) -> SliceResult:
     """One slice, as the intake takes it."""
     with transaction() as session:
-        part = _slice(session, message_id)
-        parsed = [ParsedConnection(10, one, one.order_no) for one in records]
-        return connections.take_slice(session, part, parsed)
-
-
-def _slice(session: Session, message_id: int) -> Slice:
-    """A slice of a stored file, in a run of its own."""
-    session.execute(
-        text(
-            "INSERT INTO inbound_message (id, source, kind, name, body_hash, size_bytes, state, counts,"
-            " received_at, next_at, attempts) OVERRIDING SYSTEM VALUE VALUES (:id, 'cis', 'CIS_FILE',"
-            " 'x', CAST(:id AS text), 1, 'STORED', '{}', :now, :now, 0) ON CONFLICT DO NOTHING"
-        ),
-        {"id": message_id, "now": NOW},
-    )
-    run_id = runs.start_run(session, "intake", "doorbell", NOW, lease=1, subject="x")
-    return Slice(message_id, run_id, NOW, load_lists(session, "k" * 32, NOW))
+        return take_versions(session, list(records), NOW, message_id)
 
 
 def order(order_no: str = ORDER) -> ConnectionOrder:
@@ -319,19 +294,6 @@ def audience(order_no: str = ORDER) -> list[Listener]:
         session.expunge(announcement)
     with open_audience(announcement, helsinki_day(NOW), None, []) as listeners:
         return list(listeners)
-
-
-def _wish(contact_id: int | None, *, enabled: bool, gsrn: str | None = None) -> Preference:
-    assert contact_id is not None
-    return Preference(
-        contact_id=contact_id,
-        gsrn=gsrn,
-        topic="CONNECTION",
-        enabled=enabled,
-        source="CIS",
-        legal_basis="CONTRACT",
-        changed_at=NOW,
-    )
 
 
 def _waiting_notice(announcement_id: int | None) -> Notice:
