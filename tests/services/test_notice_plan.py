@@ -342,24 +342,22 @@ def test_req_27_what_is_more_urgent_is_planned_between_two_slices() -> None:
     _settle_many(450)
     storm = add_outage([f"P{number:05d}" for number in range(450)])
     lines_down = add_outage(["P00001"], source_ref="F-2")
-    at = datetime.now(UTC)
-    with transaction() as session:
-        for kind, outage in ((N.FAULT_STARTED, storm), (N.SAFETY_WARNING, lines_down)):
-            announce(
-                session,
-                kind,
-                about_outage(outage),
-                occurrence="",
-                event_at=at,
-                facts={"area": "Inkoo"},
-                now=at,
-                # It comes while the first is under way.
-                not_before=at + timedelta(milliseconds=150) if outage == lines_down else None,
-            )
-    counts = plan_notices(_settings(), 1, "test")
+    looks = 0
+
+    def stopping() -> bool:
+        """The worker looks whether to stop before and after each slice; then the warning comes."""
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            _announce(N.SAFETY_WARNING, lines_down, area="Inkoo")
+        return False
+
+    _announce(N.FAULT_STARTED, storm)
+    counts = plan_notices(_settings(), 1, "test", stopping)
     assert counts["told"] == 405 + 1
-    warning = next(n for n in ledger() if n.type == N.SAFETY_WARNING)
-    assert warning.state == "QUEUED"
+    kinds = [n.type for n in ledger()]
+    assert kinds.index(N.SAFETY_WARNING) == 200
+    assert kinds.count(N.FAULT_STARTED) == 450
 
 
 def test_withdrawn_before_it_was_planned_it_reaches_nobody() -> None:
@@ -379,6 +377,14 @@ def test_withdrawn_before_it_was_planned_it_reaches_nobody() -> None:
     assert number is not None
     assert list(notice_plan.plan(number, _settings(), lambda: NOW)) == []
     assert ledger() == []
+
+
+def _announce(kind: NoticeType, outage: int, **facts: str) -> None:
+    now = datetime.now(UTC)
+    with transaction() as session:
+        announce(
+            session, kind, about_outage(outage), occurrence="", event_at=now, facts=facts, now=now
+        )
 
 
 def _restored(outage: int, at: datetime) -> None:
