@@ -110,6 +110,13 @@ class Settings(BaseSettings):
         50.0, gt=0, description="and so does one to more than this share of a municipality"
     )
 
+    status_snapshot_dir: Path = Field(
+        Path("instance/status"), description="folder of the public status page's snapshot"
+    )
+    status_frame_ancestors: str = Field(
+        "*", description="sites that may show the status in a frame, as in Content-Security-Policy"
+    )
+
     http_connect_s: float = Field(3.0, gt=0, description="longest wait for a connection")
     http_total_s: float = Field(10.0, gt=0, description="longest wait for an answer")
     in_flight_count: int = Field(
@@ -148,6 +155,11 @@ class Settings(BaseSettings):
         if not listed and self.environment != "production":
             listed = frozenset({self.sms_sender, self.sms_two_way_sender} - {""})
         return Senders(self.sms_sender, self.sms_two_way_sender, listed)
+
+    @property
+    def status_folder(self) -> Path:
+        """The folder of the public status; a relative one lies beside the code."""
+        return Path(__file__).resolve().parent.parent / self.status_snapshot_dir
 
     @property
     def message_sender_ids(self) -> frozenset[str]:

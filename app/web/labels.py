@@ -229,6 +229,7 @@ ALARM: Mapping[str, Label] = {
     "OUTCOME_UNKNOWN": Label(_l("Outcomes have long been unknown"), "warn", "unknown"),
     "INBOUND_HELD": Label(_l("Received messages could not be read"), "fail", "held"),
     "CIS_SFTP": Label(_l("The CIS's file server does not answer"), "fail", "off"),
+    "STATUS_NOT_WRITTEN": Label(_l("The public status cannot be renewed"), "fail", "off"),
     "REDIS_DOWN": Label(_l("Redis is out of reach: work goes on, but slowly"), "fail", "off"),
     "SWAP_OUTAGE_STALE": Label(_l("Nobody has reported the power back"), "fail", "off"),
     "COMPLETION_TAKEN_BACK": Label(_l("A completion was taken back"), "fail", "warn"),
