@@ -133,6 +133,16 @@ class ConnectionStage(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+class TextState(StrEnum):
+    """One version of a kind's texts; at most one per kind is PUBLISHED, else the shipped one leaves."""
+
+    DRAFT = "DRAFT"
+    SUBMITTED = "SUBMITTED"
+    PUBLISHED = "PUBLISHED"
+    RETIRED = "RETIRED"
+    REJECTED = "REJECTED"
+
+
 class OutboxState(StrEnum):
     """One message on its way to an outside system."""
 
@@ -418,6 +428,17 @@ CONNECTION_MOVES = Moves(
 # Where the CIS says that the stage before was an error, any other may follow.
 CONNECTION_CORRECTIONS = Moves(
     "corrected connection order", {stage: frozenset(_C) - {stage} for stage in _C}
+)
+
+TEXT_MOVES = Moves(
+    "message version",
+    {
+        TextState.DRAFT: frozenset({TextState.SUBMITTED, TextState.REJECTED}),
+        TextState.SUBMITTED: frozenset({TextState.DRAFT, TextState.PUBLISHED, TextState.REJECTED}),
+        TextState.PUBLISHED: frozenset({TextState.RETIRED}),
+        # What a second person has let pass before may come back at once.
+        TextState.RETIRED: frozenset({TextState.PUBLISHED}),
+    },
 )
 
 OUTBOX_MOVES = Moves(

@@ -47,6 +47,9 @@ _KIND = {
     "NOTICE": _l("Message to a customer"),
     "ACKNOWLEDGEMENT": _l("Acknowledgement"),
     "STORE_FILE": _l("File stored"),
+    "FETCH": _l("File fetched"),
+    "LOOK_AGAIN": _l("File looked at again"),
+    "READ_FILE": _l("File read"),
     "RESOLVE_UNKNOWN": _l("Unknown outcome looked up"),
     "MASTER_DATA_CUSTOMER": _l("Master data: customer"),
     "MASTER_DATA_METERINGPOINT": _l("Master data: metering point"),
@@ -77,7 +80,33 @@ _COUNT = {
     "REPORTED": _l("reported"),
     "told": _l("told"),
     "suppressed": _l("not told"),
+    "CHANGED": _l("changed while read"),
+    "GROWN": _l("grown since"),
+    "WAITING": _l("waiting"),
+    "REFUSED": _l("not readable"),
+    "POSTPONED": _l("postponed"),
+    "FAILED": _l("failed"),
+    "NOT_FOUND_YET": _l("not found yet"),
+    "NOT_ASKED": _l("could not be asked about"),
+    "SETTLED_MEANWHILE": _l("settled meanwhile"),
+    "LEFT_TO_A_PERSON": _l("left to a person"),
+    "UNKNOWN_ATTEMPT": _l("not about a message of ours"),
 }
+
+_PROVIDERS = {"twilio": "Twilio", "sendgrid": "SendGrid"}
+
+# What is wrong with a partner's body, where the partner gets the code itself.
+_BODY_CODES = {
+    "JSON_MALFORMED": _l("The body is no JSON object"),
+    "TYPE_WRONG": _l("A value has the wrong type"),
+    "VALUE_UNKNOWN": _l("A value is not in its code list"),
+    "VALUE_INVALID": _l("A value is not possible"),
+    "TIME_WITHOUT_OFFSET": _l("A time has no offset"),
+    "TIME_INVALID": _l("A time is not possible"),
+    "TEXT_INVALID": _l("A text has signs that are not allowed"),
+    "ORDER_WRONG": _l("Times come in the wrong sequence"),
+}
+_OUR_FAULT = "INTERNAL "
 
 
 def init(app: Flask) -> None:
@@ -125,6 +154,10 @@ def step_name(name: str) -> str:
     """What a step did."""
     if name.startswith("send "):
         return gettext("Send: %(kind)s", kind=kind_name(name.removeprefix("send ")))
+    provider, reported, status = name.partition(" reported ")
+    if reported:
+        provider = _PROVIDERS.get(provider, provider)
+        return gettext("%(provider)s reported: %(status)s", provider=provider, status=status)
     return kind_name(name.upper().replace(" ", "_"))
 
 
@@ -140,10 +173,12 @@ def counts_line(counts: Mapping[str, Any]) -> str:
 
 def code_text(code: str) -> str:
     """What one of our codes means, in the reader's language."""
+    if code.startswith(_OUR_FAULT):
+        return gettext("A fault of ours (%(name)s)", name=code.removeprefix(_OUR_FAULT))
     try:
         return REJECT_CODES[RejectCode(code)].text.in_language(current_language())
     except (ValueError, KeyError):
-        return code
+        return str(_BODY_CODES.get(code, code))
 
 
 def codes_text(codes: str) -> str:

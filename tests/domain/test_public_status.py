@@ -66,7 +66,10 @@ def test_no_hidden_number_can_be_worked_out_from_the_others() -> None:
         cut(2, postal_code="33200", customers=50),
     ]
     hidden_both_ways = build_snapshot(cuts, [], NOW)
-    changed = [one if one.customers > 4 else cut(one.outage_id, postal_code=one.postal_code, customers=4) for one in cuts]
+    changed = [
+        one if one.customers > 4 else cut(one.outage_id, postal_code=one.postal_code, customers=4)
+        for one in cuts
+    ]
     # Whatever the hidden numbers are, what is published is the same.
     assert build_snapshot(changed, [], NOW) == hidden_both_ways
 
