@@ -5,6 +5,7 @@ from app.models.alarm import Alarm
 from app.models.announcement import Announcement
 from app.models.audit_entry import AuditEntry
 from app.models.code_list import CodeValue, MeterModel, OrderType
+from app.models.connection_order import ConnectionEvent, ConnectionOrder
 from app.models.customer import (
     Contact,
     ContactChange,
@@ -40,6 +41,8 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "CodeValue",
+    "ConnectionEvent",
+    "ConnectionOrder",
     "Contact",
     "ContactChange",
     "ContactIssue",

@@ -163,6 +163,21 @@ PLANNED_EVENT: Mapping[str, Label] = {
     "BEGAN_THOUGH_CANCELLED": Label(_l("It happens although it was cancelled"), "fail", "warn"),
 }
 
+CONNECTION: Mapping[str, Label] = {
+    "ORDERED": Label(_l("Ordered"), "info", "order"),
+    "CONTRACTED": Label(_l("Contract made"), "info", "order"),
+    "SITE_PLANNING": Label(_l("Site planning"), "info", "route"),
+    "BUILDING": Label(_l("Being built"), "info", "going"),
+    "READY": Label(_l("Ready to be switched on"), "info", "ok"),
+    "ENERGISED": Label(_l("Switched on"), "ok", "power"),
+    "METERED": Label(_l("Meter in place"), "ok", "meter"),
+    "COMPLETED": Label(_l("Completed"), "ok", "ok"),
+    "ON_HOLD": Label(_l("On hold"), "warn", "held"),
+    "CANCELLED": Label(_l("Cancelled"), "calm", "calm"),
+    "DELAYED": Label(_l("Delayed"), "warn", "wait"),
+    "OPEN": Label(_l("All that are under way"), "info", "going"),
+}
+
 ACK_TYPE: Mapping[str, Label] = {
     "ACCEPTED": Label(_l("The contractor accepted the order"), "info", "ok"),
     "REJECTED": Label(_l("The contractor refused the order"), "fail", "fail"),
@@ -249,6 +264,7 @@ ALARM: Mapping[str, Label] = {
     "OUTCOME_UNKNOWN": Label(_l("Outcomes have long been unknown"), "warn", "unknown"),
     "INBOUND_HELD": Label(_l("Received messages could not be read"), "fail", "held"),
     "CIS_SFTP": Label(_l("The CIS's file server does not answer"), "fail", "off"),
+    "STATUS_NOT_WRITTEN": Label(_l("The public status cannot be renewed"), "fail", "off"),
     "CIS_LEFT_ALONE": Label(_l("Something in the CIS's inbox is never taken"), "warn", "inbox"),
     "REDIS_DOWN": Label(_l("Redis is out of reach: work goes on, but slowly"), "fail", "off"),
     "SWAP_OUTAGE_STALE": Label(_l("Nobody has reported the power back"), "fail", "off"),
@@ -355,6 +371,7 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "notice": NOTICE,
     "notice_type": NOTICE_TYPE,
     "topic": TOPIC,
+    "connection": CONNECTION,
     "announcement": ANNOUNCEMENT,
     "resolved_by": RESOLVED_BY,
     "planned_cut": PLANNED_CUT,

@@ -3,6 +3,7 @@
 from app.web.operators import (
     alarms,
     announcements,
+    connections,
     inbound,
     lanes,
     orders,
@@ -16,6 +17,7 @@ __all__ = [
     "alarms",
     "announcements",
     "blueprint",
+    "connections",
     "inbound",
     "lanes",
     "orders",
