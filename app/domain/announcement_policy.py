@@ -281,6 +281,8 @@ def _update_cap(view: _View) -> datetime | None:
 
 def _superseded(telling: Telling, ledger: Sequence[TellingRow]) -> tuple[int, ...]:
     """Older texts that have not left and that this event makes pointless or untrue."""
+    if not ledger:
+        return ()
     kinds = NOTICE_RULES[telling.type].supersedes
     return tuple(
         row.notice_id

@@ -5,11 +5,21 @@ from app.models.alarm import Alarm
 from app.models.announcement import Announcement
 from app.models.audit_entry import AuditEntry
 from app.models.code_list import CodeValue, MeterModel, OrderType
-from app.models.customer import Contact, Customer, Preference, PreferenceChange
+from app.models.connection_order import ConnectionEvent, ConnectionOrder
+from app.models.customer import (
+    Contact,
+    ContactChange,
+    ContactIssue,
+    Customer,
+    Preference,
+    PreferenceChange,
+)
+from app.models.customer_login import CustomerSession, OneTimeCode, RateCount
 from app.models.drainer import Drainer
 from app.models.file_sighting import FileSighting
 from app.models.inbound_message import InboundChunk, InboundFinding, InboundMessage
 from app.models.lane import Lane
+from app.models.message_version import MessageVersion
 from app.models.meter import Meter, MeterPlacement, MeterReading
 from app.models.metering_point import MeteringPoint, Occupancy, PointSearch
 from app.models.notice import DeliveryReceipt, Notice, NoticePoint
@@ -19,8 +29,9 @@ from app.models.partner import Partner
 from app.models.planned_cut import PlannedCut, PlannedCutFinding
 from app.models.route_rule import RouteRule
 from app.models.run import PayloadBlob, Run, Step
-from app.models.schedule import Schedule
+from app.models.schedule import DailyTask, Schedule
 from app.models.staff_account import StaffAccount
+from app.models.staff_address import StaffAddress
 from app.models.work_order import WorkOrder, WorkOrderChange
 
 __all__ = [
@@ -30,8 +41,14 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "CodeValue",
+    "ConnectionEvent",
+    "ConnectionOrder",
     "Contact",
+    "ContactChange",
+    "ContactIssue",
     "Customer",
+    "CustomerSession",
+    "DailyTask",
     "DeliveryReceipt",
     "Drainer",
     "FileSighting",
@@ -39,6 +56,7 @@ __all__ = [
     "InboundFinding",
     "InboundMessage",
     "Lane",
+    "MessageVersion",
     "Meter",
     "MeterModel",
     "MeterPlacement",
@@ -47,6 +65,7 @@ __all__ = [
     "Notice",
     "NoticePoint",
     "Occupancy",
+    "OneTimeCode",
     "OrderType",
     "Outage",
     "OutageEvent",
@@ -59,10 +78,12 @@ __all__ = [
     "PointSearch",
     "Preference",
     "PreferenceChange",
+    "RateCount",
     "RouteRule",
     "Run",
     "Schedule",
     "StaffAccount",
+    "StaffAddress",
     "Step",
     "Storm",
     "WorkOrder",

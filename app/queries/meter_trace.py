@@ -23,6 +23,7 @@ from app.models import (
     MeterPlacement,
     MeterReading,
     Notice,
+    NoticePoint,
     Occupancy,
     Outage,
     OutagePoint,
@@ -177,7 +178,13 @@ def find_trace(session: Session, gsrn: str, today: date) -> MeterTrace | None:
         notices=_all(
             session,
             select(Notice)
-            .where(Notice.gsrn == gsrn)
+            .where(
+                # A notice about several points of one contact has the others beside it.
+                or_(
+                    Notice.gsrn == gsrn,
+                    Notice.id.in_(select(NoticePoint.notice_id).where(NoticePoint.gsrn == gsrn)),
+                )
+            )
             .order_by(Notice.created_at.desc(), Notice.id.desc())
             .limit(_NOTICES),
         ),
@@ -273,7 +280,8 @@ def _plans(session: Session, gsrn: str, today: date) -> list[PlanAhead]:
         .order_by(Outage.planned_from_at)
         .limit(_OUTAGES)
     )
-    return [PlanAhead(*row) for row in session.execute(statement)]
+    rows: Any = session.execute(statement)
+    return [PlanAhead(*row) for row in rows]
 
 
 def _reports(session: Session, order_ids: list[str]) -> list[Report]:

@@ -21,7 +21,7 @@ from app.web import (
 from app.web.agents import pages as agents
 from app.web.operators import pages as operators
 from app.web.operators import staff
-from app.web.public import front, planned_cuts
+from app.web.public import front, planned_cuts, status
 
 
 def register(app: Flask) -> None:
@@ -44,6 +44,7 @@ def register(app: Flask) -> None:
     for blueprint in (
         front.blueprint,
         planned_cuts.blueprint,
+        status.blueprint,
         agents.blueprint,
         operators.blueprint,
         staff.blueprint,

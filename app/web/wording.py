@@ -16,7 +16,7 @@ from app.domain.gsrn import is_valid_gsrn
 from app.domain.lanes import partner_of
 from app.web.formats import quantity
 from app.web.i18n import current_language
-from app.web.labels import LANE, lane_name
+from app.web.labels import LANE, label, lane_name
 
 # Order ids of the CIS have a digit in them; names of our own parts have none.
 _ORDER_ID = re.compile(r"(?=.*\d)[\w./-]{2,40}")
@@ -26,6 +26,7 @@ _PLANNED_CUT = re.compile(r"planned-cut:(\d{1,18})", re.ASCII)
 _PROCESS = {
     "poll CIS": _l("Fetching CIS files"),
     "apply receipts": _l("Delivery reports"),
+    "plan notices": _l("Deciding whom to tell"),
     "resolve unknown": _l("Settling unknown outcomes"),
     "watch swaps": _l("Watching open meter replacements"),
     "planned cuts": _l("Planned cuts by the clock"),
@@ -49,6 +50,9 @@ _KIND = {
     "NOTICE": _l("Message to a customer"),
     "ACKNOWLEDGEMENT": _l("Acknowledgement"),
     "STORE_FILE": _l("File stored"),
+    "FETCH": _l("File fetched"),
+    "LOOK_AGAIN": _l("File looked at again"),
+    "READ_FILE": _l("File read"),
     "RESOLVE_UNKNOWN": _l("Unknown outcome looked up"),
     "MASTER_DATA_CUSTOMER": _l("Master data: customer"),
     "MASTER_DATA_METERINGPOINT": _l("Master data: metering point"),
@@ -57,6 +61,7 @@ _KIND = {
     "PLANNED_REMIND": _l("Planned cut reminded of"),
     "PLANNED_BEGIN": _l("Planned cut begun"),
     "PLANNED_OVERRUN": _l("Planned cut overran"),
+    "CONNECTION_ORDER": _l("Connection order"),
 }
 
 # What outcomes are called where they are counted: "12 sent, 1 rejected".
@@ -80,11 +85,39 @@ _COUNT = {
     "STORED": _l("stored"),
     "FOUND": _l("found"),
     "REPORTED": _l("reported"),
+    "told": _l("told"),
+    "suppressed": _l("not told"),
+    "CHANGED": _l("changed while read"),
+    "GROWN": _l("grown since"),
+    "WAITING": _l("waiting"),
+    "REFUSED": _l("not readable"),
+    "POSTPONED": _l("postponed"),
+    "FAILED": _l("failed"),
+    "NOT_FOUND_YET": _l("not found yet"),
+    "NOT_ASKED": _l("could not be asked about"),
+    "SETTLED_MEANWHILE": _l("settled meanwhile"),
+    "LEFT_TO_A_PERSON": _l("left to a person"),
+    "UNKNOWN_ATTEMPT": _l("not about a message of ours"),
     "ANNOUNCE": _l("announced"),
     "REMIND": _l("reminded"),
     "BEGIN": _l("begun"),
     "OVERRUN": _l("overran"),
 }
+
+_PROVIDERS = {"twilio": "Twilio", "sendgrid": "SendGrid"}
+
+# What is wrong with a partner's body, where the partner gets the code itself.
+_BODY_CODES = {
+    "JSON_MALFORMED": _l("The body is no JSON object"),
+    "TYPE_WRONG": _l("A value has the wrong type"),
+    "VALUE_UNKNOWN": _l("A value is not in its code list"),
+    "VALUE_INVALID": _l("A value is not possible"),
+    "TIME_WITHOUT_OFFSET": _l("A time has no offset"),
+    "TIME_INVALID": _l("A time is not possible"),
+    "TEXT_INVALID": _l("A text has signs that are not allowed"),
+    "ORDER_WRONG": _l("Times come in the wrong sequence"),
+}
+_OUR_FAULT = "INTERNAL "
 
 
 def init(app: Flask) -> None:
@@ -97,6 +130,9 @@ def init(app: Flask) -> None:
         counts_line,
         code_text,
         codes_text,
+        suppress_text,
+        announcement_reason,
+        actor_name,
         key_href,
         subject_link,
         here,
@@ -129,6 +165,10 @@ def step_name(name: str) -> str:
     """What a step did."""
     if name.startswith("send "):
         return gettext("Send: %(kind)s", kind=kind_name(name.removeprefix("send ")))
+    provider, reported, status = name.partition(" reported ")
+    if reported:
+        provider = _PROVIDERS.get(provider, provider)
+        return gettext("%(provider)s reported: %(status)s", provider=provider, status=status)
     return kind_name(name.upper().replace(" ", "_"))
 
 
@@ -144,10 +184,12 @@ def counts_line(counts: Mapping[str, Any]) -> str:
 
 def code_text(code: str) -> str:
     """What one of our codes means, in the reader's language."""
+    if code.startswith(_OUR_FAULT):
+        return gettext("A fault of ours (%(name)s)", name=code.removeprefix(_OUR_FAULT))
     try:
         return REJECT_CODES[RejectCode(code)].text.in_language(current_language())
     except (ValueError, KeyError):
-        return code
+        return str(_BODY_CODES.get(code, code))
 
 
 def codes_text(codes: str) -> str:
@@ -167,9 +209,32 @@ def suppress_text(reason: str) -> str:
         "DUPLICATE": gettext("the customer had been told already"),
         "SUPERSEDED": gettext("a later message took its place"),
         "NO_OUTAGE": gettext("the power was not cut"),
+        "NEVER_TOLD": gettext("the customer had not been told of it in the first place"),
+        "STILL_OFF": gettext("another outage still cuts the power there"),
+        "SOME_STILL_OFF": gettext("some of the customer's points are still off"),
+        "NOT_RESENT": gettext("its outcome stayed unknown, and this kind is not sent again"),
         "RESENT_ALREADY": gettext("its outcome stayed unknown, and it had been sent again once"),
     }
     return words.get(reason) or code_text(reason)
+
+
+def announcement_reason(reason: str) -> str:
+    """Why an announcement was held or withdrawn, in words."""
+    words = {
+        "MANY_RECIPIENTS": gettext("it would reach very many"),
+        "LARGE_SHARE_OF_AREA": gettext("it would reach a large part of a municipality"),
+        "CORRECTED": gettext("it was wrong"),
+    }
+    return words.get(reason, reason)
+
+
+def actor_name(actor: str) -> str:
+    """Who did something: a person by their account, a system by its name."""
+    kind, _, name = actor.partition(":")
+    if kind == "staff":
+        return name
+    known = label("system", name)
+    return str(known.text) if known.text != name else name.capitalize()
 
 
 def key_href(key: str) -> str:

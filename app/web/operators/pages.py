@@ -2,6 +2,8 @@
 
 from app.web.operators import (
     alarms,
+    announcements,
+    connections,
     inbound,
     lanes,
     orders,
@@ -13,7 +15,9 @@ from app.web.operators.blueprint import blueprint
 
 __all__ = [
     "alarms",
+    "announcements",
     "blueprint",
+    "connections",
     "inbound",
     "lanes",
     "orders",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, current_app, render_template, request, url_for
@@ -38,7 +39,7 @@ def calendar() -> ResponseReturnValue:
         for each in sorted(municipalities_of(shown), key=name_of)
     ]
     choices = sorted(((each, name_of(each)) for each in codes), key=lambda choice: choice[1])
-    feed = {"lang": current_language()} | ({"municipality": code} if code else {})
+    feed: dict[str, Any] = {"lang": current_language(), "municipality": code}
     return render_template(
         "public/planned_cuts.html",
         groups=groups,
