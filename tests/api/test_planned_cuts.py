@@ -133,7 +133,8 @@ def test_a_forged_request_leaves_no_trace(
     answer = client.post(PATH, data=body, headers=headers(app, body, **changes))
     assert (answer.status_code, answer.json["code"]) == (401, code)  # type: ignore[index]
     assert 'realm="planned-cuts"' in answer.headers["WWW-Authenticate"]
-    assert _all(app, Outage) == [] and _all(app, InboundMessage) == []
+    assert _all(app, Outage) == []
+    assert _all(app, InboundMessage) == []
 
 
 def test_broken_json_is_told_apart_from_wrong_fields(app: Flask, client: FlaskClient) -> None:
@@ -186,4 +187,4 @@ def client(app: Flask) -> Iterator[FlaskClient]:
                     )
                 )
         db.session.remove()
-    yield app.test_client()
+    return app.test_client()
