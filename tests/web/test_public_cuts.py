@@ -108,7 +108,7 @@ def test_calendars_follow_changes_and_cancellations(visitor: Visitor, writing: W
     (gone,) = _events(visitor, "/planned-cuts.ics")
     assert (gone["status"], gone["uid"]) == ("CANCELLED", first["uid"])
     assert gone["sequence"] > moved["sequence"]
-    assert "No power cuts are planned" in visitor.get("/planned-cuts").text
+    assert "No power cuts are planned" in visitor.get("/planned-cuts?lang=en").text
 
 
 def test_a_feed_of_one_municipality_has_only_that(visitor: Visitor, writing: Writing) -> None:
