@@ -143,7 +143,7 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
 
 
 def _add_lanes(session: Session, settings: Settings) -> None:
-    partners = session.execute(select(Partner.code)).scalars()
+    partners = session.execute(select(Partner.code).where(Partner.transport != "FEED")).scalars()
     sending = [lanes.partner_lane(code) for code in partners]
     sending += [*lanes.DOWNSTREAM_LANES, *lanes.NOTICE_LANES]
     _add(
