@@ -17,8 +17,8 @@ from simulators.config_file import complete_config, set_tiedolla_url
 from simulators.control import SYSTEMS
 from simulators.faults import CALLBACKS, Faults
 from simulators.keys import make_missing_keys
-from simulators.rehearsal import Address, AlreadyRunning, run_rehearsal
 from simulators.planner.cli import planner
+from simulators.rehearsal import Address, AlreadyRunning, run_rehearsal
 from simulators.settings import (
     CONFIG_NAME,
     RUNNING_NAME,
