@@ -16,10 +16,12 @@ from app.models.notice import DeliveryReceipt, Notice, NoticePoint
 from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
 from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
+from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
 from app.models.route_rule import RouteRule
 from app.models.run import PayloadBlob, Run, Step
 from app.models.schedule import Schedule
 from app.models.staff_account import StaffAccount
+from app.models.visit import Visit, VisitAnswer
 from app.models.work_order import WorkOrder, WorkOrderChange
 
 __all__ = [
@@ -31,12 +33,14 @@ __all__ = [
     "CodeValue",
     "Contact",
     "Customer",
+    "CustomerReport",
     "DeliveryReceipt",
     "Drainer",
     "FileSighting",
     "InboundChunk",
     "InboundFinding",
     "InboundMessage",
+    "InboundSms",
     "Lane",
     "Meter",
     "MeterModel",
@@ -53,15 +57,19 @@ __all__ = [
     "OutboxItem",
     "Partner",
     "PayloadBlob",
+    "PendingQuestion",
     "PointSearch",
     "Preference",
     "PreferenceChange",
+    "ReplyCase",
     "RouteRule",
     "Run",
     "Schedule",
     "StaffAccount",
     "Step",
     "Storm",
+    "Visit",
+    "VisitAnswer",
     "WorkOrder",
     "WorkOrderChange",
 ]
