@@ -57,7 +57,11 @@ def parse_reply(text: str) -> Reply:
     enrolment = _enrolment(text)
     if enrolment is not None:
         return enrolment
-    words = [word for word in words if word not in _POLITE]
+    return _plain([word for word in words if word not in _POLITE])
+
+
+def _plain(words: list[str]) -> Reply:
+    """One of our words, a number, or both; anything else beside them makes it UNCLEAR."""
     numbers = [word for word in words if word.isdigit()]
     said = [word for word in words if not word.isdigit()]
     number = _choice(numbers)
@@ -66,12 +70,9 @@ def parse_reply(text: str) -> Reply:
     if number is not None and set(said) <= _NUMBER_SIGNS:
         return Reply(ReplyWord.NUMBER, number=number)
     meanings = {_WORDS.get(word) for word in said}
-    if len(meanings) != 1 or None in meanings:
-        return UNCLEAR
-    (word,) = meanings
-    assert word is not None  # noqa: S101 - said is not empty and nothing in it is unknown.
-    if number is not None and (word not in _NUMBERED or said == ["no"]):
-        # "No 2" may be the number two or a refusal of it.
+    word = meanings.pop() if len(meanings) == 1 else None
+    # "No 2" may be the number two or a refusal of it.
+    if word is None or (number is not None and (word not in _NUMBERED or said == ["no"])):
         return UNCLEAR
     return Reply(word, _language_of(said, word), number)
 
@@ -127,6 +128,10 @@ def _language_of(words: Iterable[str], meaning: ReplyWord) -> Language | None:
     return found.pop() if len(found) == 1 else None
 
 
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 _FI, _SV, _EN = Language.FI, Language.SV, Language.EN
 # By meaning, the words of each language and those that belong to more than one, without dots.
 _VOCABULARY: Mapping[ReplyWord, Mapping[Language | None, str]] = {
@@ -173,17 +178,17 @@ _WORDS = {word: meaning for word, meaning in _MEANING.items() if meaning is not 
 
 # Commands to us and to nobody else; the other words of STOP also end contracts and calls, so they
 # count only at the head of a short message.
-_STOP_ANYWHERE = frozenset("stop stopp seis lopeta sluta stopall unsubscribe optout".split())
+_STOP_ANYWHERE = _set("stop stopp seis lopeta sluta stopall unsubscribe optout")
 _STOP_IN_SHORT = frozenset(word for word, meaning in _MEANING.items() if meaning is ReplyWord.STOP)
 _SHORT = 3
 # "Don't stop": then a person reads it.
-_NOT = frozenset("ala alkaa alka dont t not never inte ej".split())
+_NOT = _set("ala alkaa alka dont t not never inte ej")
 
 _NUMBERED = frozenset({ReplyWord.OUTAGE, ReplyWord.STATUS, ReplyWord.YES, ReplyWord.NO})
-_NUMBER_SIGNS = frozenset("nro nr numero nummer number".split())
-_POLITE = frozenset(
+_NUMBER_SIGNS = _set("nro nr numero nummer number")
+_POLITE = _set(
     "kiitos kiitti tack snalla thanks thank you please hei moi hej hello hi terveisin terv mvh"
-    " ystavallisin regards".split()
+    " ystavallisin regards"
 )
 
 _WORD = re.compile(r"\d+|[^\W\d_]+")

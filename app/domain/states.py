@@ -115,6 +115,22 @@ class AnnouncementState(StrEnum):
     WITHDRAWN = "WITHDRAWN"
 
 
+class ReplyCaseState(StrEnum):
+    """Something that customers wrote and a person has to look at; TAKEN while somebody does."""
+
+    OPEN = "OPEN"
+    TAKEN = "TAKEN"
+    CLOSED = "CLOSED"
+
+
+class InboundSmsState(StrEnum):
+    """A text message to us; HELD when it could not be handled by our own fault."""
+
+    WAITING = "WAITING"
+    DONE = "DONE"
+    HELD = "HELD"
+
+
 class OutboxState(StrEnum):
     """One message on its way to an outside system."""
 
@@ -378,6 +394,19 @@ ANNOUNCEMENT_MOVES = Moves(
         _A.PENDING: frozenset({_A.HELD, _A.DONE, _A.WITHDRAWN}),
         _A.HELD: frozenset({_A.PENDING, _A.WITHDRAWN}),
     },
+)
+
+REPLY_CASE_MOVES = Moves(
+    "reply case",
+    {
+        ReplyCaseState.OPEN: frozenset({ReplyCaseState.TAKEN, ReplyCaseState.CLOSED}),
+        ReplyCaseState.TAKEN: frozenset({ReplyCaseState.OPEN, ReplyCaseState.CLOSED}),
+    },
+)
+
+INBOUND_SMS_MOVES = Moves(
+    "inbound SMS",
+    {InboundSmsState.WAITING: frozenset({InboundSmsState.DONE, InboundSmsState.HELD})},
 )
 
 OUTBOX_MOVES = Moves(

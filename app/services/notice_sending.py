@@ -25,7 +25,10 @@ _BEGIN = text(
         SELECT n.id,
             coalesce(n.suppress_reason, CASE
                 WHEN NOT n.must_reach AND NOT coalesce(wish.enabled, false) THEN 'OPTED_OUT'
-                WHEN c.id IS NULL OR c.state = 'REMOVED' THEN 'NO_CONTACT'
+                -- Who wrote to us from a number that we do not know is answered all the same.
+                WHEN c.state = 'REMOVED'
+                    OR c.id IS NULL AND (n.contact_id IS NOT NULL OR n.topic <> 'SERVICE')
+                    THEN 'NO_CONTACT'
                 WHEN c.state = 'INVALID' THEN 'CONTACT_INVALID'
                 -- A code or a reply is how an address becomes a verified one.
                 WHEN c.state = 'UNVERIFIED' AND c.source <> 'CIS' AND n.topic <> 'SERVICE'
