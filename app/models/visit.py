@@ -15,7 +15,7 @@ class Visit(Model):
     __tablename__ = "visit"
     __table_args__ = (Index("ix_visit_from_at", "from_at"),)
 
-    order_id: Mapped[Str] = mapped_column(ForeignKey("work_order.order_id"), primary_key=True)
+    order_id: Mapped[Str] = mapped_column(primary_key=True)
     gsrn: Mapped[Str]
     from_at: Mapped[At]
     to_at: Mapped[At]
@@ -37,7 +37,7 @@ class VisitAnswer(Model):
     __table_args__ = (Index("ix_visit_answer_order_id", "order_id", "id"),)
 
     id: Mapped[Id]
-    order_id: Mapped[Str] = mapped_column(ForeignKey("work_order.order_id"))
+    order_id: Mapped[Str]
     gsrn: Mapped[Str]
     from_at: Mapped[At]
     to_at: Mapped[At]

@@ -30,14 +30,14 @@ def tell_schedule(
     """Tell of a window that has become the order's; one that customers know of is no news.
 
     name: the acknowledgement that planned it. Presence that is needed and not agreed on is asked for;
-    whoever knows another window hears that it has changed.
+    whoever knows another window hears that it has changed. One that has begun is no plan any more.
     """
     known = visits.told_window(visits.find(session, order.order_id))
     if known is not None and known.from_at <= now:
         # Nobody came, and nobody reported it: what comes now is another visit.
         known = None
     visit = visits.plan(session, order, window, agreed=agreed, now=now)
-    if known == window:
+    if known == window or window.from_at <= now:
         return
     if known is not None:
         kind = NoticeType.METER_SWAP_RESCHEDULED

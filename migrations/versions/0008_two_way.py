@@ -142,9 +142,6 @@ def _make_visits() -> None:
         sa.Column("told_at", _AT, nullable=True),
         sa.Column("reminded_from_at", _AT, nullable=True),
         sa.Column("updated_at", _AT, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["order_id"], ["work_order.order_id"], name=op.f("fk_visit_order_id")
-        ),
         sa.PrimaryKeyConstraint("order_id", name=op.f("pk_visit")),
     )
     op.create_index("ix_visit_from_at", "visit", ["from_at"], unique=False)
@@ -159,9 +156,6 @@ def _make_visits() -> None:
         sa.Column("by", sa.Text(), nullable=False),
         sa.Column("inbound_sms_id", sa.BigInteger(), nullable=True),
         sa.Column("at", _AT, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["order_id"], ["work_order.order_id"], name=op.f("fk_visit_answer_order_id")
-        ),
         sa.ForeignKeyConstraint(
             ["inbound_sms_id"], ["inbound_sms.id"], name=op.f("fk_visit_answer_inbound_sms_id")
         ),

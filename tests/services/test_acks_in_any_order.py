@@ -185,6 +185,7 @@ _TOUCHED = (
     "outage",
     "outbox_item",
     "step",
+    "visit",
     "run",
     "work_order",
     "work_order_change",
