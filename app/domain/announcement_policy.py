@@ -162,10 +162,7 @@ def _nothing(_view: _View) -> _Obstacle | None:
 
 def _start(view: _View) -> _Obstacle | None:
     """Growth and repetition: whoever knows of the cut is not told of its start again (REQ-03)."""
-    known = [*view.left(_CUT_TOLD), *view.waiting(_CUT_TOLD)]
-    restored = [*view.left(_ENDS), *view.waiting(_ENDS)]
-    last_end = max((row.event_at for row in restored), default=None)
-    if any(last_end is None or row.event_at > last_end for row in known):
+    if _last(view, _CUT_TOLD) > _last(view, _ENDS):
         return SuppressReason.DUPLICATE, "The recipient knows of the cut already."
     return None
 
@@ -176,14 +173,20 @@ def _restored(view: _View) -> _Obstacle | None:
         return SuppressReason.SOME_STILL_OFF, "Some of the recipient's points are still off."
     if view.points and all(point.off_elsewhere for point in view.points):
         return SuppressReason.STILL_OFF, "Another outage still cuts the power there."
-    told = view.left(_CUT_TOLD)
-    if not told:
+    if not view.left(_CUT_TOLD):
         return SuppressReason.NEVER_TOLD, "The recipient was not told of the cut."
-    last_told = max(row.event_at for row in told)
-    ends = [*view.left(_ENDS), *view.waiting(_ENDS)]
-    if any(row.event_at >= last_told for row in ends):
+    if _last(view, _ENDS) > max(row.notice_id for row in view.left(_CUT_TOLD)):
         return SuppressReason.DUPLICATE, "The recipient knows of the end already."
     return None
+
+
+def _last(view: _View, kinds: Iterable[NoticeType]) -> int:
+    """The newest notice of these kinds, 0 if there is none.
+
+    The order in which things were decided, since the times of events may overtake one another.
+    """
+    rows = [*view.left(kinds), *view.waiting(kinds)]
+    return max((row.notice_id for row in rows), default=0)
 
 
 def _remaining(view: _View) -> _Obstacle | None:
@@ -278,6 +281,8 @@ def _update_cap(view: _View) -> datetime | None:
 
 def _superseded(telling: Telling, ledger: Sequence[TellingRow]) -> tuple[int, ...]:
     """Older texts that have not left and that this event makes pointless or untrue."""
+    if not ledger:
+        return ()
     kinds = NOTICE_RULES[telling.type].supersedes
     return tuple(
         row.notice_id
