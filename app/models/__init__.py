@@ -5,7 +5,16 @@ from app.models.alarm import Alarm
 from app.models.announcement import Announcement
 from app.models.audit_entry import AuditEntry
 from app.models.code_list import CodeValue, MeterModel, OrderType
-from app.models.customer import Contact, Customer, Preference, PreferenceChange
+from app.models.connection_order import ConnectionEvent, ConnectionOrder
+from app.models.customer import (
+    Contact,
+    ContactChange,
+    ContactIssue,
+    Customer,
+    Preference,
+    PreferenceChange,
+)
+from app.models.customer_login import CustomerSession, OneTimeCode, RateCount
 from app.models.drainer import Drainer
 from app.models.file_sighting import FileSighting
 from app.models.inbound_message import InboundChunk, InboundFinding, InboundMessage
@@ -17,11 +26,14 @@ from app.models.notice import DeliveryReceipt, Notice, NoticePoint
 from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
 from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
+from app.models.planned_cut import PlannedCut, PlannedCutFinding
+from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
 from app.models.route_rule import RouteRule
 from app.models.run import PayloadBlob, Run, Step
-from app.models.schedule import Schedule
+from app.models.schedule import DailyTask, Schedule
 from app.models.staff_account import StaffAccount
 from app.models.staff_address import StaffAddress
+from app.models.visit import Visit, VisitAnswer
 from app.models.work_order import WorkOrder, WorkOrderChange
 
 __all__ = [
@@ -31,14 +43,22 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "CodeValue",
+    "ConnectionEvent",
+    "ConnectionOrder",
     "Contact",
+    "ContactChange",
+    "ContactIssue",
     "Customer",
+    "CustomerReport",
+    "CustomerSession",
+    "DailyTask",
     "DeliveryReceipt",
     "Drainer",
     "FileSighting",
     "InboundChunk",
     "InboundFinding",
     "InboundMessage",
+    "InboundSms",
     "Lane",
     "MessageVersion",
     "Meter",
@@ -49,6 +69,7 @@ __all__ = [
     "Notice",
     "NoticePoint",
     "Occupancy",
+    "OneTimeCode",
     "OrderType",
     "Outage",
     "OutageEvent",
@@ -56,9 +77,14 @@ __all__ = [
     "OutboxItem",
     "Partner",
     "PayloadBlob",
+    "PendingQuestion",
+    "PlannedCut",
+    "PlannedCutFinding",
     "PointSearch",
     "Preference",
     "PreferenceChange",
+    "RateCount",
+    "ReplyCase",
     "RouteRule",
     "Run",
     "Schedule",
@@ -66,6 +92,8 @@ __all__ = [
     "StaffAddress",
     "Step",
     "Storm",
+    "Visit",
+    "VisitAnswer",
     "WorkOrder",
     "WorkOrderChange",
 ]
