@@ -119,6 +119,15 @@ TOPIC: Mapping[str, Label] = {
     "COMPENSATION": Label(_l("Compensation")),
 }
 
+TEXT: Mapping[str, Label] = {
+    "DRAFT": Label(_l("Draft"), "info", "order"),
+    "SUBMITTED": Label(_l("Waits for a second person"), "warn", "held"),
+    "PUBLISHED": Label(_l("In use"), "ok", "ok"),
+    "RETIRED": Label(_l("Used before"), "calm", "calm"),
+    "REJECTED": Label(_l("Rejected"), "fail", "fail"),
+    "SHIPPED": Label(_l("As shipped"), "calm", "ok"),
+}
+
 ANNOUNCEMENT: Mapping[str, Label] = {
     "PENDING": Label(_l("Being told"), "info", "going"),
     "HELD": Label(_l("Waits for a second person"), "warn", "held"),
@@ -371,6 +380,7 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "notice": NOTICE,
     "notice_type": NOTICE_TYPE,
     "topic": TOPIC,
+    "text": TEXT,
     "connection": CONNECTION,
     "announcement": ANNOUNCEMENT,
     "resolved_by": RESOLVED_BY,

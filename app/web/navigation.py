@@ -37,6 +37,8 @@ def navigation() -> list[dict[str, object]]:
             _entry("operators.planned", gettext("Planned cuts"), ("operators.planned",)),
             _alarms(),
         ]
+    if may(Permission.EDIT_TEXTS):
+        entries.append(_entry("texts.kinds", gettext("Texts"), ("texts.",)))
     if may(Permission.MANAGE_STAFF):
         entries.append(_entry("staff.accounts", gettext("Staff"), ("staff.",)))
     return entries

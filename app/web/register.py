@@ -20,7 +20,7 @@ from app.web import (
 )
 from app.web.agents import pages as agents
 from app.web.operators import pages as operators
-from app.web.operators import staff
+from app.web.operators import staff, texts
 from app.web.public import front, status
 
 
@@ -47,6 +47,7 @@ def register(app: Flask) -> None:
         agents.blueprint,
         operators.blueprint,
         staff.blueprint,
+        texts.blueprint,
     ):
         app.register_blueprint(blueprint)
 
