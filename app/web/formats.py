@@ -63,6 +63,14 @@ def moment(at: datetime, *, seconds: bool = False) -> str:
     return gettext("%(day)s at %(time)s", day=day(local), **words)
 
 
+def between(from_at: datetime, to_at: datetime) -> str:
+    """A span of time: to 26.11.2026 09.00–12.00, with the second day where it is another one."""
+    end = clock_time(to_at)
+    if _local_day(from_at) != _local_day(to_at):
+        end = f"{weekday(to_at)} {end}"
+    return f"{weekday(from_at)} {clock_time(from_at)}–{end}"
+
+
 def span(length: timedelta | float) -> str:
     """How long something took, with its two largest units: 2 h 10 min."""
     total_s = length.total_seconds() if isinstance(length, timedelta) else float(length)

@@ -308,6 +308,7 @@ INBOUND: Mapping[str, Label] = {
 INBOUND_KIND: Mapping[str, Label] = {
     "CIS_FILE": Label(_l("CIS file"), "info", "inbox"),
     "ACK": Label(_l("Acknowledgement"), "info", "order"),
+    "PLANNED_CUT": Label(_l("Planned cut"), "info", "off"),
 }
 
 SEVERITY: Mapping[str, Label] = {

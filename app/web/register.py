@@ -21,7 +21,7 @@ from app.web import (
 from app.web.agents import pages as agents
 from app.web.operators import pages as operators
 from app.web.operators import staff, texts
-from app.web.public import front, status
+from app.web.public import front, planned_cuts, status
 
 
 def register(app: Flask) -> None:
@@ -43,6 +43,7 @@ def register(app: Flask) -> None:
     errors.init(app)
     for blueprint in (
         front.blueprint,
+        planned_cuts.blueprint,
         status.blueprint,
         agents.blueprint,
         operators.blueprint,

@@ -18,12 +18,14 @@ from integrations.dms.types import SwapOutage
 from integrations.installer.ack_types import InstallerAck
 from integrations.installer.types import InstallerOrder
 from integrations.nis.types import NisDevice
+from integrations.planner.types import PlannedCutRequest
 
 SCHEMAS: Mapping[str, type[msgspec.Struct]] = {
     "installer/schema/order.schema.json": InstallerOrder,
     "installer/schema/ack.schema.json": InstallerAck,
     "nis/schema/device.schema.json": NisDevice,
     "dms/schema/swap_outage.schema.json": SwapOutage,
+    "planner/schema/planned_cut.schema.json": PlannedCutRequest,
     "billing/schema/meter_change.schema.json": MeterChange,
 }
 

@@ -16,6 +16,7 @@ from app.models import Alarm
 from app.services import planned_dms, planned_telling, planned_watch
 from app.services.planned_dms import take_from_dms
 from app.services.planned_rows import Plan
+from tests.services.announcing import plan_all
 from tests.services.cuts import (
     FROM,
     MONDAY,
@@ -28,7 +29,6 @@ from tests.services.cuts import (
     hours,
     outage,
     phone,
-    plan_all,
     points,
     send_all,
     tick,

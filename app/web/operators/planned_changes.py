@@ -21,6 +21,7 @@ from app.services.planned_cuts import Draft, Drafted
 from app.services.planned_rows import Plan, PlanRefused
 from app.web.access import actor, role_required
 from app.web.clock import now
+from app.web.formats import between
 from app.web.operators.blueprint import blueprint
 from app.web.operators.planned_acts import ACTS
 from app.web.operators.planned_cuts import cut_href, get_plan, preview_of
@@ -35,7 +36,7 @@ from app.web.operators.planned_forms import (
     RescheduleForm,
     RestoreForm,
 )
-from app.web.operators.planned_words import between, refusal
+from app.web.operators.planned_words import refusal
 from app.web.wording import suppress_text
 
 SOURCE = "PORTAL"
