@@ -100,6 +100,13 @@ class Settings(BaseSettings):
         50.0, gt=0, description="and so does one to more than this share of a municipality"
     )
 
+    fault_close_after_h: float = Field(
+        6.0, gt=0, description="a fault that is over is closed after this time"
+    )
+    priority_call_after_h: float = Field(
+        4.0, gt=0, description="priority customers without power for so long are called"
+    )
+
     http_connect_s: float = Field(3.0, gt=0, description="longest wait for a connection")
     http_total_s: float = Field(10.0, gt=0, description="longest wait for an answer")
     in_flight_count: int = Field(

@@ -15,7 +15,7 @@ from app.services import notice_plan, runs
 from app.settings import Settings
 from workers.run_end import end_run
 
-_LOCK_SPACE = 7_403_004
+_LOCK_SPACE = 7_403_010
 _LOCK_KEY = 1
 
 

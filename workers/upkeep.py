@@ -10,6 +10,7 @@ from app.domain.lanes import ACKS
 from app.doorbell import ring_after_commit
 from app.services import ack_receipt, acks, inbound, outages, purge, runs, watch
 from app.settings import Settings
+from workers.fault_upkeep import look_after_faults
 from workers.resolver import resolve
 
 
@@ -26,4 +27,5 @@ def upkeep(settings: Settings, lease: int, trigger: str, loop: asyncio.AbstractE
         if stale := outages.mark_stale(session, now):
             run_id = runs.start_run(session, "watch swaps", trigger, now, lease=lease)
             runs.finish_run(session, run_id, "PARTLY", now, counts={"STALE": stale})
+    look_after_faults(settings, lease, trigger, now)
     resolve(settings, lease, trigger, loop)

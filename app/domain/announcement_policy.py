@@ -176,7 +176,7 @@ def _restored(view: _View) -> _Obstacle | None:
         return SuppressReason.SOME_STILL_OFF, "Some of the recipient's points are still off."
     if view.points and all(point.off_elsewhere for point in view.points):
         return SuppressReason.STILL_OFF, "Another outage still cuts the power there."
-    told = view.left(_CUT_TOLD)
+    told = view.left((*_CUT_TOLD, NoticeType.CORRECTION_STILL_OFF))
     if not told:
         return SuppressReason.NEVER_TOLD, "The recipient was not told of the cut."
     last_told = max(row.event_at for row in told)
@@ -187,8 +187,13 @@ def _restored(view: _View) -> _Obstacle | None:
 
 
 def _remaining(view: _View) -> _Obstacle | None:
-    """News for those who are still out; whoever heard the same piece is not told it again."""
-    same = [*view.left((view.telling.type,)), *view.waiting((view.telling.type,))]
+    """News for those who are still out; whoever heard the same piece is not told it again.
+
+    A first estimate and a changed one of the same moment are the same piece: growth repeats it for
+    those who are new.
+    """
+    kinds = _ESTIMATES if view.telling.type in _ESTIMATES else (view.telling.type,)
+    same = [*view.left(kinds), *view.waiting(kinds)]
     if any(row.event_at == view.telling.event_at for row in same):
         return SuppressReason.DUPLICATE, "The recipient has been told the same."
     return None
@@ -206,6 +211,10 @@ def _correction(view: _View) -> _Obstacle | None:
     wrong = view.telling.corrects_id
     if not any(row.announcement_id == wrong and row.state in _LEFT for row in view.ledger):
         return SuppressReason.NEVER_TOLD, "The wrong text had not left, and was stopped."
+    # One mistake may have made several texts wrong; whoever heard them all is corrected once.
+    same = [*view.left((view.telling.type,)), *view.waiting((view.telling.type,))]
+    if any(row.event_at == view.telling.event_at for row in same):
+        return SuppressReason.DUPLICATE, "The recipient has been told the same."
     return None
 
 
@@ -332,6 +341,7 @@ _T = NoticeType
 _UPDATES = frozenset(
     {_T.FAULT_ETR, _T.FAULT_ETR_CHANGED, _T.FAULT_ETR_DELAYED, _T.FAULT_PARTLY_RESTORED}
 )
+_ESTIMATES = (_T.FAULT_ETR, _T.FAULT_ETR_CHANGED)
 _ABOUT_THE_REST = _UPDATES | {_T.FAULT_STARTED}
 _CUT_TOLD = _ABOUT_THE_REST
 _ENDS = frozenset({_T.FAULT_RESTORED})

@@ -4,13 +4,16 @@ from app.models.ack import Ack
 from app.models.alarm import Alarm
 from app.models.announcement import Announcement
 from app.models.audit_entry import AuditEntry
+from app.models.call_list import CallListEntry
 from app.models.code_list import CodeValue, MeterModel, OrderType
 from app.models.customer import Contact, Customer, Preference, PreferenceChange
+from app.models.dms_statement import DmsStatement
 from app.models.drainer import Drainer
 from app.models.file_sighting import FileSighting
 from app.models.inbound_message import InboundChunk, InboundFinding, InboundMessage
 from app.models.lane import Lane
 from app.models.meter import Meter, MeterPlacement, MeterReading
+from app.models.meter_event import MeterEvent
 from app.models.metering_point import MeteringPoint, Occupancy, PointSearch
 from app.models.notice import DeliveryReceipt, Notice, NoticePoint
 from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
@@ -28,10 +31,12 @@ __all__ = [
     "Announcement",
     "Attempt",
     "AuditEntry",
+    "CallListEntry",
     "CodeValue",
     "Contact",
     "Customer",
     "DeliveryReceipt",
+    "DmsStatement",
     "Drainer",
     "FileSighting",
     "InboundChunk",
@@ -39,6 +44,7 @@ __all__ = [
     "InboundMessage",
     "Lane",
     "Meter",
+    "MeterEvent",
     "MeterModel",
     "MeterPlacement",
     "MeterReading",
