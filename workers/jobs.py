@@ -105,7 +105,7 @@ def work_on(lane: str, trigger: str = "doorbell", batches: int | None = None) ->
         if run is not None:
             run(settings, lease, trigger)
         elif lane == NOTICES:
-            plan_notices(settings, lease, trigger, lambda: worker.stopping)
+            plan_notices(settings, lease, trigger, lambda: worker.stopping, slices=batches)
         elif lane == UPKEEP:
             # It asks providers about unknown outcomes, so it needs the process's loop.
             upkeep(settings, lease, trigger, worker.loop)

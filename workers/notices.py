@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.db import held_lock, transaction
@@ -24,41 +25,59 @@ def plan_notices(
     lease: int,
     trigger: str,
     stopping: Callable[[], bool] = lambda: False,
+    slices: int | None = None,
 ) -> Counter[str]:
-    """Plan every announcement that is due; returns how many were told and how many not."""
+    """Plan every announcement that is due; returns how many were told and how many not.
+
+    slices: end after so many, for whoever has other things to do.
+    """
+    work = _Work(settings, lease, trigger, stopping, slices)
     counts: Counter[str] = Counter()
     with held_lock(_LOCK_SPACE, _LOCK_KEY) as ours:
-        while ours and not stopping():
+        while ours and not work.is_over():
             with transaction() as session:
                 announcement_id = notice_plan.next_announcement(session, _now())
             if announcement_id is None:
                 break
-            counts += _plan(announcement_id, settings, lease, trigger, stopping)
+            counts += _plan(announcement_id, work)
     return counts
 
 
-def _plan(
-    announcement_id: int,
-    settings: Settings,
-    lease: int,
-    trigger: str,
-    stopping: Callable[[], bool],
-) -> Counter[str]:
+@dataclass(slots=True)
+class _Work:
+    """What one call of plan_notices may still do."""
+
+    settings: Settings
+    lease: int
+    trigger: str
+    stopping: Callable[[], bool]
+    slices_left: int | None
+
+    def is_over(self) -> bool:
+        return self.stopping() or (self.slices_left is not None and self.slices_left <= 0)
+
+    def count_slice(self) -> None:
+        if self.slices_left is not None:
+            self.slices_left -= 1
+
+
+def _plan(announcement_id: int, work: _Work) -> Counter[str]:
     counts: Counter[str] = Counter()
     overtaking: Counter[str] = Counter()
     error: str | None = None
     with transaction() as session:
         subject = f"announcement:{announcement_id}"
         run_id = runs.start_run(
-            session, "plan notices", trigger, _now(), lease=lease, subject=subject
+            session, "plan notices", work.trigger, _now(), lease=work.lease, subject=subject
         )
     try:
-        for slice_ in notice_plan.plan(announcement_id, settings, _now):
+        for slice_ in notice_plan.plan(announcement_id, work.settings, _now):
             counts["told"] += slice_.told
             counts["suppressed"] += slice_.suppressed
-            if stopping():
+            work.count_slice()
+            if work.is_over():
                 break
-            overtaking += _overtakers(announcement_id, settings, lease, trigger, stopping)
+            overtaking += _overtakers(announcement_id, work)
     except Exception as caught:
         error = type(caught).__name__
         raise
@@ -67,21 +86,15 @@ def _plan(
     return counts + overtaking
 
 
-def _overtakers(
-    announcement_id: int,
-    settings: Settings,
-    lease: int,
-    trigger: str,
-    stopping: Callable[[], bool],
-) -> Counter[str]:
+def _overtakers(announcement_id: int, work: _Work) -> Counter[str]:
     """Plan whatever is more urgent than the announcement under way."""
     counts: Counter[str] = Counter()
-    while not stopping():
+    while not work.is_over():
         with transaction() as session:
             urgent = notice_plan.next_announcement(session, _now(), before=announcement_id)
         if urgent is None:
             break
-        counts += _plan(urgent, settings, lease, trigger, stopping)
+        counts += _plan(urgent, work)
     return counts
 
 

@@ -162,10 +162,7 @@ def _nothing(_view: _View) -> _Obstacle | None:
 
 def _start(view: _View) -> _Obstacle | None:
     """Growth and repetition: whoever knows of the cut is not told of its start again (REQ-03)."""
-    known = [*view.left(_CUT_TOLD), *view.waiting(_CUT_TOLD)]
-    restored = [*view.left(_ENDS), *view.waiting(_ENDS)]
-    last_end = max((row.event_at for row in restored), default=None)
-    if any(last_end is None or row.event_at > last_end for row in known):
+    if _last(view, _KNOWS_OF_CUT) > _last(view, _ENDS):
         return SuppressReason.DUPLICATE, "The recipient knows of the cut already."
     return None
 
@@ -176,14 +173,21 @@ def _restored(view: _View) -> _Obstacle | None:
         return SuppressReason.SOME_STILL_OFF, "Some of the recipient's points are still off."
     if view.points and all(point.off_elsewhere for point in view.points):
         return SuppressReason.STILL_OFF, "Another outage still cuts the power there."
-    told = view.left((*_CUT_TOLD, NoticeType.CORRECTION_STILL_OFF))
+    told = view.left(_KNOWS_OF_CUT)
     if not told:
         return SuppressReason.NEVER_TOLD, "The recipient was not told of the cut."
-    last_told = max(row.event_at for row in told)
-    ends = [*view.left(_ENDS), *view.waiting(_ENDS)]
-    if any(row.event_at >= last_told for row in ends):
+    if _last(view, _ENDS) > max(row.notice_id for row in told):
         return SuppressReason.DUPLICATE, "The recipient knows of the end already."
     return None
+
+
+def _last(view: _View, kinds: Iterable[NoticeType]) -> int:
+    """The newest notice of these kinds, 0 if there is none.
+
+    The order in which things were decided, since the times of events may overtake one another.
+    """
+    rows = [*view.left(kinds), *view.waiting(kinds)]
+    return max((row.notice_id for row in rows), default=0)
 
 
 def _remaining(view: _View) -> _Obstacle | None:
@@ -344,6 +348,8 @@ _UPDATES = frozenset(
 _ESTIMATES = (_T.FAULT_ETR, _T.FAULT_ETR_CHANGED)
 _ABOUT_THE_REST = _UPDATES | {_T.FAULT_STARTED}
 _CUT_TOLD = _ABOUT_THE_REST
+# Whoever was told that an end was none knows as well as at the start.
+_KNOWS_OF_CUT = _CUT_TOLD | {_T.CORRECTION_STILL_OFF}
 _ENDS = frozenset({_T.FAULT_RESTORED})
 _PLAN_TOLD = frozenset({_T.PLANNED_NOTICE, _T.PLANNED_CHANGED})
 

@@ -242,7 +242,11 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
     _T.PLANNED_CANCELLED: _planned(*_PLANS, must_reach=True),
     _T.PLANNED_OVERRUN: _planned(urgency=Urgency.LIVE),
     _T.STORM_BULLETIN: NoticeRule(
-        Topic.STORM, Urgency.ORDINARY, good_for=_DAY / 4, repeats_after=_HOUR
+        Topic.STORM,
+        Urgency.ORDINARY,
+        good_for=_DAY / 4,
+        repeats_after=_HOUR,
+        supersedes=frozenset({_T.STORM_BULLETIN}),
     ),
     _T.SAFETY_WARNING: NoticeRule(
         Topic.SAFETY, Urgency.SAFETY, good_for=_DAY / 4, repeats_after=_HOUR, must_reach=True

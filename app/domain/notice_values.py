@@ -60,6 +60,14 @@ def values_for(
     return values
 
 
+def placeholders_of(kind: NoticeType) -> frozenset[str]:
+    """The placeholders that texts of one kind may hold."""
+    return COMMON_PLACEHOLDERS | _VALUES[kind].keys()
+
+
+# What every text may say: who, whom to call, where.
+COMMON_PLACEHOLDERS = frozenset({"brand", "phone", "addr"})
+
 _SEVERAL = Names("käyttöpaikkaa", "förbrukningsplatser", "metering points")
 _NOT_KNOWN_YET = Names("ei vielä tiedossa", "inte känd ännu", "not known yet")
 
@@ -144,7 +152,7 @@ _ORDER: Mapping[str, _Fill] = {"order": _named("order_no"), "week": _named("week
 _T = NoticeType
 
 _VALUES: Mapping[NoticeType, Mapping[str, _Fill]] = {
-    **dict.fromkeys(NoticeType, {}),
+    **{kind: {} for kind in NoticeType},
     _T.METER_SWAP_ANNOUNCED: _WINDOW,
     _T.METER_SWAP_BOOK: _WINDOW,
     _T.METER_SWAP_REMINDER: _WINDOW,

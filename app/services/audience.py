@@ -28,6 +28,7 @@ from app.models.announcement import Announcement
 from app.services.audience_sql import ledger_of, listeners_of
 
 _FETCH_COUNT = 2000
+_MAY_STAND_IDLE = "SET LOCAL idle_in_transaction_session_timeout = '10min'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ def open_audience(
         if not isinstance(driver, psycopg.Connection):
             raise TypeError("the audience is streamed through psycopg")
         with reading.begin(), driver.cursor("audience") as people, driver.cursor("told") as told:
+            # Between two slices something more urgent may be planned.
+            reading.exec_driver_sql(_MAY_STAND_IDLE)
             people.itersize = told.itersize = _FETCH_COUNT
             people.execute(listeners_of(kind, announcement.subject), values)
             told.execute(ledger_of(bool(outage_ids)), values)

@@ -161,5 +161,6 @@ _LEDGER = SQL(
 )
 _OF_OUTAGES = SQL("n.outage_id = ANY(%(outages)s)")
 _OF_SUBJECT = SQL(
-    "n.announcement_id IN (SELECT a.id FROM announcement a WHERE a.subject LIKE %(subjects)s)"
+    "(n.announcement_id = %(corrects_id)s OR n.announcement_id IN"
+    " (SELECT a.id FROM announcement a WHERE a.subject LIKE %(subjects)s))"
 )

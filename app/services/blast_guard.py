@@ -21,6 +21,14 @@ _LARGE_SHARE = "LARGE_SHARE_OF_AREA"
 _SHARE_COUNTS_FROM = 1000
 
 _POINTS = text("SELECT count(*) FROM outage_point WHERE outage_id = :id AND on_at IS NULL")
+_POINTS_OF_STORM = text(
+    """
+    SELECT count(DISTINCT p.gsrn) FROM outage_point p JOIN outage o ON o.id = p.outage_id
+    JOIN metering_point m ON m.gsrn = p.gsrn
+    WHERE p.on_at IS NULL AND o.kind = 'FAULT' AND m.municipality_code = :municipality
+      AND o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+    """
+)
 _RECEIVERS = text(
     "SELECT count(*) FROM notice WHERE announcement_id = :id AND state <> 'SUPPRESSED'"
 )
@@ -81,7 +89,11 @@ def _expected(session: Session, announcement: Announcement) -> int:
         found = session.execute(_RECEIVERS, {"id": announcement.corrects_id})
     elif announcement.outage_id is not None:
         found = session.execute(_POINTS, {"id": announcement.outage_id})
+    elif announcement.subject.startswith("storm:"):
+        _, _, municipality = announcement.subject.partition("/")
+        found = session.execute(_POINTS_OF_STORM, {"municipality": municipality})
     else:
+        # About one customer.
         return 0
     return int(found.scalar_one())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.domain import fault_news
@@ -13,8 +13,9 @@ from app.domain.fault_course import Course
 from app.domain.fault_news import CUT_KINDS, Before, News, Told
 from app.domain.notice_types import NoticeType
 from app.domain.states import FaultState
+from app.models.announcement import Announcement
 from app.models.outage import Outage
-from app.services import announcements
+from app.services import announcements, corrections
 from app.services.announcements import about_correction, about_outage
 from app.services.audience import family
 
@@ -38,12 +39,6 @@ _SOMEBODY = text(
 )
 _WITHHELD = text(
     "SELECT EXISTS (SELECT 1 FROM storm WHERE id = :id AND assessed_at IS NULL AND ended_at IS NULL)"
-)
-_WRONG = text(
-    """
-    SELECT id, coalesce(planned_at, created_at) AS told_at FROM announcement
-    WHERE outage_id = :id AND type = ANY(:kinds) AND told_count > 0 ORDER BY id
-    """
 )
 
 
@@ -76,7 +71,7 @@ def tell(telling: Telling, before: Before, after: Course) -> None:
     for news in decided.news:
         announce(telling, news)
     if decided.corrects is not None:
-        _correct(telling, after, decided.corrects)
+        _correct(telling, decided.corrects)
     if before.off - after.off or after.state is FaultState.FALSE_ALARM:
         _tell_overshadowed(telling, before.off - after.off)
 
@@ -143,31 +138,28 @@ def _somebody(session: Session, outage_id: int) -> bool:
     return bool(session.execute(_SOMEBODY, values).scalar())
 
 
-def _correct(telling: Telling, after: Course, kind: NoticeType) -> None:
+def _correct(telling: Telling, kind: NoticeType) -> None:
     """Correct what was wrong to exactly those who heard it (REQ-34).
 
     All corrections of one mistake are one event, so that whoever heard several wrong texts is
     corrected once.
     """
-    wrong = (NoticeType.FAULT_RESTORED,) if kind is NoticeType.CORRECTION_STILL_OFF else CUT_KINDS
-    values = {"id": telling.outage.id, "kinds": [str(one) for one in wrong]}
-    etr = after.etr_at.isoformat() if after.etr_at and after.etr_at > telling.now else None
-    if etr_withheld(telling.session, telling.outage):
-        etr = None
-    for row in telling.session.execute(_WRONG, values).all():
-        announcements.announce(
-            telling.session,
-            kind,
-            about_correction(row.id),
-            occurrence="",
-            event_at=telling.now,
-            facts={
-                "told_at": row.told_at.isoformat(),
-                "event_at": telling.now.isoformat(),
-                "etr_at": etr,
-            },
-            now=telling.now,
-            by=telling.by,
+    still_off = kind is NoticeType.CORRECTION_STILL_OFF
+    wrong = (NoticeType.FAULT_RESTORED,) if still_off else CUT_KINDS
+    statement = (
+        select(Announcement)
+        .where(
+            Announcement.outage_id == telling.outage.id,
+            Announcement.type.in_([str(one) for one in wrong]),
+            Announcement.told_count > 0,
+        )
+        .order_by(Announcement.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    for announcement in telling.session.execute(statement).scalars().all():
+        corrections.correct(
+            telling.session, announcement, still_off=still_off, by=telling.by, now=telling.now
         )
 
 

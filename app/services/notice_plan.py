@@ -195,7 +195,14 @@ class _Texts:
             address=None,
         )
         del values["addr"]
-        return message_templates.prepare(message_templates.SHIPPED, kind, channel, language, values)
+        return message_templates.prepare(
+            message_templates.SHIPPED,
+            kind,
+            channel,
+            language,
+            values,
+            self._settings.sms_senders,
+        )
 
 
 def _times_of(point: PointFacts | None) -> dict[str, object]:
@@ -222,17 +229,23 @@ def _address(told: TellingDecision, listener: Listener, language: Language) -> s
 
 
 def _without_known(session: Session, decided: list[Decided]) -> list[Decided]:
-    """Leave out summaries that another outage of the same night has brought about already."""
-    nightly = {
-        dedupe_key(one): one for one in decided if one.telling.type is NoticeType.MORNING_SUMMARY
+    """Leave out what is in the ledger already although the audience could not see it there.
+
+    Summaries that another outage of the same night has brought about, and, after a planner's
+    death, the records of those who have no address.
+    """
+    unseen = {
+        dedupe_key(one): one
+        for one in decided
+        if one.telling.type is NoticeType.MORNING_SUMMARY or one.recipient.contact is None
     }
-    if not nightly:
+    if not unseen:
         return decided
     known = session.execute(
         text("SELECT dedupe_key FROM notice WHERE dedupe_key = ANY(:keys)"),
-        {"keys": list(nightly)},
+        {"keys": list(unseen)},
     )
-    gone = {id(nightly[key]) for key in known.scalars()}
+    gone = {id(unseen[key]) for key in known.scalars()}
     return [one for one in decided if id(one) not in gone]
 
 

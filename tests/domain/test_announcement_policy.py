@@ -1,0 +1,294 @@
+"""Whom an announcement reaches, when and in which words: the table of cases of the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.domain.announcement_policy import (
+    PointFacts,
+    Telling,
+    TellingDecision,
+    TellingRow,
+    decide_telling,
+    true_until,
+)
+from app.domain.notice_policy import Action, ContactFacts, ContactState, Recipient, SuppressReason
+from app.domain.notice_types import Channel, NoticeType
+from app.domain.states import NoticeState
+
+N, S = NoticeType, NoticeState
+SEND, HOLD = Action.SEND, Action.HOLD
+R = SuppressReason
+# A Tuesday in November: noon, eleven in the evening, and seven the next morning in Finland.
+NOON = datetime(2025, 11, 25, 10, tzinfo=UTC)
+NIGHT = datetime(2025, 11, 25, 21, tzinfo=UTC)
+MORNING = datetime(2025, 11, 26, 5, tzinfo=UTC)
+CONTACT = ContactFacts(1, Channel.SMS, "+358401234567", ContactState.UNVERIFIED, "CIS")
+AINO = Recipient("C1", CONTACT)
+OUT = PointFacts("649999000000000013", off_at=NOON)
+BACK = replace(OUT, on_at=NOON + timedelta(minutes=50))
+
+
+@pytest.mark.parametrize(
+    ("kind", "ledger", "outcome"),
+    [
+        # what was decided before, oldest first -> what becomes of the new one
+        (N.FAULT_STARTED, [], SEND),
+        (N.FAULT_STARTED, [(N.FAULT_STARTED, S.SENT)], R.DUPLICATE),
+        (N.FAULT_STARTED, [(N.FAULT_STARTED, S.QUEUED)], R.DUPLICATE),
+        (N.FAULT_STARTED, [(N.FAULT_STARTED, S.UNKNOWN)], R.DUPLICATE),
+        (N.FAULT_STARTED, [(N.FAULT_ETR, S.DELIVERED)], R.DUPLICATE),
+        # One that never left is no news that anybody has.
+        (N.FAULT_STARTED, [(N.FAULT_STARTED, S.SUPERSEDED)], SEND),
+        (N.FAULT_STARTED, [(N.FAULT_STARTED, S.SUPPRESSED)], SEND),
+        # The power came back and went again.
+        (N.FAULT_STARTED, [(N.FAULT_STARTED, S.SENT), (N.FAULT_RESTORED, S.SENT)], SEND),
+        (
+            N.FAULT_STARTED,
+            [(N.FAULT_STARTED, S.SENT), (N.FAULT_RESTORED, S.SENT), (N.FAULT_STARTED, S.SENT)],
+            R.DUPLICATE,
+        ),
+        (N.PLANNED_NOTICE, [], SEND),
+        (N.PLANNED_NOTICE, [(N.PLANNED_NOTICE, S.SENT)], R.DUPLICATE),
+        (N.PLANNED_CHANGED, [], R.NEVER_TOLD),
+        (N.PLANNED_CHANGED, [(N.PLANNED_NOTICE, S.QUEUED)], R.NEVER_TOLD),
+        (N.PLANNED_CHANGED, [(N.PLANNED_NOTICE, S.UNKNOWN)], SEND),
+        (N.PLANNED_CANCELLED, [(N.PLANNED_NOTICE, S.DELIVERED)], SEND),
+        (N.PLANNED_CANCELLED, [(N.PLANNED_NOTICE, S.SUPPRESSED)], R.NEVER_TOLD),
+        (N.PLANNED_OVERRUN, [(N.PLANNED_CHANGED, S.SENT)], SEND),
+        (N.PLANNED_OVERRUN, [], R.NEVER_TOLD),
+        (N.COMPENSATION, [(N.COMPENSATION, S.SENT)], R.DUPLICATE),
+    ],
+)
+def test_what_was_told_before_decides_what_is_still_news(
+    kind: NoticeType, ledger: list[tuple[NoticeType, NoticeState]], outcome: object
+) -> None:
+    assert outcome_of(decide(kind, ledger=rows(ledger))) == outcome
+
+
+def test_req_03_growth_tells_nobody_twice_and_the_newly_affected_once() -> None:
+    knows = rows([(N.FAULT_STARTED, S.DELIVERED)])
+    assert outcome_of(decide(N.FAULT_STARTED, ledger=knows)) is R.DUPLICATE
+    assert outcome_of(decide(N.FAULT_STARTED, ledger=())) is SEND
+
+
+@pytest.mark.parametrize(
+    ("points", "outcome"),
+    [
+        ([BACK], SEND),
+        ([BACK, replace(BACK, gsrn="2")], SEND),
+        ([BACK, replace(OUT, gsrn="2")], R.SOME_STILL_OFF),
+        ([replace(BACK, off_elsewhere=True)], R.STILL_OFF),
+        ([BACK, replace(BACK, gsrn="2", off_elsewhere=True)], SEND),
+    ],
+)
+def test_req_05_the_end_is_told_only_where_the_power_is_back(
+    points: list[PointFacts], outcome: object
+) -> None:
+    told = decide(
+        N.FAULT_RESTORED,
+        points=points,
+        ledger=rows([(N.FAULT_STARTED, S.SENT)]),
+        event_at=NOON + timedelta(minutes=50),
+    )
+    assert outcome_of(told) == outcome
+    if outcome is SEND:
+        assert not any(point.off_elsewhere for point in told.points)
+
+
+def test_the_end_is_told_once_for_each_time_that_the_power_went() -> None:
+    course = [(N.FAULT_STARTED, S.SENT), (N.FAULT_RESTORED, S.SENT)]
+    later = NOON + timedelta(hours=2)
+    again = decide(N.FAULT_RESTORED, points=[BACK], ledger=rows(course), event_at=later)
+    assert outcome_of(again) is R.DUPLICATE
+    course.append((N.FAULT_STARTED, S.SENT))
+    assert (
+        outcome_of(decide(N.FAULT_RESTORED, points=[BACK], ledger=rows(course), event_at=later))
+        is SEND
+    )
+
+
+@pytest.mark.parametrize("state", [S.QUEUED, S.HELD])
+def test_req_38_restored_before_the_start_left_stops_both(state: NoticeState) -> None:
+    told = decide(N.FAULT_RESTORED, points=[BACK], ledger=rows([(N.FAULT_STARTED, state)]))
+    assert told.decision.supersedes == (1,)
+    if state is S.QUEUED:
+        assert outcome_of(told) is R.NEVER_TOLD
+
+
+def test_req_09_a_cut_that_came_and_went_at_night_is_one_summary_in_the_morning() -> None:
+    held = rows([(N.FAULT_ETR, S.HELD)])
+    told = decide(N.FAULT_RESTORED, points=[BACK], ledger=held, event_at=NIGHT, now=NIGHT)
+    assert (told.type, outcome_of(told)) == (N.MORNING_SUMMARY, HOLD)
+    assert told.decision.until == MORNING
+    assert told.decision.supersedes == (1,)
+    # Another outage of the same night has the same name, so the night is summed up once.
+    assert told.dedupe == "morning/2025-11-26"
+
+
+def test_req_09_at_night_only_the_latest_truth_waits_for_the_morning() -> None:
+    held = rows([(N.FAULT_STARTED, S.HELD), (N.FAULT_ETR, S.HELD)])
+    told = decide(N.FAULT_ETR_CHANGED, ledger=held, event_at=NIGHT, now=NIGHT)
+    assert outcome_of(told) is HOLD
+    assert told.decision.until == MORNING
+    assert set(told.decision.supersedes) == {1, 2}
+
+
+def test_what_can_be_told_only_after_it_has_turned_untrue_is_not_told() -> None:
+    told = decide(N.FAULT_ETR, event_at=NIGHT, now=NIGHT, true_until=MORNING - timedelta(minutes=1))
+    assert outcome_of(told) is R.STALE
+
+
+@pytest.mark.parametrize(
+    ("kind", "recipient", "outcome"),
+    [
+        (N.SAFETY_WARNING, {}, SEND),
+        (N.FAULT_STARTED, {"night_ok": True}, SEND),
+        (N.FAULT_STARTED, {}, HOLD),
+        (N.PLANNED_REMINDER, {}, SEND),
+        (N.PLANNED_NOTICE, {}, HOLD),
+    ],
+)
+def test_req_10_the_night_gives_way_to_safety_and_to_wishes(
+    kind: NoticeType, recipient: dict[str, Any], outcome: object
+) -> None:
+    told = decide(kind, recipient=replace(AINO, **recipient), event_at=NIGHT, now=NIGHT)
+    assert outcome_of(told) == outcome
+    assert "quiet hours" in told.decision.why
+
+
+def test_req_01_no_more_than_one_update_an_hour() -> None:
+    told_at = NOON - timedelta(minutes=20)
+    ledger = rows([(N.FAULT_STARTED, S.SENT), (N.FAULT_ETR, S.SENT)], told_at=told_at)
+    told = decide(N.FAULT_ETR_CHANGED, ledger=ledger)
+    assert outcome_of(told) is HOLD
+    assert told.decision.until == told_at + timedelta(hours=1)
+    an_hour_later = decide(N.FAULT_ETR_CHANGED, ledger=ledger, now=NOON + timedelta(minutes=40))
+    assert outcome_of(an_hour_later) is SEND
+
+
+def test_req_01_the_first_estimate_waits_for_nothing() -> None:
+    ledger = rows([(N.FAULT_STARTED, S.SENT)], told_at=NOON - timedelta(minutes=1))
+    assert outcome_of(decide(N.FAULT_ETR, ledger=ledger)) is SEND
+
+
+def test_an_announcement_that_was_decided_is_decided_once() -> None:
+    ledger = [replace(row, announcement_id=7) for row in rows([(N.FAULT_ETR, S.SUPPRESSED)])]
+    assert outcome_of(decide(N.FAULT_ETR, ledger=ledger)) is R.DUPLICATE
+
+
+@pytest.mark.parametrize(
+    ("kind", "recipient", "outcome"),
+    [
+        (N.FAULT_STARTED, {"wants": False}, R.OPTED_OUT),
+        (N.FAULT_STARTED, {"contact": None}, R.NO_CONTACT),
+        (
+            N.FAULT_STARTED,
+            {"contact": replace(CONTACT, state=ContactState.INVALID)},
+            R.CONTACT_INVALID,
+        ),
+        # A change of plan reaches whoever knows the plan, whatever they wish since.
+        (N.PLANNED_CANCELLED, {"wants": False}, SEND),
+        (
+            N.PLANNED_CANCELLED,
+            {"contact": replace(CONTACT, state=ContactState.INVALID)},
+            R.CONTACT_INVALID,
+        ),
+    ],
+)
+def test_req_16_wishes_are_heard_but_for_changes_of_what_was_told(
+    kind: NoticeType, recipient: dict[str, Any], outcome: object
+) -> None:
+    ledger = rows([(N.PLANNED_NOTICE, S.SENT)])
+    told = decide(kind, recipient=replace(AINO, **recipient), ledger=ledger)
+    assert outcome_of(told) == outcome
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "stopped"),
+    [
+        (S.SENT, SEND, ()),
+        (S.UNKNOWN, SEND, ()),
+        (S.HELD, R.NEVER_TOLD, (1,)),
+        (S.EXPIRED, R.NEVER_TOLD, ()),
+    ],
+)
+def test_req_34_a_correction_reaches_exactly_those_whom_the_error_may_have_reached(
+    state: NoticeState, outcome: object, stopped: tuple[int, ...]
+) -> None:
+    wrong = [replace(row, announcement_id=5) for row in rows([(N.FAULT_STARTED, state)])]
+    told = decide(N.CORRECTION, ledger=wrong, corrects_id=5)
+    assert outcome_of(told) == outcome
+    assert told.decision.supersedes == stopped
+
+
+def test_req_31_the_address_stays_out_of_a_message_to_a_customer_with_a_safety_ban() -> None:
+    told = decide(N.FAULT_STARTED, recipient=replace(AINO, safety_ban=True))
+    assert told.decision.hide_address
+
+
+def test_a_start_that_is_over_is_not_told() -> None:
+    assert outcome_of(decide(N.FAULT_STARTED, points=[BACK])) is R.STALE
+
+
+def test_a_bulletin_waits_for_the_morning_only_if_it_is_still_news_then() -> None:
+    deep_night = NIGHT + timedelta(hours=3)
+    told = decide(N.STORM_BULLETIN, event_at=deep_night, now=deep_night)
+    assert outcome_of(told) is HOLD
+    assert outcome_of(decide(N.STORM_BULLETIN, event_at=NIGHT, now=NIGHT)) is R.STALE
+
+
+def test_bulletins_of_one_storm_come_at_most_once_an_hour() -> None:
+    earlier = [
+        replace(row, event_at=NOON - timedelta(minutes=30))
+        for row in rows([(N.STORM_BULLETIN, S.SENT)])
+    ]
+    assert outcome_of(decide(N.STORM_BULLETIN, ledger=earlier)) is R.DUPLICATE
+    later = NOON + timedelta(minutes=31)
+    assert outcome_of(decide(N.STORM_BULLETIN, ledger=earlier, event_at=later, now=later)) is SEND
+
+
+def test_a_text_is_true_until_its_estimate_passes() -> None:
+    facts = {"etr_at": NOON.isoformat(), "from_at": NIGHT.isoformat()}
+    assert true_until(N.FAULT_ETR, facts) == NOON
+    assert true_until(N.PLANNED_REMINDER, facts) == NIGHT
+    assert true_until(N.FAULT_STARTED, facts) is None
+    assert outcome_of(decide(N.FAULT_ETR, true_until=NOON, now=NOON)) is R.STALE
+    told = decide(N.FAULT_ETR, true_until=NOON + timedelta(minutes=90))
+    assert told.decision.expires_at == NOON + timedelta(minutes=90)
+
+
+def decide(
+    kind: NoticeType,
+    *,
+    recipient: Recipient = AINO,
+    points: Sequence[PointFacts] = (OUT,),
+    ledger: Sequence[TellingRow] = (),
+    event_at: datetime = NOON,
+    now: datetime | None = None,
+    true_until: datetime | None = None,
+    corrects_id: int | None = None,
+) -> TellingDecision:
+    """Decide about announcement 7."""
+    telling = Telling(7, kind, event_at, true_until, corrects_id)
+    return decide_telling(telling, recipient, points, ledger, now or event_at)
+
+
+def rows(
+    course: Sequence[tuple[NoticeType, NoticeState]], told_at: datetime = NOON - timedelta(hours=3)
+) -> list[TellingRow]:
+    """Earlier notices of announcements 100, 101 and so on."""
+    return [
+        TellingRow(number, kind, state, told_at, told_at, 99 + number)
+        for number, (kind, state) in enumerate(course, start=1)
+    ]
+
+
+def outcome_of(told: TellingDecision) -> object:
+    """The reason if nobody is told, else the action."""
+    return told.decision.reason or told.decision.action
