@@ -16,7 +16,7 @@ from app.domain.states import FaultState
 from app.models.announcement import Announcement
 from app.models.outage import Outage
 from app.services import announcements, corrections
-from app.services.announcements import about_correction, about_outage
+from app.services.announcements import about_outage
 from app.services.audience import family
 
 # So long an end that another fault overshadowed is still worth telling.

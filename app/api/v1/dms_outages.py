@@ -32,7 +32,7 @@ blueprint = Blueprint(
 problems.cover(blueprint)
 
 
-class Received(ma.Schema):
+class OutagesReceived(ma.Schema):
     """The message is stored; errors says which of its records will not be taken."""
 
     received = ma.fields.Boolean(required=True)
@@ -105,7 +105,7 @@ _OPERATION = operation(
     "DmsMessage",
 )
 _documented = blueprint.doc(**_OPERATION)(
-    blueprint.response(202, Received, description="It is stored and will be interpreted.")(
+    blueprint.response(202, OutagesReceived, description="It is stored and will be interpreted.")(
         send_outages
     )
 )
