@@ -19,10 +19,16 @@ from typing import IO
 
 from deploy import casting
 from deploy.demo_record import Login, describe, keep_logins, write_record
-from deploy.environment import Rehearsal, clean_environment, keep_secrets, product_settings
+from deploy.environment import (
+    Rehearsal,
+    clean_environment,
+    keep_secrets,
+    product_settings,
+    settings_text,
+)
 from deploy.ports import is_free, keep_ports
 from deploy.postgres import PrivatePostgres
-from deploy.private_dirs import AlreadyRunning, own
+from deploy.private_dirs import AlreadyRunning, own, write_private
 from deploy.supervisor import ROOT, Child, Supervisor, describe_exit
 from deploy.tether import stop_with_parent
 from deploy.valkey import PrivateValkey
@@ -45,6 +51,7 @@ class Demo:
         self._home = home
         self._environment = clean_environment()
         self._record_file = home / "demo.json"
+        self._settings_file = home / "demo.env"
         self._supervisor = Supervisor(home, environment=self._environment, record=self._record_file)
         self._postgres = PrivatePostgres(home / "postgres")
         self._valkey = PrivateValkey(home / "valkey")
@@ -98,6 +105,7 @@ class Demo:
             own_secrets=keep_secrets(self._home / "secrets.json"),
             rehearsal=self._rehearsal,
         )
+        write_private(self._settings_file, settings_text(settings))
         self._environment.update(settings)
         self._supervisor.add_environment(settings)
         self._supervisor.plant("wsgi")
@@ -150,7 +158,14 @@ class Demo:
             return
         self._ready = True
         self._keep_record()
-        for line in describe(self._base_url, self._rehearsal.url, self._logins, self._record_file):
+        lines = describe(
+            self._base_url,
+            self._rehearsal.url,
+            self._logins,
+            record=self._record_file,
+            settings=self._settings_file,
+        )
+        for line in lines:
             self._supervisor.say(line)
 
     def _turn(self) -> None:
@@ -171,6 +186,7 @@ class Demo:
                 self._record_file,
                 base_url=self._base_url,
                 rehearsal=self._rehearsal,
+                settings=self._settings_file,
                 logins=self._logins,
                 pids=pids,
             )

@@ -291,6 +291,8 @@ def _update_cap(view: _View) -> datetime | None:
 
 def _superseded(telling: Telling, ledger: Sequence[TellingRow]) -> tuple[int, ...]:
     """Older texts that have not left and that this event makes pointless or untrue."""
+    if not ledger:
+        return ()
     kinds = NOTICE_RULES[telling.type].supersedes
     return tuple(
         row.notice_id
@@ -346,8 +348,8 @@ _UPDATES = frozenset(
     {_T.FAULT_ETR, _T.FAULT_ETR_CHANGED, _T.FAULT_ETR_DELAYED, _T.FAULT_PARTLY_RESTORED}
 )
 _ESTIMATES = (_T.FAULT_ETR, _T.FAULT_ETR_CHANGED)
-_ABOUT_THE_REST = _UPDATES | {_T.FAULT_STARTED}
-_CUT_TOLD = _ABOUT_THE_REST
+_CUT_TOLD = _UPDATES | {_T.FAULT_STARTED}
+_ABOUT_THE_REST = _CUT_TOLD | {_T.PLANNED_OVERRUN}
 # Whoever was told that an end was none knows as well as at the start.
 _KNOWS_OF_CUT = _CUT_TOLD | {_T.CORRECTION_STILL_OFF}
 _ENDS = frozenset({_T.FAULT_RESTORED})

@@ -115,6 +115,16 @@ class AnnouncementState(StrEnum):
     WITHDRAWN = "WITHDRAWN"
 
 
+class TextState(StrEnum):
+    """One version of a kind's texts; at most one per kind is PUBLISHED, else the shipped one leaves."""
+
+    DRAFT = "DRAFT"
+    SUBMITTED = "SUBMITTED"
+    PUBLISHED = "PUBLISHED"
+    RETIRED = "RETIRED"
+    REJECTED = "REJECTED"
+
+
 class OutboxState(StrEnum):
     """One message on its way to an outside system."""
 
@@ -359,11 +369,13 @@ _CALLED_OFF = frozenset({_P.CANCELLED})
 PLANNED_CUT_MOVES = Moves(
     "planned cut",
     {
-        _P.DRAFT: frozenset({_P.APPROVED}) | _CALLED_OFF,
+        # ONGOING from here: the DMS reports that work has begun which nobody had announced.
+        _P.DRAFT: frozenset({_P.APPROVED, _P.ONGOING}) | _CALLED_OFF,
         # Back to a draft when somebody changes what had been approved.
-        _P.APPROVED: frozenset({_P.ANNOUNCED, _P.DRAFT}) | _CALLED_OFF,
+        _P.APPROVED: frozenset({_P.ANNOUNCED, _P.DRAFT, _P.ONGOING}) | _CALLED_OFF,
         _P.ANNOUNCED: frozenset({_P.RESCHEDULED, _P.REMINDED, _P.ONGOING}) | _CALLED_OFF,
-        _P.RESCHEDULED: frozenset({_P.RESCHEDULED, _P.REMINDED, _P.ONGOING}) | _CALLED_OFF,
+        # Rescheduled again, it stays where it is.
+        _P.RESCHEDULED: frozenset({_P.REMINDED, _P.ONGOING}) | _CALLED_OFF,
         _P.REMINDED: frozenset({_P.RESCHEDULED, _P.ONGOING}) | _CALLED_OFF,
         _P.ONGOING: frozenset({_P.OVERRUN, _P.ENDED}),
         _P.OVERRUN: frozenset({_P.ENDED}),
@@ -377,6 +389,17 @@ ANNOUNCEMENT_MOVES = Moves(
     {
         _A.PENDING: frozenset({_A.HELD, _A.DONE, _A.WITHDRAWN}),
         _A.HELD: frozenset({_A.PENDING, _A.WITHDRAWN}),
+    },
+)
+
+TEXT_MOVES = Moves(
+    "message version",
+    {
+        TextState.DRAFT: frozenset({TextState.SUBMITTED, TextState.REJECTED}),
+        TextState.SUBMITTED: frozenset({TextState.DRAFT, TextState.PUBLISHED, TextState.REJECTED}),
+        TextState.PUBLISHED: frozenset({TextState.RETIRED}),
+        # What a second person has let pass before may come back at once.
+        TextState.RETIRED: frozenset({TextState.PUBLISHED}),
     },
 )
 

@@ -6,12 +6,21 @@ from app.models.announcement import Announcement
 from app.models.audit_entry import AuditEntry
 from app.models.call_list import CallListEntry
 from app.models.code_list import CodeValue, MeterModel, OrderType
-from app.models.customer import Contact, Customer, Preference, PreferenceChange
+from app.models.customer import (
+    Contact,
+    ContactChange,
+    ContactIssue,
+    Customer,
+    Preference,
+    PreferenceChange,
+)
+from app.models.customer_login import CustomerSession, OneTimeCode, RateCount
 from app.models.dms_statement import DmsStatement
 from app.models.drainer import Drainer
 from app.models.file_sighting import FileSighting
 from app.models.inbound_message import InboundChunk, InboundFinding, InboundMessage
 from app.models.lane import Lane
+from app.models.message_version import MessageVersion
 from app.models.meter import Meter, MeterPlacement, MeterReading
 from app.models.meter_event import MeterEvent
 from app.models.metering_point import MeteringPoint, Occupancy, PointSearch
@@ -19,10 +28,12 @@ from app.models.notice import DeliveryReceipt, Notice, NoticePoint
 from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
 from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
+from app.models.planned_cut import PlannedCut, PlannedCutFinding
 from app.models.route_rule import RouteRule
 from app.models.run import PayloadBlob, Run, Step
-from app.models.schedule import Schedule
+from app.models.schedule import DailyTask, Schedule
 from app.models.staff_account import StaffAccount
+from app.models.staff_address import StaffAddress
 from app.models.work_order import WorkOrder, WorkOrderChange
 
 __all__ = [
@@ -34,7 +45,11 @@ __all__ = [
     "CallListEntry",
     "CodeValue",
     "Contact",
+    "ContactChange",
+    "ContactIssue",
     "Customer",
+    "CustomerSession",
+    "DailyTask",
     "DeliveryReceipt",
     "DmsStatement",
     "Drainer",
@@ -43,6 +58,7 @@ __all__ = [
     "InboundFinding",
     "InboundMessage",
     "Lane",
+    "MessageVersion",
     "Meter",
     "MeterEvent",
     "MeterModel",
@@ -52,6 +68,7 @@ __all__ = [
     "Notice",
     "NoticePoint",
     "Occupancy",
+    "OneTimeCode",
     "OrderType",
     "Outage",
     "OutageEvent",
@@ -59,13 +76,17 @@ __all__ = [
     "OutboxItem",
     "Partner",
     "PayloadBlob",
+    "PlannedCut",
+    "PlannedCutFinding",
     "PointSearch",
     "Preference",
     "PreferenceChange",
+    "RateCount",
     "RouteRule",
     "Run",
     "Schedule",
     "StaffAccount",
+    "StaffAddress",
     "Step",
     "Storm",
     "WorkOrder",

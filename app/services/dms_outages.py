@@ -21,7 +21,7 @@ from app.domain.cause_codes import FAULT_CAUSES
 from app.domain.findings import Finding, find
 from app.domain.reject_codes import RejectCode, Severity
 from app.models.dms_statement import DmsStatement
-from app.services import fault_candidates, faults, network_points
+from app.services import dms_planned, fault_candidates, faults, network_points
 from app.services.fault_facts import DMS
 from integrations.dms.outage_types import DmsOutage
 from integrations.dms.outages import Record, build_outage
@@ -141,7 +141,11 @@ def _take_fault(session: Session, arrived: Arrived, verdict: str) -> tuple[Findi
     outage_id = known or faults.open_fault(
         session,
         faults.NewFault(
-            DMS, stated.source_ref, stated.started_at, stated.feeder, stated.transformer
+            DMS,
+            stated.source_ref,
+            stated.started_at or stated.stated_at,
+            stated.feeder,
+            stated.transformer,
         ),
         now,
     )
@@ -179,13 +183,25 @@ def _check(session: Session, stated: DmsOutage, now: datetime) -> tuple[Finding,
     if stated.cause_code is not None and stated.cause_code not in FAULT_CAUSES:
         words = f"{stated.cause_code} is told as a cause that is being investigated."
         findings.append(find(RejectCode.CAUSE_UNKNOWN, "$.causeCode", words))
-    if stated.started_at > now + _CLOCKS_DIFFER:
+    if stated.started_at is not None and stated.started_at > now + _CLOCKS_DIFFER:
         # A fault cannot be foreseen; applying it would tell people of a cut that is not.
         words = "A fault cannot begin in the future."
         findings.append(
             find(RejectCode.TIME_IN_FUTURE, "$.startedAt", words, severity=Severity.ERROR)
         )
     return tuple(findings)
+
+
+def _take_planned(session: Session, arrived: Arrived, verdict: str) -> tuple[Finding, ...]:
+    """Keep the statement with its planned cut, whose own rules say what comes of it."""
+    stated = arrived.outage
+    outage_id: int | None = None
+    findings: tuple[Finding, ...] = ()
+    if verdict == APPLIED:
+        outage_id, findings = dms_planned.take(session, stated, arrived.now)
+    if not any(finding.severity is Severity.ERROR for finding in findings):
+        _keep(session, arrived, verdict, outage_id)
+    return findings
 
 
 _FORMER = text("SELECT id FROM outage WHERE source = 'DMS' AND source_ref = :ref")
@@ -232,5 +248,6 @@ def _ours(code: str, path: str, words: str) -> Finding:
 
 # Which kind of outage is written by whom; kinds that nobody takes yet are refused with a reason.
 _TAKERS: Mapping[str, Callable[[Session, Arrived, str], tuple[Finding, ...]]] = {
-    "FAULT": _take_fault
+    "FAULT": _take_fault,
+    "PLANNED": _take_planned,
 }

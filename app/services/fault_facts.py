@@ -90,17 +90,19 @@ def statement_facts(session: Session, outage: Outage, stated: DmsOutage) -> list
 
 
 def _points(session: Session, stated: DmsOutage) -> Iterator[tuple[str, datetime, datetime | None]]:
+    # A fault without a beginning is refused on arrival.
+    started_at = stated.started_at or stated.stated_at
     if stated.points:
         known = network_points.known(session, (point.gsrn for point in stated.points))
         for point in stated.points:
             if point.gsrn in known:
-                off_at = point.off_at or stated.started_at
+                off_at = point.off_at or started_at
                 on_at = point.on_at or stated.restored_at
                 yield point.gsrn, off_at, on_at
         return
     found = network_points.behind(session, feeder=stated.feeder, transformer=stated.transformer)
     for gsrn in found:
-        yield gsrn, stated.started_at, stated.restored_at
+        yield gsrn, started_at, stated.restored_at
 
 
 def _recorded(session: Session, outage_id: int) -> Iterator[Fact]:

@@ -37,9 +37,10 @@ class DmsOutage(_Wire, frozen=True, kw_only=True):
     """One version of one outage.
 
     stated_at: when the DMS made this version; etr_set_at: when somebody last set the estimate.
+    started_at: when the power really went; a fault always has it, a planned cut once it has begun.
     points, or a feeder or transformer whose points are all meant. parent: the outage that this one
-    became part of; split_from: the one that it was part of. planned_from and planned_to: only of
-    planned cuts.
+    became part of; split_from: the one that it was part of. planned_from and planned_to: of planned
+    cuts, which always have them.
     """
 
     source_ref: Ref
@@ -47,7 +48,7 @@ class DmsOutage(_Wire, frozen=True, kw_only=True):
     kind: Literal["FAULT", "PLANNED"]
     state: Literal["DETECTED", "CONFIRMED", "FALSE_ALARM", "CLOSED", "CANCELLED"] = "CONFIRMED"
     stated_at: At
-    started_at: At
+    started_at: At | None = None
     cause_code: Code | None = None
     etr_at: At | None = None
     etr_confidence: Literal["LOW", "MEDIUM", "HIGH"] | None = None

@@ -148,17 +148,20 @@ def _check(path: str, outage: DmsOutage) -> Iterator[Finding]:
         value = getattr(outage, name)
         if value is not None and not _FIRST_YEAR <= value.year <= _LAST_YEAR:
             yield Finding(f"{path}.{_WIRE[name]}", "VALUE_INVALID", _YEARS)
+    for name in _NEEDED[outage.kind]:
+        if getattr(outage, name) is None:
+            yield Finding(f"{path}.{_WIRE[name]}", "FIELD_MISSING", "this field is required")
     if not outage.points and outage.feeder is None and outage.transformer is None:
         text = "give points, a feeder or a transformer"
         yield Finding(f"{path}.points", "FIELD_MISSING", text)
     if outage.source_ref in (outage.parent, outage.split_from):
         yield Finding(f"{path}.parent", "VALUE_INVALID", "an outage is no part of itself")
     for place, point in enumerate(outage.points):
-        off_at = point.off_at or outage.started_at
+        off_at = point.off_at or outage.started_at or outage.planned_from
         for at in (point.off_at, point.on_at):
             if at is not None and not _FIRST_YEAR <= at.year <= _LAST_YEAR:
                 yield Finding(f"{path}.points[{place}]", "VALUE_INVALID", _YEARS)
-        if point.on_at is not None and point.on_at < off_at:
+        if point.on_at is not None and off_at is not None and point.on_at < off_at:
             text = "the power came back before it went"
             yield Finding(f"{path}.points[{place}].onAt", "VALUE_INVALID", text)
 
@@ -174,3 +177,4 @@ _TIMES = (
     "planned_to",
 )
 _WIRE = {field.name: field.encode_name for field in msgspec.structs.fields(DmsOutage)}
+_NEEDED = {"FAULT": ("started_at",), "PLANNED": ("planned_from", "planned_to")}

@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -98,15 +98,10 @@ def upgrade() -> None:
     op.create_index(
         "ix_call_list_entry_customer_id", "call_list_entry", ["customer_id"], unique=False
     )
-    # Areas are told apart, and faults found, by what the network's points hang on.
-    op.create_index("ix_metering_point_transformer", "metering_point", ["transformer"])
-    op.create_index("ix_metering_point_feeder", "metering_point", ["feeder"])
 
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    op.drop_index("ix_metering_point_feeder", table_name="metering_point")
-    op.drop_index("ix_metering_point_transformer", table_name="metering_point")
     op.drop_table("call_list_entry")
     op.drop_table("meter_event")
     op.drop_table("dms_statement")

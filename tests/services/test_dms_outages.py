@@ -79,6 +79,13 @@ def test_one_bad_record_never_stops_its_neighbours(network: None) -> None:
         {"sourceRef": "F-3"},
         record(ref="F-4", points={gsrn(99): None}),
         record(ref="F-5", kind="PLANNED", points={A: None}),
+        record(
+            ref="F-9",
+            kind="PLANNED",
+            points={A: None},
+            plannedFrom=at(600).isoformat(),
+            plannedTo=at(60).isoformat(),
+        ),
         record(ref="F-6", points={A: None}, startedAt=600),
         record(ref="F-7"),
         record(ref="F-8", points=[{"gsrn": A, "onAt": at(-5).isoformat()}]),
@@ -87,6 +94,22 @@ def test_one_bad_record_never_stops_its_neighbours(network: None) -> None:
     assert state(*bad, good) == ["REJECTED"] * len(bad) + ["APPLIED"]
     with transaction() as session:
         assert session.execute(text("SELECT source_ref FROM outage")).scalars().all() == [DMS]
+
+
+def test_a_planned_cut_is_handed_to_those_who_write_them(network: None) -> None:
+    plan = {"plannedFrom": at(6000).isoformat(), "plannedTo": at(6120).isoformat()}
+    first = record(ref="S-1", kind="PLANNED", started=None, points={A: None}, **plan)
+    del first["startedAt"]
+    assert state(first, first) == ["APPLIED", "DUPLICATE"]
+    with transaction() as session:
+        row = session.execute(text("SELECT kind, state, planned_from_at FROM outage")).one()
+    assert tuple(row) == ("PLANNED", "DRAFT", at(6000))
+    assert state({**first, "version": 3, "state": "CANCELLED"}, {**first, "version": 2}) == [
+        "APPLIED",
+        "STALE",
+    ]
+    with transaction() as session:
+        assert session.execute(text("SELECT state FROM outage")).scalar_one() == "CANCELLED"
 
 
 def test_points_that_are_not_ours_are_left_out(network: None) -> None:

@@ -21,13 +21,13 @@ from workers.network import interpret_network
 
 
 def test_a_message_is_read_and_every_record_has_its_step(network: None) -> None:
-    bad = record(ref="F-2", kind="PLANNED", points={A: None})
+    bad = record(ref="F-2", points={gsrn(99): None})
     number = _receive([record(points={A: None}), bad, {"sourceRef": "F-3"}])
     with transaction() as session:
         assert schedules.lanes_waiting(session, datetime.now(UTC)) == ["network"]
     _read()
     message = _message(number)
-    assert (message.state, message.reason_code) == ("PARTLY", "KIND_NOT_TAKEN")
+    assert (message.state, message.reason_code) == ("PARTLY", "POINTS_UNKNOWN")
     assert message.counts == {"APPLIED": 1, "REJECTED": 2}
     assert times(fault()) == {A: (0, None)}
     (run,) = db.session.execute(select(Run)).scalars()
@@ -39,7 +39,7 @@ def test_a_message_is_read_and_every_record_has_its_step(network: None) -> None:
         (["F-3"], "REJECTED"),
     ]
     found = db.session.execute(select(InboundFinding.order_id, InboundFinding.code)).all()
-    assert ("F-2", "KIND_NOT_TAKEN") in [tuple(row) for row in found]
+    assert ("F-2", "POINTS_UNKNOWN") in [tuple(row) for row in found]
 
 
 def test_lines_of_a_file_are_a_message_as_well(network: None) -> None:
