@@ -36,7 +36,10 @@ class FactType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that happened to a fault, and when."""
+    """One thing that happened to a fault, and when.
+
+    place: tells two acts of people at the same moment apart, by the order in which they acted.
+    """
 
     type: FactType
     at: datetime
@@ -45,6 +48,7 @@ class Fact:
     etr_confidence: str | None = None
     cause_code: str | None = None
     parent_id: int | None = None
+    place: int = 0
 
 
 @dataclass(slots=True)
@@ -112,10 +116,10 @@ _ORDER: Mapping[FactType, int] = {kind: place for place, kind in enumerate(FactT
 
 
 def _place(fact: Fact) -> tuple[object, ...]:
-    """By time; at the same moment power goes before it comes, and the rest only has to be stable."""
+    """By time; at the same moment power goes before it comes, and systems speak before people."""
     etr = fact.etr_at.timestamp() if fact.etr_at else 0.0
     words = (fact.etr_confidence or "", fact.cause_code or "", fact.parent_id or 0)
-    return (fact.at, _ORDER[fact.type], fact.gsrns, etr, *words)
+    return (fact.at, fact.place, _ORDER[fact.type], fact.gsrns, etr, *words)
 
 
 def _move(course: Course, state: FaultState) -> None:

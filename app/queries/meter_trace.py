@@ -56,6 +56,9 @@ class Cut:
     source_ref: str
     off_at: datetime
     on_at: datetime | None
+    outage_id: int
+    cause_code: str | None
+    etr_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +229,13 @@ def _cuts(session: Session, gsrn: str) -> list[Cut]:
             Outage.source_ref,
             OutagePoint.off_at,
             OutagePoint.on_at,
+            Outage.id,
+            Outage.cause_code,
+            Outage.etr_at,
         )
         .join(OutagePoint, OutagePoint.outage_id == Outage.id)
-        .where(OutagePoint.gsrn == gsrn)
+        # A part's points are the whole's as well, and a false alarm never was.
+        .where(OutagePoint.gsrn == gsrn, Outage.state.not_in(("MERGED", "FALSE_ALARM")))
         .order_by(OutagePoint.off_at.desc())
         .limit(_OUTAGES)
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -66,7 +67,7 @@ def create(act: Act, wanted: Wanted) -> int:
     faults.take_pen(act.session)
     fault = NewFault(
         OPERATOR,
-        f"OP-{act.now:%Y%m%d-%H%M%S%f}",
+        f"OP-{act.now:%Y%m%d}-{uuid4().hex[:10]}",
         wanted.started_at,
         wanted.feeder,
         wanted.transformer,

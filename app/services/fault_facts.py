@@ -107,16 +107,15 @@ def _points(session: Session, stated: DmsOutage) -> Iterator[tuple[str, datetime
 
 def _recorded(session: Session, outage_id: int) -> Iterator[Fact]:
     statement = (
-        select(OutageEvent.type, OutageEvent.occurred_at, OutageEvent.facts)
+        select(OutageEvent.id, OutageEvent.type, OutageEvent.occurred_at, OutageEvent.facts)
         .where(OutageEvent.outage_id == outage_id, OutageEvent.type.in_([*FactType]))
         .order_by(OutageEvent.id)
     )
-    for kind, at, facts in session.execute(statement):
-        yield fact_of(FactType(kind), at, facts)
+    for number, kind, at, facts in session.execute(statement):
+        yield _fact(FactType(kind), at, facts, number)
 
 
-def fact_of(kind: FactType, at: datetime, facts: dict[str, Any]) -> Fact:
-    """A recorded event as a fact."""
+def _fact(kind: FactType, at: datetime, facts: dict[str, Any], number: int) -> Fact:
     etr_at = facts.get("etr_at")
     return Fact(
         kind,
@@ -126,6 +125,7 @@ def fact_of(kind: FactType, at: datetime, facts: dict[str, Any]) -> Fact:
         etr_confidence=facts.get("etr_confidence"),
         cause_code=facts.get("cause_code"),
         parent_id=facts.get("parent_id"),
+        place=number,
     )
 
 

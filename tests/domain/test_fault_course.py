@@ -95,6 +95,17 @@ def test_a_meter_that_reports_power_before_the_cut_restores_nothing() -> None:
     assert _times(derive_course([on(-5, "a"), off(0, "a")])) == {"a": (0, None)}
 
 
+def test_of_two_acts_at_the_same_moment_the_later_counts() -> None:
+    acts = [
+        off(0, "a"),
+        Fact(T.POINTS_ON, at(9), place=1),
+        Fact(T.REOPENED, at(9), place=2),
+        Fact(T.POINTS_ON, at(9), place=3),
+    ]
+    assert derive_course(acts).state is S.RESTORED
+    assert derive_course(acts[:3]).state is S.REOPENED
+
+
 def test_a_false_alarm_leaves_no_time_without_power() -> None:
     assert _times(derive_course([off(0, "a"), word(T.FALSE_ALARM, 5)])) == {"a": (0, 0)}
 

@@ -13,6 +13,7 @@ from flask_babel import lazy_gettext as _l
 from app.domain.failure_reasons import FAILURE_REASONS, UNKNOWN_REASON_SHOWN
 from app.models import Ack, Notice, WorkOrder
 from app.queries.meter_trace import Cut, MeterTrace
+from app.web.agents.fault_words import fault_sentence
 from app.web.formats import clock_time, day, moment
 from app.web.i18n import current_language
 from app.web.labels import CHANNEL, NOTICE
@@ -106,7 +107,7 @@ def situation(trace: MeterTrace, type_names: Mapping[str, str], now: datetime) -
     order = trace.orders[0] if trace.orders else None
     open_cut = next((cut for cut in trace.cuts if cut.on_at is None), None)
     if open_cut is not None:
-        text, tone, icon = _cut(open_cut, trace)
+        text, tone, icon = _cut(open_cut, trace, now)
     elif order is not None:
         text, tone, icon = _order(trace, order, type_names)
     else:
@@ -115,7 +116,9 @@ def situation(trace: MeterTrace, type_names: Mapping[str, str], now: datetime) -
     return Situation(text, _told(trace, now), tone, icon)
 
 
-def _cut(cut: Cut, trace: MeterTrace) -> tuple[str, str, str]:
+def _cut(cut: Cut, trace: MeterTrace, now: datetime) -> tuple[str, str, str]:
+    if cut.kind == "FAULT":
+        return fault_sentence(cut, now)
     order = next((o for o in trace.orders if o.order_id == cut.source_ref), None)
     state = order.state if order is not None else ""
     ack = _telling_ack(trace, order) if order is not None else None
