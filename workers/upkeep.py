@@ -11,6 +11,7 @@ from app.doorbell import ring_after_commit
 from app.services import ack_receipt, acks, inbound, outages, purge, runs, visit_notices, watch
 from app.settings import Settings
 from workers.customer_care import care
+from workers.fault_upkeep import look_after_faults
 from workers.planned_cuts import turn_planned_cuts
 from workers.public_status import publish_status
 from workers.resolver import resolve
@@ -30,6 +31,7 @@ def upkeep(settings: Settings, lease: int, trigger: str, loop: asyncio.AbstractE
             run_id = runs.start_run(session, "watch swaps", trigger, now, lease=lease)
             runs.finish_run(session, run_id, "PARTLY", now, counts={"STALE": stale})
     publish_status(settings, now)
+    look_after_faults(settings, lease, trigger, now)
     care(settings, lease, trigger, now)
     turn_planned_cuts(lease, trigger, now)
     _remind(trigger, lease, now)

@@ -32,7 +32,8 @@ def cuts_of(session: Session, gsrn: str) -> list[Cut]:
         )
         .join(OutagePoint, OutagePoint.outage_id == Outage.id)
         .outerjoin(Storm, Storm.id == Outage.storm_id)
-        .where(OutagePoint.gsrn == gsrn)
+        # A part's points are the whole's as well, and a false alarm never was.
+        .where(OutagePoint.gsrn == gsrn, Outage.state.not_in(("MERGED", "FALSE_ALARM")))
         .order_by(OutagePoint.off_at.desc())
         .limit(_LIMIT)
     )

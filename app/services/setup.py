@@ -22,6 +22,9 @@ from app.models.schedule import Schedule
 from app.settings import Settings
 
 MASS_INSTALLER = "voima"
+# Systems of our own that send to us with keys like a partner's; nothing is sent to them by orders.
+FEED = "FEED"
+FEEDS = {"dms": "Distribution management system", "head-end": "Head-end"}
 # Where its interface is until somebody says; nothing answers there, which opens the circuit.
 MASS_INSTALLER_URL = "http://127.0.0.1:9/installer"
 _FROM = datetime(2020, 1, 1, tzinfo=UTC)
@@ -117,6 +120,21 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
                 "active": True,
                 "created_at": now,
             }
+        ]
+        + [
+            {
+                "code": code,
+                "name": name,
+                "transport": FEED,
+                "base_url": "",
+                "order_types": [],
+                "sees_key_info": False,
+                "key_generation": 1,
+                "oldest_key_generation": 1,
+                "active": True,
+                "created_at": now,
+            }
+            for code, name in FEEDS.items()
         ],
     )
     if session.execute(select(RouteRule.id).limit(1)).first() is not None:
@@ -143,7 +161,7 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
 
 
 def _add_lanes(session: Session, settings: Settings) -> None:
-    partners = session.execute(select(Partner.code)).scalars()
+    partners = session.execute(select(Partner.code).where(Partner.transport != FEED)).scalars()
     sending = [lanes.partner_lane(code) for code in partners]
     sending += [*lanes.DOWNSTREAM_LANES, *lanes.NOTICE_LANES]
     _add(

@@ -187,6 +187,71 @@ CONNECTION: Mapping[str, Label] = {
     "OPEN": Label(_l("All that are under way"), "info", "going"),
 }
 
+FAULT: Mapping[str, Label] = {
+    "DETECTED": Label(_l("Suspected"), "warn", "unknown"),
+    "CONFIRMED": Label(_l("Confirmed"), "fail", "off"),
+    "ETR_SET": Label(_l("Estimated"), "fail", "off"),
+    "ETR_CHANGED": Label(_l("Estimate changed"), "fail", "off"),
+    "PARTLY_RESTORED": Label(_l("Partly restored"), "warn", "power"),
+    "RESTORED": Label(_l("Restored"), "ok", "power"),
+    "REOPENED": Label(_l("Reopened"), "fail", "off"),
+    "MERGED": Label(_l("Part of another"), "calm", "route"),
+    "FALSE_ALARM": Label(_l("False alarm"), "calm", "calm"),
+    "CLOSED": Label(_l("Closed"), "calm", "ok"),
+}
+
+# The states of every kind of outage; what two kinds share means the same in both.
+OUTAGE: Mapping[str, Label] = {
+    **PLANNED_CUT,
+    **FAULT,
+    "OPEN": Label(_l("Power off"), "warn", "off"),
+    "STALE": Label(_l("End not reported"), "warn", "unknown"),
+}
+
+OUTAGE_KIND: Mapping[str, Label] = {
+    "FAULT": Label(_l("Fault"), "fail", "off"),
+    "PLANNED": Label(_l("Planned cut"), "info", "wait"),
+    "METER_SWAP": Label(_l("Meter replacement"), "info", "meter"),
+}
+
+OUTAGE_SOURCE: Mapping[str, Label] = {
+    "DMS": Label(_l("DMS")),
+    "METER": Label(_l("Meters")),
+    "CUSTOMER": Label(_l("Customers")),
+    "OPERATOR": Label(_l("An operator")),
+    "ACK": Label(_l("Acknowledgement")),
+}
+
+FAULT_EVENT: Mapping[str, Label] = {
+    "DMS_STATED": Label(_l("The DMS stated it"), "info", "inbox"),
+    "POINTS_OFF": Label(_l("The power went"), "fail", "off"),
+    "POINTS_ON": Label(_l("The power came back"), "ok", "power"),
+    "CONFIRMED": Label(_l("Confirmed"), "warn", "ok"),
+    "CAUSE": Label(_l("The cause was set"), "info", "info"),
+    "ETR": Label(_l("The estimate was set"), "info", "wait"),
+    "ETR_EXPIRED": Label(_l("The estimate passed without an update"), "fail", "warn"),
+    "REPORTED": Label(_l("A customer reported no power"), "warn", "person"),
+    "REOPENED": Label(_l("Reopened"), "fail", "off"),
+    "SPLIT_OFF": Label(_l("Was part of another fault"), "info", "route"),
+    "SPLIT": Label(_l("A fault of its own again"), "info", "route"),
+    "MERGED": Label(_l("Became part of another fault"), "info", "route"),
+    "FALSE_ALARM": Label(_l("Found to be a false alarm"), "calm", "calm"),
+    "CLOSED": Label(_l("Closed"), "calm", "ok"),
+}
+
+CALL: Mapping[str, Label] = {
+    "OPEN": Label(_l("Nobody calls yet"), "fail", "wait"),
+    "TAKEN": Label(_l("Being called"), "warn", "person"),
+    "DONE": Label(_l("Done"), "ok", "ok"),
+}
+
+CALL_OUTCOME: Mapping[str, Label] = {
+    "REACHED": Label(_l("Reached, all well"), "ok", "ok"),
+    "HELP_ARRANGED": Label(_l("Reached, help arranged"), "ok", "person"),
+    "NOT_REACHED": Label(_l("Not reached"), "warn", "unknown"),
+    "POWER_BACK": Label(_l("Power came back"), "ok", "power"),
+}
+
 ACK_TYPE: Mapping[str, Label] = {
     "ACCEPTED": Label(_l("The contractor accepted the order"), "info", "ok"),
     "REJECTED": Label(_l("The contractor refused the order"), "fail", "fail"),
@@ -291,6 +356,12 @@ ALARM: Mapping[str, Label] = {
     "PLANNED_STEP_FAILED": Label(_l("A planned cut is stuck by a fault of ours"), "fail", "fail"),
 }
 
+_FAULT_ALARMS: Mapping[str, Label] = {
+    "FAULT_ETR_EXPIRED": Label(_l("An estimate passed without an update"), "fail", "wait"),
+    "FAULT_STILL_OUT": Label(_l("No power although it was reported back"), "fail", "off"),
+    "FAULT_UNCONFIRMED": Label(_l("A suspected fault waits for a look"), "warn", "unknown"),
+}
+
 ACCOUNT: Mapping[str, Label] = {
     "ACTIVE": Label(_l("Active"), "ok", "ok"),
     "LOCKED": Label(_l("Locked for a while"), "warn", "lock"),
@@ -309,6 +380,8 @@ INBOUND_KIND: Mapping[str, Label] = {
     "CIS_FILE": Label(_l("CIS file"), "info", "inbox"),
     "ACK": Label(_l("Acknowledgement"), "info", "order"),
     "PLANNED_CUT": Label(_l("Planned cut"), "info", "off"),
+    "DMS_OUTAGES": Label(_l("Outages from the DMS"), "info", "off"),
+    "METER_EVENTS": Label(_l("Meter events"), "info", "meter"),
 }
 
 SEVERITY: Mapping[str, Label] = {
@@ -347,6 +420,7 @@ LANE: Mapping[str, Label] = {
     "intake": Label(_l("Reading CIS files")),
     "acks": Label(_l("Acknowledgements")),
     "receipts": Label(_l("Delivery reports")),
+    "network": Label(_l("Outages and meter events")),
     "notices": Label(_l("Deciding whom to tell")),
     "upkeep": Label(_l("Upkeep")),
     "cis": Label(_l("Reports to the CIS")),
@@ -393,7 +467,13 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "run": RUN,
     "step": STEP,
     "parked": PARKED,
-    "alarm": ALARM,
+    "alarm": {**ALARM, **_FAULT_ALARMS},
+    "outage": OUTAGE,
+    "outage_kind": OUTAGE_KIND,
+    "outage_source": OUTAGE_SOURCE,
+    "fault_event": FAULT_EVENT,
+    "call": CALL,
+    "call_outcome": CALL_OUTCOME,
     "account": ACCOUNT,
     "inbound": INBOUND,
     "inbound_kind": INBOUND_KIND,

@@ -21,7 +21,12 @@ def navigation() -> list[dict[str, object]]:
     """The entries that this person may open, in the order of a working day."""
     entries: list[dict[str, object]] = []
     if may(Permission.LOOKUP):
-        entries.append(_entry("agents.search", gettext("Search"), ("agents.",)))
+        entries.append(
+            _entry(
+                "agents.search", gettext("Search"), ("agents.search", "agents.point", "agents.why")
+            )
+        )
+        entries.append(_entry("agents.calls", gettext("Call list"), ("agents.call",)))
     if may(Permission.OPERATE):
         entries += [
             _entry(
@@ -29,6 +34,8 @@ def navigation() -> list[dict[str, object]]:
                 gettext("Announcements"),
                 ("operators.announcement",),
             ),
+            _entry("operators.outages", gettext("Outages"), ("operators.outage",)),
+            _entry("operators.storms", gettext("Storms"), ("operators.storm",)),
             _entry("operators.runs", gettext("Runs"), ("operators.runs", "operators.run")),
             _entry("operators.lanes", gettext("Lanes"), ("operators.lane",)),
             _entry("operators.orders", gettext("Parked orders"), ("operators.orders",)),

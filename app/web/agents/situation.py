@@ -15,6 +15,7 @@ from app.domain.failure_reasons import FAILURE_REASONS, UNKNOWN_REASON_SHOWN
 from app.domain.power_cuts import Cut, open_cut
 from app.models import Ack, Notice, WorkOrder
 from app.queries.meter_trace import MeterTrace, PlanAhead
+from app.web.agents.fault_words import fault_sentence
 from app.web.formats import clock_time, day, moment
 from app.web.i18n import current_language
 from app.web.labels import CHANNEL, NOTICE
@@ -109,7 +110,7 @@ def situation(trace: MeterTrace, type_names: Mapping[str, str], now: datetime) -
     order = trace.orders[0] if trace.orders else None
     off_now = open_cut(trace.cuts)
     if off_now is not None:
-        text, tone, icon = _cut(off_now, trace)
+        text, tone, icon = _cut(off_now, trace, now)
     elif (plan := _plan_soon(trace, now)) is not None:
         text, tone, icon = _planned(plan)
     elif order is not None:
@@ -138,7 +139,9 @@ def _planned(plan: PlanAhead) -> tuple[str, str, str]:
     return text, "info", "off"
 
 
-def _cut(cut: Cut, trace: MeterTrace) -> tuple[str, str, str]:
+def _cut(cut: Cut, trace: MeterTrace, now: datetime) -> tuple[str, str, str]:
+    if cut.kind == "FAULT":
+        return fault_sentence(cut, now)
     order = next((o for o in trace.orders if o.order_id == cut.source_ref), None)
     state = order.state if order is not None else ""
     ack = _telling_ack(trace, order) if order is not None else None

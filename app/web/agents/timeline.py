@@ -13,6 +13,7 @@ from flask_babel import lazy_gettext as _l
 from app.domain.power_cuts import Cut
 from app.models import Ack, Notice, WorkOrderChange
 from app.queries.meter_trace import MeterTrace, Report
+from app.web.agents.fault_words import cause_words
 from app.web.agents.situation import failure_shown
 from app.web.formats import moment, span, weekday
 from app.web.labels import ACK_TYPE, CHANNEL, NOTICE, NOTICE_TYPE, VERDICT, lane_name
@@ -150,7 +151,8 @@ def _cut(cut: Cut) -> Iterator[Entry]:
     if cut.on_at == cut.off_at:
         # It was reported and then taken back: the power never went off.
         return
-    yield Entry(cut.off_at, gettext("The power went off"), "warn", "off", rank=60)
+    went = gettext("The power went off")
+    yield Entry(cut.off_at, went, "warn", "off", cause_words(cut), rank=60)
     if cut.on_at is not None:
         lasted = gettext("off for %(span)s", span=span(cut.on_at - cut.off_at))
         yield Entry(cut.on_at, gettext("The power came back"), "ok", "power", lasted, rank=40)

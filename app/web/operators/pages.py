@@ -7,9 +7,12 @@ from app.web.operators import (
     inbound,
     lanes,
     orders,
+    outage_acts,
+    outages,
     planned_changes,
     planned_cuts,
     runs,
+    storms,
 )
 from app.web.operators.blueprint import blueprint
 
@@ -21,7 +24,10 @@ __all__ = [
     "inbound",
     "lanes",
     "orders",
+    "outage_acts",
+    "outages",
     "planned_changes",
     "planned_cuts",
     "runs",
+    "storms",
 ]
