@@ -23,7 +23,7 @@ from app.domain.gsrn import check_digit
 from app.domain.languages import Language
 from app.domain.notice_policy import ContactFacts
 from app.domain.notice_types import NOTICE_RULES, Channel, NoticeType
-from app.domain.notice_values import swap_values
+from app.domain.notice_values import values_for
 from app.factory import create_app
 from app.services import message_templates, outbox
 from app.services.notice_items import build_item, notice_key
@@ -136,12 +136,13 @@ def _notice(
         KIND,
         Channel.SMS,
         language,
-        swap_values(
+        values_for(
+            KIND,
             language,
+            {"happened_at": now.isoformat()},
             brand=settings.brand,
             phone=settings.customer_service_phone,
             address=f"Öljymäentie {number % 997} A {number % 80}",
-            happened_at=now,
         ),
     )
     expires_at = now + NOTICE_RULES[KIND].good_for

@@ -33,13 +33,8 @@ class UnknownFacts:
 
 
 # A second text that the power is off or back does no harm, none at all leaves people guessing.
-RESENDS: Mapping[Topic, int] = {
-    Topic.SAFETY: 1,
-    Topic.PLANNED: 1,
-    Topic.FAULT: 1,
-    Topic.METER_SWAP: 1,
-    Topic.CONNECTION: 1,
-}
+# Whoever waits for a code or a reply asks again; a second one would only confuse.
+RESENDS: Mapping[Topic, int] = {**dict.fromkeys(Topic, 1), Topic.SERVICE: 0}
 
 
 def decide_unknown(facts: UnknownFacts, now: datetime) -> tuple[UnknownAction, str]:

@@ -10,6 +10,7 @@ from app.models.drainer import Drainer
 from app.models.file_sighting import FileSighting
 from app.models.inbound_message import InboundChunk, InboundFinding, InboundMessage
 from app.models.lane import Lane
+from app.models.letter import Letter
 from app.models.meter import Meter, MeterPlacement, MeterReading
 from app.models.metering_point import MeteringPoint, Occupancy, PointSearch
 from app.models.notice import DeliveryReceipt, Notice, NoticePoint
@@ -19,6 +20,14 @@ from app.models.partner import Partner
 from app.models.route_rule import RouteRule
 from app.models.run import PayloadBlob, Run, Step
 from app.models.schedule import Schedule
+from app.models.sending import (
+    BudgetRaise,
+    ProviderRoute,
+    ProviderRouteChange,
+    RateBucket,
+    SendingStop,
+    SpendHour,
+)
 from app.models.staff_account import StaffAccount
 from app.models.work_order import WorkOrder, WorkOrderChange
 
@@ -28,6 +37,7 @@ __all__ = [
     "Announcement",
     "Attempt",
     "AuditEntry",
+    "BudgetRaise",
     "CodeValue",
     "Contact",
     "Customer",
@@ -38,6 +48,7 @@ __all__ = [
     "InboundFinding",
     "InboundMessage",
     "Lane",
+    "Letter",
     "Meter",
     "MeterModel",
     "MeterPlacement",
@@ -56,9 +67,14 @@ __all__ = [
     "PointSearch",
     "Preference",
     "PreferenceChange",
+    "ProviderRoute",
+    "ProviderRouteChange",
+    "RateBucket",
     "RouteRule",
     "Run",
     "Schedule",
+    "SendingStop",
+    "SpendHour",
     "StaffAccount",
     "Step",
     "Storm",

@@ -66,6 +66,8 @@ class OutboxItem(Model):
     expires_at: Mapped[At | None]
     lease: Mapped[Big | None]
     lease_until: Mapped[At | None]
+    # The provider's route that it left by, or may have: while that is in doubt it takes no other.
+    route: Mapped[Str | None]
     # The attempt that settled it, or whose outcome is unknown.
     attempt_id: Mapped[UUID | None]
     last_error_class: Mapped[Str | None]
@@ -87,6 +89,8 @@ class Attempt(Model):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     outbox_item_id: Mapped[Big] = mapped_column(ForeignKey("outbox_item.id", ondelete="CASCADE"))
     lease: Mapped[Big]
+    # The provider's route that it took, where there are several.
+    route: Mapped[Str | None]
     started_at: Mapped[At]
     finished_at: Mapped[At | None]
     # None while the call is under way, else SENT, NOT_SENT, REJECTED or UNKNOWN.

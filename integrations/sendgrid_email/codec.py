@@ -64,6 +64,25 @@ def build_mail(email: Email, attempt_id: str) -> dict[str, Any]:
     return cast("dict[str, Any]", mail.get())
 
 
+def build_person(email: Email, attempt_id: str, own: Mapping[str, str]) -> dict[str, Any]:
+    """One personalization of many in a request; own: what SendGrid replaces for this person alone.
+
+    Written by hand: the SDK's helpers take longer for a thousand of them than all the rest does.
+    """
+    person: dict[str, Any] = {
+        "to": [{"email": email.to}],
+        "custom_args": dict.fromkeys(ATTEMPT_ARGS, attempt_id),
+    }
+    if own:
+        person["substitutions"] = dict(own)
+    if email.unsubscribe_url is not None:
+        person["headers"] = {
+            "List-Unsubscribe": f"<{email.unsubscribe_url}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
+    return person
+
+
 def _addressed(person: Any, text: str) -> Any:
     """Set what the helper would guess by parsing, and sometimes loses."""
     name, _, address = text.rpartition(" <")
