@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.domain.lanes import NOTICE_LANES
 from app.domain.notice_types import TOPIC_PRIORITY, Topic
 from app.domain.route_choice import choose_route
-from app.services import budget, outbox, provider_routes, rate_limits, sending_stops
+from app.services import budget, outbox, provider_routes, sending_rates, sending_stops
 from app.services.budget import EXEMPT, Prices
 from app.services.lanes import OpenLane
 from app.services.outbox import Claimed
@@ -88,7 +88,7 @@ def claim(
     counts = {f"lane:{lane.name}": len(taken)}
     for route in taken.values():
         counts[f"route:{route}"] = counts.get(f"route:{route}", 0) + 1
-    rate_limits.take(session, {name: counts.get(name, 0) for name in plan.room})
+    sending_rates.take(session, {name: counts.get(name, 0) for name in plan.room})
     return items, taken
 
 
@@ -154,7 +154,7 @@ def _within_rates(session: Session, lane: OpenLane, plan: Plan, now: datetime) -
     limits = {f"lane:{lane.name}": lane.rate_per_s}
     limits |= {f"route:{code}": plan.routes[code].rate_per_s for code in sorted(plan.routes)}
     looked = {
-        name: rate_limits.look(session, name, rate, now) for name, rate in limits.items() if rate
+        name: sending_rates.look(session, name, rate, now) for name, rate in limits.items() if rate
     }
     plan.room = {name: room for name, room in looked.items() if room is not None}
     own = plan.room.get(f"lane:{lane.name}")
