@@ -12,8 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.domain.sender_profiles import Senders, is_number, is_sender
 
 PREFIX = "TIEDOLLA_"
 
@@ -96,6 +98,14 @@ class Settings(BaseSettings):
         description='JSON object, our sender to its name there: {"Verkkoyhtio": "+358…"}',
     )
     sms_sender: str = Field(description="authorised sender id or number")
+    sms_two_way_sender: str = Field(
+        "", description="number whose replies reach us; texts that ask for an answer leave from it"
+    )
+    sms_authorised_senders: str = Field(
+        "",
+        description="sender ids authorised with the regulator, separated by commas;"
+        " outside production empty means those in use",
+    )
     sendgrid_url: str = Field("https://api.sendgrid.com", description="SendGrid's base address")
     sendgrid_api_key: SecretStr = Field(description="SendGrid API key")
     sendgrid_event_public_key: str = Field(description="verifies SendGrid's event webhook, base64")
@@ -156,10 +166,28 @@ class Settings(BaseSettings):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
 
+    @field_validator("sms_sender", "sms_two_way_sender")
+    @classmethod
+    def _sender_id(cls, value: str, info: ValidationInfo) -> str:
+        """Operators drop texts from any other form of sender without a word."""
+        if info.field_name == "sms_two_way_sender" and value and not is_number(value):
+            raise ValueError("must be a number, as +358…")
+        if value and not is_sender(value):
+            raise ValueError("must be a number, or 3 to 11 letters, digits and single spaces")
+        return value
+
+    @property
+    def sms_senders(self) -> Senders:
+        """Whom text messages come from, and who may be used (REQ-28)."""
+        listed = _listed(self.sms_authorised_senders)
+        if not listed and self.environment != "production":
+            listed = frozenset({self.sms_sender, self.sms_two_way_sender} - {""})
+        return Senders(self.sms_sender, self.sms_two_way_sender, listed)
+
     @property
     def message_sender_ids(self) -> frozenset[str]:
         """GLNs that may send CIS files; empty means any."""
-        return frozenset(part.strip() for part in self.cis_sender_ids.split(",") if part.strip())
+        return _listed(self.cis_sender_ids)
 
 
 def load_settings(environ: dict[str, str] | None = None) -> Settings:
@@ -206,6 +234,10 @@ def env_example() -> str:
             )
         lines.append(f"{PREFIX}{name.upper()}={value}")
     return "\n".join(lines) + "\n"
+
+
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in text.split(",") if part.strip())
 
 
 def _from_mapping(source: dict[str, str], values: dict[str, Any]) -> Settings:

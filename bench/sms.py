@@ -144,6 +144,7 @@ def _notice(
             phone=settings.customer_service_phone,
             address=f"Öljymäentie {number % 997} A {number % 80}",
         ),
+        settings.sms_senders,
     )
     expires_at = now + NOTICE_RULES[KIND].good_for
     item = build_item(

@@ -107,6 +107,7 @@ def product_settings(
         "twilio_account_sid": str(config["twilio"]["account_sid"]),
         "twilio_auth_token": str(config["twilio"]["auth_token"]),
         "sms_sender": "Verkkoyhtio",
+        "sms_two_way_sender": "+358454900900",
         "sendgrid_url": f"{url}/sendgrid",
         "sendgrid_api_key": str(config["sendgrid"]["api_key"]),
         "sendgrid_event_public_key": public_key.read_text("utf-8").strip(),

@@ -7,13 +7,8 @@ from dataclasses import dataclass
 from html import escape
 
 from app.domain.languages import Language
-from app.domain.message_text import (
-    MessageSet,
-    TemplateError,
-    parse_tables,
-    placeholders,
-    render,
-)
+from app.domain.message_source import parse_tables
+from app.domain.message_text import MessageSet, TemplateError, placeholders, render
 
 # By language, the lines below every e-mail: why it came and how to change or stop such messages.
 EmailFooter = Mapping[Language, tuple[str, ...]]

@@ -1,34 +1,18 @@
 """The texts that customers read: templates with ((placeholders)), in three languages together.
 
-Staff can edit them, so they know nothing but placeholders. A text is only usable as a whole set:
-a missing language, one that repeats another, or placeholders that differ are faults of the set
-(REQ-24), as are links, because nobody should learn to follow links in our name (REQ-28).
+Staff can edit them, so they know nothing but placeholders. What makes a set of texts unusable is in
+message_checks.py.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from app.domain.languages import Language
-from app.domain.notice_types import NoticeType
 from app.domain.sms_text import SmsSize, plain_sms, sms_parts
-
-ALLOWED_PLACEHOLDERS: Mapping[NoticeType, frozenset[str]] = {
-    NoticeType.METER_SWAP_STARTED: frozenset({"brand", "addr", "date", "t1", "phone"}),
-    NoticeType.METER_SWAP_DONE: frozenset({"brand", "addr", "date", "t2", "phone"}),
-    NoticeType.METER_SWAP_FAILED: frozenset({"brand", "addr", "date", "reason", "phone"}),
-}
-# Without these the text message does not say who, where and what.
-REQUIRED_IN_SMS: Mapping[NoticeType, frozenset[str]] = {
-    NoticeType.METER_SWAP_STARTED: frozenset({"brand", "addr", "t1"}),
-    NoticeType.METER_SWAP_DONE: frozenset({"brand", "addr", "t2", "phone"}),
-    NoticeType.METER_SWAP_FAILED: frozenset({"brand", "addr", "date", "reason"}),
-}
 
 
 class TemplateError(Exception):
@@ -41,17 +25,30 @@ class TemplateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MessageText:
-    """One kind of notice in one language; facts are the rows of the e-mail's table."""
+    """One kind of notice in one language; facts are the rows of the e-mail's table.
+
+    sms_one_way: what leaves instead of sms from a sender that cannot be answered; None where sms
+    asks for no answer.
+    """
 
     sms: str
     subject: str
     email_lines: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
+    sms_one_way: str | None = None
+
+    def sms_for(self, *, takes_replies: bool) -> str:
+        """The text message for a sender that can or cannot be answered."""
+        return self.sms if takes_replies or self.sms_one_way is None else self.sms_one_way
+
+    def email_texts(self) -> tuple[str, ...]:
+        """Everything in the e-mail that may hold placeholders."""
+        return (self.subject, *self.email_lines, *(cell for row in self.facts for cell in row))
 
     def all_texts(self) -> tuple[str, ...]:
         """Everything in it that may hold placeholders."""
-        cells = tuple(cell for row in self.facts for cell in row)
-        return (self.sms, self.subject, *self.email_lines, *cells)
+        one_way = () if self.sms_one_way is None else (self.sms_one_way,)
+        return (self.sms, *one_way, *self.email_texts())
 
 
 MessageSet = Mapping[Language, MessageText]
@@ -63,52 +60,6 @@ class Sms:
 
     body: str
     size: SmsSize
-
-
-def parse_message(kind: NoticeType, body: bytes) -> MessageSet:
-    """Read one kind's texts from TOML: a table per language with sms, subject, email_lines, facts.
-
-    Raises: TemplateError -> the set is not usable; its problems say why, all at once.
-    """
-    tables = parse_tables(body)
-    problems = [
-        f"There is no text in {language}." for language in Language if language not in tables
-    ]
-    problems += [f"{name} is none of our languages." for name in tables if name not in _LANGUAGES]
-    if problems:
-        raise TemplateError(tuple(problems))
-    message = {language: _message_text(language, tables[language]) for language in Language}
-    found = tuple(check_message(kind, message))
-    if found:
-        raise TemplateError(found)
-    return message
-
-
-def parse_tables(body: bytes) -> dict[str, Any]:
-    """Read TOML in UTF-8.
-
-    Raises: TemplateError -> the file is not TOML.
-    """
-    try:
-        return tomllib.loads(body.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TemplateError((f"The file cannot be read: {error}.",)) from error
-
-
-def check_message(kind: NoticeType, message: MessageSet) -> Iterator[str]:
-    """Yield what keeps a set of texts from being used; shared by shipped and edited texts."""
-    allowed, required = ALLOWED_PLACEHOLDERS[kind], REQUIRED_IN_SMS[kind]
-    for language, text in message.items():
-        used = frozenset().union(*map(placeholders, text.all_texts()))
-        for name in sorted(used - allowed):
-            yield f"(({name})) in {language} is not known for {kind}."
-        for name in sorted(required - placeholders(text.sms)):
-            yield f"The text message in {language} lacks (({name}))."
-        if any(_LOOSE.search(_PLACEHOLDER.sub("x", part)) for part in text.all_texts()):
-            yield f"The text in {language} has brackets that are no placeholder."
-        if any(_LINK.search(part) for part in text.all_texts()):
-            yield f"The text in {language} has a link."
-    yield from _compared(message)
 
 
 def placeholders(text: str) -> frozenset[str]:
@@ -134,43 +85,22 @@ def clean_value(value: str) -> str:
     return " ".join(visible.split())
 
 
-def render_sms(message: MessageSet, language: Language, values: Mapping[str, str]) -> Sms:
-    """The text message that leaves; it is never cut, however many parts it takes."""
-    body = plain_sms(render(message[language].sms, values))
+def render_sms(
+    message: MessageSet,
+    language: Language,
+    values: Mapping[str, str],
+    *,
+    takes_replies: bool = False,
+) -> Sms:
+    """The text message that leaves; it is never cut, however many parts it takes (REQ-25)."""
+    text = message[language].sms_for(takes_replies=takes_replies)
+    body = plain_sms(render(text, values))
     return Sms(body, sms_parts(body))
 
 
-def _message_text(language: Language, table: Any) -> MessageText:
-    try:
-        return MessageText(
-            sms=_line(table["sms"]),
-            subject=_line(table["subject"]),
-            email_lines=tuple(_line(line) for line in table["email_lines"]),
-            facts=tuple((_line(label), _line(value)) for label, value in table["facts"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        problem = f"The text in {language} lacks sms, subject, email_lines or facts: {error}."
-        raise TemplateError((problem,)) from error
+def without_placeholders(text: str) -> str:
+    """The words of a text, for checks that look at what somebody wrote."""
+    return _PLACEHOLDER.sub("x", text)
 
 
-def _line(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip() or "\n" in value:
-        raise ValueError("a text must be one line and not empty")
-    return value
-
-
-def _compared(message: MessageSet) -> Iterator[str]:
-    languages = list(message)
-    for place, language in enumerate(languages):
-        for other in languages[:place]:
-            ours, theirs = message[language], message[other]
-            if ours.sms == theirs.sms or ours.subject == theirs.subject:
-                yield f"The texts in {other} and {language} are the same."
-            if placeholders(ours.sms) != placeholders(theirs.sms):
-                yield f"The text messages in {other} and {language} have other placeholders."
-
-
-_LANGUAGES = frozenset(Language)
 _PLACEHOLDER = re.compile(r"\(\(([a-z][a-z0-9_]*)\)\)")
-_LOOSE = re.compile(r"\(\(|\)\)")
-_LINK = re.compile(r"https?:|www\.|\b[a-z0-9-]+\.(?:fi|com|net|org|io)\b", re.IGNORECASE)

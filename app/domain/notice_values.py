@@ -60,6 +60,14 @@ def values_for(
     return values
 
 
+def placeholders_of(kind: NoticeType) -> frozenset[str]:
+    """The placeholders that texts of one kind may hold."""
+    return COMMON_PLACEHOLDERS | _VALUES[kind].keys()
+
+
+# What every text may say: who, whom to call, where.
+COMMON_PLACEHOLDERS = frozenset({"brand", "phone", "addr"})
+
 _SEVERAL = Names("käyttöpaikkaa", "förbrukningsplatser", "metering points")
 _NOT_KNOWN_YET = Names("ei vielä tiedossa", "inte känd ännu", "not known yet")
 

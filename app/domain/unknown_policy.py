@@ -32,9 +32,18 @@ class UnknownFacts:
     resent_count: int
 
 
-# A second text that the power is off or back does no harm, none at all leaves people guessing.
-# Whoever waits for a code or a reply asks again; a second one would only confuse.
-RESENDS: Mapping[Topic, int] = {**dict.fromkeys(Topic, 1), Topic.SERVICE: 0}
+# A second text that the power is off or back does no harm, none at all leaves people guessing. Who
+# asked for a reply or a code asks again, and a bulletin is followed by the next one.
+RESENDS: Mapping[Topic, int] = {
+    Topic.SAFETY: 1,
+    Topic.SERVICE: 0,
+    Topic.PLANNED: 1,
+    Topic.FAULT: 1,
+    Topic.STORM: 0,
+    Topic.METER_SWAP: 1,
+    Topic.CONNECTION: 1,
+    Topic.COMPENSATION: 1,
+}
 
 
 def decide_unknown(facts: UnknownFacts, now: datetime) -> tuple[UnknownAction, str]:
@@ -45,6 +54,8 @@ def decide_unknown(facts: UnknownFacts, now: datetime) -> tuple[UnknownAction, s
         return UnknownAction.GIVE_UP, facts.stopped
     if facts.expires_at is not None and now >= facts.expires_at:
         return UnknownAction.GIVE_UP, "STALE"
+    if RESENDS[facts.topic] == 0:
+        return UnknownAction.GIVE_UP, "NOT_RESENT"
     if facts.resent_count >= RESENDS[facts.topic]:
         return UnknownAction.GIVE_UP, "RESENT_ALREADY"
     return UnknownAction.RESEND, "NOT_FOUND"

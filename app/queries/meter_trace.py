@@ -22,6 +22,7 @@ from app.models import (
     MeterPlacement,
     MeterReading,
     Notice,
+    NoticePoint,
     Occupancy,
     Outage,
     OutagePoint,
@@ -159,7 +160,13 @@ def find_trace(session: Session, gsrn: str, today: date) -> MeterTrace | None:
         notices=_all(
             session,
             select(Notice)
-            .where(Notice.gsrn == gsrn)
+            .where(
+                # A notice about several points of one contact has the others beside it.
+                or_(
+                    Notice.gsrn == gsrn,
+                    Notice.id.in_(select(NoticePoint.notice_id).where(NoticePoint.gsrn == gsrn)),
+                )
+            )
             .order_by(Notice.created_at.desc(), Notice.id.desc())
             .limit(_NOTICES),
         ),

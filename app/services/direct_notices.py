@@ -55,7 +55,12 @@ def tell_contact(
         address=address,
     )
     rendered = message_templates.render(
-        message_templates.SHIPPED, kind, contact.channel, language, values
+        message_templates.SHIPPED,
+        kind,
+        contact.channel,
+        language,
+        values,
+        settings.sms_senders,
     )
     expires_at = now + rule.good_for
     notice_id: int | None = session.execute(

@@ -15,14 +15,10 @@ from typing import TypeVar
 
 from app.domain.email_text import EmailFooter, parse_footer, render_email
 from app.domain.languages import Language
-from app.domain.message_text import (
-    MessageSet,
-    TemplateError,
-    clean_value,
-    parse_message,
-    render_sms,
-)
+from app.domain.message_source import parse_message
+from app.domain.message_text import MessageSet, TemplateError, clean_value, render_sms
 from app.domain.notice_types import Channel, NoticeType
+from app.domain.sender_profiles import Senders, sender_for
 from app.domain.sms_text import plain_sms, sms_parts
 
 FOLDER = Path(__file__).resolve().parents[2] / "templates" / "messages"
@@ -41,13 +37,18 @@ class Messages:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A notice as it leaves; subject and html are for e-mail, encoding and segments for SMS."""
+    """A notice as it leaves; subject and html are for e-mail, the rest is for SMS.
+
+    sender: whom the text message comes from. It belongs to the text: what asks for an answer
+    leaves only from a number (REQ-29).
+    """
 
     body: str
     subject: str | None = None
     html: str | None = None
     encoding: str | None = None
     segments: int | None = None
+    sender: str | None = None
 
 
 def load(folder: Path) -> Messages:
@@ -58,8 +59,6 @@ def load(folder: Path) -> Messages:
     by_type: dict[NoticeType, MessageSet] = {}
     for kind in NoticeType:
         path = folder / f"{kind}.toml"
-        if not path.exists():
-            continue
         by_type[kind] = _parsed(path, partial(parse_message, kind))
     return Messages(by_type, _parsed(folder / _FOOTER, parse_footer))
 
@@ -70,6 +69,7 @@ def render(
     channel: Channel,
     language: Language,
     values: Mapping[str, str],
+    senders: Senders,
 ) -> Rendered:
     """Build the text once; what is stored is what leaves.
 
@@ -77,8 +77,14 @@ def render(
     """
     texts = messages.by_type[kind]
     if channel is Channel.SMS:
-        sms = render_sms(texts, language, values)
-        return Rendered(sms.body, encoding=sms.size.encoding.value, segments=sms.size.parts)
+        sender = sender_for(kind, senders)
+        sms = render_sms(texts, language, values, takes_replies=sender.takes_replies)
+        return Rendered(
+            sms.body,
+            encoding=sms.size.encoding.value,
+            segments=sms.size.parts,
+            sender=sender.id,
+        )
     email = render_email(texts, messages.footer, language, values)
     return Rendered(email.text, subject=email.subject, html=email.html)
 
@@ -91,6 +97,7 @@ class Prepared:
     body: str
     subject: str | None
     html: str | None
+    sender: str | None
 
     def render(self, *, addr: str) -> Rendered:
         """The text for one recipient."""
@@ -98,7 +105,9 @@ class Prepared:
         if self.channel is Channel.SMS:
             body = self.body.replace(_ADDRESS, plain_sms(address))
             size = sms_parts(body)
-            return Rendered(body, encoding=size.encoding.value, segments=size.parts)
+            return Rendered(
+                body, encoding=size.encoding.value, segments=size.parts, sender=self.sender
+            )
         return Rendered(
             self.body.replace(_ADDRESS, address),
             subject=(self.subject or "").replace(_ADDRESS, address),
@@ -116,13 +125,14 @@ def prepare(
     channel: Channel,
     language: Language,
     values: Mapping[str, str],
+    senders: Senders,
 ) -> Prepared:
     """Fill in what all recipients of an event share; values are those of `render` without addr.
 
     Raises: TemplateError -> a value is missing; nothing may be sent.
     """
-    shared = render(messages, kind, channel, language, {**values, "addr": _ADDRESS})
-    return Prepared(channel, shared.body, shared.subject, shared.html)
+    shared = render(messages, kind, channel, language, {**values, "addr": _ADDRESS}, senders)
+    return Prepared(channel, shared.body, shared.subject, shared.html, shared.sender)
 
 
 def _parsed(path: Path, parse: Callable[[bytes], T]) -> T:

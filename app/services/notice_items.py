@@ -39,17 +39,20 @@ def build_item(
     expires_at: datetime | None,
     *,
     order_of: str | None = None,
+    unsubscribe_url: str | None = None,
 ) -> NewItem:
     """The item whose payload is all that its client needs, and the notice that it is about.
 
     order_of: what its messages must leave in order about; the metering point unless given.
+    unsubscribe_url: where one click in a mail program stops such e-mails; for topics that can be
+    left.
     """
     rule = NOTICE_RULES[kind]
     if contact.channel is Channel.SMS:
         message = build_sms(
             Sms(
                 to=contact.value,
-                sender=settings.sms_sender,
+                sender=rendered.sender or settings.sms_sender,
                 body=rendered.body,
                 validity_s=int(rule.good_for.total_seconds()),
                 status_callback_base=settings.base_url + TWILIO_STATUS_PATH,
@@ -65,6 +68,7 @@ def build_item(
                 text=rendered.body,
                 html=rendered.html,
                 language=language.value,
+                unsubscribe_url=unsubscribe_url,
             )
         )
     return NewItem(

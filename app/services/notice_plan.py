@@ -195,7 +195,14 @@ class _Texts:
             address=None,
         )
         del values["addr"]
-        return message_templates.prepare(message_templates.SHIPPED, kind, channel, language, values)
+        return message_templates.prepare(
+            message_templates.SHIPPED,
+            kind,
+            channel,
+            language,
+            values,
+            self._settings.sms_senders,
+        )
 
 
 def _times_of(point: PointFacts | None) -> dict[str, object]:

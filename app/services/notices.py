@@ -248,5 +248,10 @@ def _render(swap: _Swap, one: _Decided, channel: Channel) -> Rendered:
         address=None if one.decision.hide_address else swap.address,
     )
     return message_templates.render(
-        message_templates.SHIPPED, swap.event.type, channel, language, values
+        message_templates.SHIPPED,
+        swap.event.type,
+        channel,
+        language,
+        values,
+        swap.settings.sms_senders,
     )

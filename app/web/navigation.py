@@ -24,6 +24,11 @@ def navigation() -> list[dict[str, object]]:
         entries.append(_entry("agents.search", gettext("Search"), ("agents.",)))
     if may(Permission.OPERATE):
         entries += [
+            _entry(
+                "operators.announcements",
+                gettext("Announcements"),
+                ("operators.announcement",),
+            ),
             _entry("operators.runs", gettext("Runs"), ("operators.runs", "operators.run")),
             _entry("operators.lanes", gettext("Lanes"), ("operators.lane",)),
             _entry("operators.orders", gettext("Parked orders"), ("operators.orders",)),

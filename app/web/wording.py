@@ -16,7 +16,7 @@ from app.domain.gsrn import is_valid_gsrn
 from app.domain.lanes import partner_of
 from app.web.formats import quantity
 from app.web.i18n import current_language
-from app.web.labels import LANE, lane_name
+from app.web.labels import LANE, label, lane_name
 
 # Order ids of the CIS have a digit in them; names of our own parts have none.
 _ORDER_ID = re.compile(r"(?=.*\d)[\w./-]{2,40}")
@@ -24,6 +24,7 @@ _ORDER_ID = re.compile(r"(?=.*\d)[\w./-]{2,40}")
 _PROCESS = {
     "poll CIS": _l("Fetching CIS files"),
     "apply receipts": _l("Delivery reports"),
+    "plan notices": _l("Deciding whom to tell"),
     "resolve unknown": _l("Settling unknown outcomes"),
     "watch swaps": _l("Watching open meter replacements"),
 }
@@ -73,6 +74,8 @@ _COUNT = {
     "STORED": _l("stored"),
     "FOUND": _l("found"),
     "REPORTED": _l("reported"),
+    "told": _l("told"),
+    "suppressed": _l("not told"),
 }
 
 
@@ -86,6 +89,9 @@ def init(app: Flask) -> None:
         counts_line,
         code_text,
         codes_text,
+        suppress_text,
+        announcement_reason,
+        actor_name,
         key_href,
         subject_link,
         here,
@@ -156,9 +162,32 @@ def suppress_text(reason: str) -> str:
         "DUPLICATE": gettext("the customer had been told already"),
         "SUPERSEDED": gettext("a later message took its place"),
         "NO_OUTAGE": gettext("the power was not cut"),
+        "NEVER_TOLD": gettext("the customer had not been told of it in the first place"),
+        "STILL_OFF": gettext("another outage still cuts the power there"),
+        "SOME_STILL_OFF": gettext("some of the customer's points are still off"),
+        "NOT_RESENT": gettext("its outcome stayed unknown, and this kind is not sent again"),
         "RESENT_ALREADY": gettext("its outcome stayed unknown, and it had been sent again once"),
     }
     return words.get(reason) or code_text(reason)
+
+
+def announcement_reason(reason: str) -> str:
+    """Why an announcement was held or withdrawn, in words."""
+    words = {
+        "MANY_RECIPIENTS": gettext("it would reach very many"),
+        "LARGE_SHARE_OF_AREA": gettext("it would reach a large part of a municipality"),
+        "CORRECTED": gettext("it was wrong"),
+    }
+    return words.get(reason, reason)
+
+
+def actor_name(actor: str) -> str:
+    """Who did something: a person by their account, a system by its name."""
+    kind, _, name = actor.partition(":")
+    if kind == "staff":
+        return name
+    known = label("system", name)
+    return str(known.text) if known.text != name else name.capitalize()
 
 
 def key_href(key: str) -> str:

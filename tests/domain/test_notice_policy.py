@@ -264,7 +264,16 @@ def test_the_key_is_one_per_event_point_and_address_and_shows_no_address() -> No
 def test_every_kind_of_notice_has_rules_and_urgent_topics_leave_first() -> None:
     assert set(NOTICE_RULES) == set(NoticeType)
     in_order = sorted(Topic, key=lambda topic: TOPIC_PRIORITY[topic])
-    assert in_order == ["SAFETY", "PLANNED", "FAULT", "METER_SWAP", "CONNECTION"]
+    assert in_order == [
+        "SAFETY",
+        "SERVICE",
+        "PLANNED",
+        "FAULT",
+        "STORM",
+        "METER_SWAP",
+        "CONNECTION",
+        "COMPENSATION",
+    ]
 
 
 def decide(

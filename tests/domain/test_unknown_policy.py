@@ -23,6 +23,8 @@ LIVE = UnknownFacts(Topic.METER_SWAP, "UNKNOWN", None, NOW + timedelta(minutes=5
         (replace(LIVE, stopped="SUPERSEDED"), UnknownAction.GIVE_UP, "SUPERSEDED"),
         (replace(LIVE, stopped="OPTED_OUT"), UnknownAction.GIVE_UP, "OPTED_OUT"),
         (replace(LIVE, resent_count=1), UnknownAction.GIVE_UP, "RESENT_ALREADY"),
+        (replace(LIVE, topic=Topic.SERVICE), UnknownAction.GIVE_UP, "NOT_RESENT"),
+        (replace(LIVE, topic=Topic.STORM), UnknownAction.GIVE_UP, "NOT_RESENT"),
         (replace(LIVE, state="DELIVERED"), UnknownAction.GIVE_UP, "DELIVERED"),
     ],
 )

@@ -1,0 +1,70 @@
+"""Taking back what was told wrongly, from exactly those who may have read it (REQ-34)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.domain.notice_types import NoticeType, Topic
+from app.domain.states import ANNOUNCEMENT_MOVES, AnnouncementState, check_move
+from app.models.announcement import Announcement
+from app.services import alarms, audit, blast_guard
+from app.services.announcements import about_correction, announce
+
+# What was told about these can be wrong in the way that the texts of corrections speak of.
+CORRECTABLE = frozenset({Topic.FAULT, Topic.STORM, Topic.PLANNED, Topic.SAFETY})
+
+_TOLD_AT = text(
+    "SELECT min(coalesce(sent_at, created_at)) FROM notice"
+    " WHERE announcement_id = :id AND state NOT IN ('SUPPRESSED', 'SUPERSEDED', 'EXPIRED')"
+)
+_ESTIMATE = text("SELECT etr_at FROM outage WHERE id = :id AND etr_at > :now")
+
+
+def correct(
+    session: Session, announcement: Announcement, *, still_off: bool, by: str, now: datetime
+) -> int | None:
+    """Announce that an announcement was wrong; None if that has been said before.
+
+    still_off: the power is off although the wrong text said otherwise. What has not left is
+    stopped. The row must be locked, so that its planner and we come one after the other.
+    """
+    if announcement.topic not in CORRECTABLE:
+        return None
+    if announcement.state in (AnnouncementState.PENDING, AnnouncementState.HELD):
+        check_move(ANNOUNCEMENT_MOVES, announcement.state, AnnouncementState.WITHDRAWN)
+        announcement.state = AnnouncementState.WITHDRAWN
+        announcement.state_reason = "CORRECTED"
+        announcement.decided_by, announcement.decided_at = by, now
+        alarms.close_alarm(session, blast_guard.ALARM, str(announcement.id), now)
+    told_at = session.execute(_TOLD_AT, {"id": announcement.id}).scalar_one()
+    facts = {"told_at": (told_at or announcement.event_at).isoformat(), "event_at": now.isoformat()}
+    if still_off:
+        etr_at = session.execute(
+            _ESTIMATE, {"id": announcement.outage_id, "now": now}
+        ).scalar_one_or_none()
+        if etr_at is not None:
+            facts["etr_at"] = etr_at.isoformat()
+    kind = NoticeType.CORRECTION_STILL_OFF if still_off else NoticeType.CORRECTION
+    announcement_id = announce(
+        session,
+        kind,
+        about_correction(announcement.id),
+        occurrence="",
+        event_at=now,
+        facts=facts,
+        now=now,
+        by=by,
+    )
+    if announcement_id is not None:
+        audit.record(
+            session,
+            by,
+            "ANNOUNCEMENT_CORRECTED",
+            f"announcement:{announcement.id}",
+            {"by_announcement": announcement_id, "kind": kind},
+            now,
+        )
+    return announcement_id

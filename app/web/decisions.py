@@ -1,0 +1,57 @@
+"""The policy's sentences in the reader's language.
+
+The ledger keeps the sentence itself, in English, because it is the record; here it is only read
+out. tests/web/test_why_page.py looks for sentences of the policies that are missing here.
+"""
+
+from __future__ import annotations
+
+import re
+
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+
+_SENTENCES = (
+    _l("Quiet hours end only after the text has gone stale."),
+    _l("This was decided before."),
+    _l("The recipient has been told the same."),
+    _l("The recipient does not want this topic."),
+    _l("There is no contact to tell."),
+    _l("The contact has proved unusable."),
+    _l("The contact has not been confirmed."),
+    _l("The reported time is not to be believed."),
+    _l("The power stays on, there is no cut to tell of."),
+    _l("It was over before it could be told."),
+    _l("Outside quiet hours."),
+    _l("In quiet hours, but it is about safety."),
+    _l("In quiet hours, which the recipient has lifted for this topic."),
+    _l("In quiet hours, but it is happening right now."),
+    _l("Held until the end of quiet hours."),
+    _l("What it says has passed already."),
+    _l("The recipient knows of the cut already."),
+    _l("Some of the recipient's points are still off."),
+    _l("Another outage still cuts the power there."),
+    _l("The recipient was not told of the cut."),
+    _l("The recipient knows of the end already."),
+    _l("The recipient was not told of the plan."),
+    _l("The wrong text had not left, and was stopped."),
+    _l("The recipient got such a bulletin less than an hour ago."),
+    _l("Held: the recipient had an update less than an hour ago."),
+    _l("It can be told only after it has gone stale."),
+    _l("The power went and came back while the recipient was not to be disturbed."),
+)
+_AGO = re.compile(r"It happened (\d+) min ago(?:, more than (\d+) min)?\.")
+
+
+def decision_text(sentence: str) -> str:
+    """A sentence of the policy; one that is not known here is read out as it was written."""
+    ago = _AGO.fullmatch(sentence)
+    if ago is not None and ago[2]:
+        return gettext(
+            "It happened %(minutes)s min ago, more than %(limit)s min.",
+            minutes=ago[1],
+            limit=ago[2],
+        )
+    if ago is not None:
+        return gettext("It happened %(minutes)s min ago.", minutes=ago[1])
+    return gettext(sentence)

@@ -1,0 +1,287 @@
+"""Why a message was sent or not, and what many were told: the pages that answer for it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy.orm import Session
+
+from app.domain import announcement_policy, notice_policy
+from app.models import (
+    Announcement,
+    Attempt,
+    AuditEntry,
+    Contact,
+    DeliveryReceipt,
+    Notice,
+    NoticePoint,
+    OutagePoint,
+    PreferenceChange,
+)
+from app.models.outage import Outage
+from app.web import decisions
+from tests.web.conftest import Writing
+from tests.web.sample_rows import add_item, add_notice, add_point, gsrn
+from tests.web.visitor import Visitor
+
+NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
+
+
+def test_the_page_says_why_and_shows_every_call_and_report(
+    agent: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        point = add_point(session, 1)
+        notice = _notice(session, point, decision="In quiet hours, but it is happening right now.")
+        attempt = _attempt(session, notice)
+        session.add(
+            DeliveryReceipt(
+                provider="twilio",
+                dedupe_key="r1",
+                attempt_id=attempt,
+                status="delivered",
+                received_at=NOW + timedelta(seconds=9),
+                verdict="APPLIED",
+            )
+        )
+        number = notice.id
+    page = agent.get(f"/notices/{number}").text
+    assert "In quiet hours, but it is happening right now." in page
+    assert "It waits for the end of quiet hours." not in page
+    assert "Handed to the provider" in page
+    assert "SM-the-one" in page
+    assert "delivered" in page
+    assert page.count(f'href="/points/{point}"') >= 1
+
+
+def test_the_wishes_shown_are_those_of_the_moment_of_the_decision(
+    agent: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        point = add_point(session, 1)
+        notice = _notice(session, point)
+        contact = session.query(Contact).first()
+        assert contact is not None
+        notice.contact_id = contact.id
+        for enabled, at in ((True, NOW - timedelta(days=2)), (False, NOW + timedelta(days=1))):
+            session.add(
+                PreferenceChange(
+                    contact_id=contact.id,
+                    topic="METER_SWAP",
+                    enabled=enabled,
+                    source="PORTAL",
+                    legal_basis="CONTRACT",
+                    changed_by="customer:C1",
+                    changed_at=at,
+                )
+            )
+        number = notice.id
+    page = agent.get(f"/notices/{number}").text
+    assert "wants these messages" in page
+    assert "does not want these messages" not in page
+
+
+def test_a_replaced_message_leads_to_the_one_that_took_its_place(
+    agent: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        point = add_point(session, 1)
+        order = {"order_id": "A-1"}
+        reason = {"state": "SUPERSEDED", "suppress_reason": "SUPERSEDED"}
+        first = _notice(session, point, **order, **reason)
+        end = NOW + timedelta(minutes=20)
+        later = _notice(session, point, kind="METER_SWAP_DONE", at=end, **order)
+        numbers = first.id, later.id
+    page = agent.get(f"/notices/{numbers[0]}").text
+    assert "a later message took its place" in page
+    assert f'href="/notices/{numbers[1]}"' in page
+
+
+def test_a_point_named_beside_others_shows_the_message_too(
+    agent: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        first, second = add_point(session, 1), add_point(session, 2)
+        notice = _notice(session, first)
+        notice.point_count = 2
+        session.add_all(NoticePoint(notice_id=notice.id, gsrn=one) for one in (first, second))
+        number = notice.id
+    assert f'id="message-{number}"' in agent.get(f"/points/{second}").text
+
+
+def test_a_message_that_does_not_exist_is_not_found(agent: Visitor) -> None:
+    assert agent.get("/notices/4711").status_code == 404
+
+
+def test_the_reverse_list_names_those_who_should_have_got_it_and_did_not(
+    operator: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        number = _announcement(session)
+        for place, (state, reason) in enumerate(
+            [("DELIVERED", None), ("SUPPRESSED", "OPTED_OUT"), ("UNDELIVERED", None)], start=1
+        ):
+            _notice(
+                session,
+                add_point(session, place),
+                state=state,
+                suppress_reason=reason,
+                announcement_id=number,
+                outage_id=1,
+                order_id=None,
+            )
+        # A point of the outage that somebody added later.
+        session.add(OutagePoint(outage_id=1, gsrn=gsrn(9), off_at=NOW))
+    missed = operator.get(f"/announcements/{number}").text
+    assert gsrn(1) not in missed
+    assert gsrn(2) in missed
+    assert "the customer does not want these messages" in missed
+    assert gsrn(3) in missed
+    assert gsrn(9) in missed
+    reached = operator.get(f"/announcements/{number}?which=REACHED").text
+    assert gsrn(1) in reached
+    assert gsrn(2) not in reached
+
+
+def test_req_34_a_second_person_lets_a_held_announcement_go(
+    operator: Visitor, admin: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        number = _announcement(session, state="HELD", created_by="staff:otso")
+    own = operator.get(f"/announcements/{number}").text
+    assert "somebody else has to decide" in own
+    page = f"/announcements/{number}"
+    operator.post(f"/announcements/{number}/decide", {"decision": "let_go"}, page=page)
+    with writing() as session:
+        assert session.get_one(Announcement, number).state == "HELD"
+    admin.post(f"/announcements/{number}/decide", {"decision": "let_go"}, page=page)
+    with writing() as session:
+        found = session.get_one(Announcement, number)
+        assert (found.state, found.decided_by) == ("PENDING", "staff:armi")
+        assert session.query(AuditEntry).filter_by(subject=f"announcement:{number}").count() == 1
+
+
+def test_req_34_a_correction_is_announced_once_and_stops_what_waits(
+    operator: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        number = _announcement(session, state="HELD")
+    page = f"/announcements/{number}"
+    for _ in range(2):
+        operator.post(f"/announcements/{number}/correct", {"kind": "normal"}, page=page)
+    with writing() as session:
+        wrong = session.get_one(Announcement, number)
+        assert (wrong.state, wrong.state_reason) == ("WITHDRAWN", "CORRECTED")
+        (correction,) = session.query(Announcement).filter_by(corrects_id=number)
+        assert (correction.type, correction.state) == ("CORRECTION", "PENDING")
+
+
+def test_agents_do_not_open_announcements(agent: Visitor, writing: Writing) -> None:
+    with writing() as session:
+        number = _announcement(session)
+    assert agent.get(f"/announcements/{number}").status_code == 403
+
+
+def test_every_sentence_of_the_policies_is_known_in_three_languages() -> None:
+    known = {str(sentence._args[0]) for sentence in decisions._SENTENCES}
+    missing = {
+        sentence
+        for module in (notice_policy, announcement_policy)
+        for sentence in _sentences(Path(str(module.__file__)))
+        if sentence not in known and not decisions._AGO.fullmatch(sentence)
+    }
+    assert missing == set()
+
+
+def _sentences(path: Path) -> set[str]:
+    """String constants of a module that are sentences and no docstrings."""
+    tree = ast.parse(path.read_text("utf-8"))
+    docstrings = {
+        node.body[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    inside = {
+        part
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in ast.walk(node)
+    }
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node not in docstrings
+        and node not in inside
+        and re.fullmatch(r"[A-Z][^\n]* [^\n]*\.", node.value)
+    }
+
+
+def _announcement(
+    session: Session, state: str = "DONE", created_by: str = "system:dms", outage: int = 1
+) -> int:
+    if session.get(Outage, outage) is None:
+        session.add(
+            Outage(
+                id=outage,
+                source="DMS",
+                source_ref=f"F-{outage}",
+                kind="FAULT",
+                state="CONFIRMED",
+                version=1,
+                started_at=NOW,
+                created_at=NOW,
+                updated_at=NOW,
+            )
+        )
+        session.flush()
+    found = Announcement(
+        type="FAULT_STARTED",
+        topic="FAULT",
+        priority=30,
+        subject=f"outage:{outage}",
+        occurrence="",
+        outage_id=outage,
+        event_at=NOW,
+        facts={},
+        expected_count=25_000,
+        state=state,
+        created_by=created_by,
+        created_at=NOW,
+    )
+    session.add(found)
+    session.flush()
+    return found.id
+
+
+def _notice(
+    session: Session,
+    point: str,
+    kind: str = "METER_SWAP_STARTED",
+    at: datetime = NOW,
+    **changes: object,
+) -> Notice:
+    return add_notice(session, point, kind, at, **changes)
+
+
+def _attempt(session: Session, notice: Notice) -> object:
+    item = add_item(session, "sms", "SENT", business_key=f"notice:{notice.id}", kind="NOTICE")
+    attempt = Attempt(
+        id=uuid4(),
+        outbox_item_id=item.id,
+        lease=1,
+        started_at=NOW,
+        finished_at=NOW,
+        outcome="SENT",
+        ref="SM-the-one",
+    )
+    session.add(attempt)
+    session.flush()
+    return attempt.id
