@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from app.db import transaction
 from app.domain.lanes import ACKS
 from app.doorbell import ring_after_commit
-from app.services import ack_receipt, acks, inbound, outages, purge, runs, watch
+from app.services import ack_receipt, acks, budget, inbound, letters, outages, purge, runs, watch
 from app.settings import Settings
+from workers.aftercare import care_for_undelivered
 from workers.resolver import resolve
 
 
@@ -18,6 +19,8 @@ def upkeep(settings: Settings, lease: int, trigger: str, loop: asyncio.AbstractE
     now = datetime.now(UTC)
     with transaction() as session:
         watch.raise_alarms(session, now)
+        budget.watch(session, settings, now)
+        letters.withdraw_passed(session, now)
         purge.purge(session, now)
     with transaction() as session:
         if inbound.reopen_answered(session, ack_receipt.KIND, acks.WAITS_FOR_ORDER):
@@ -26,4 +29,5 @@ def upkeep(settings: Settings, lease: int, trigger: str, loop: asyncio.AbstractE
         if stale := outages.mark_stale(session, now):
             run_id = runs.start_run(session, "watch swaps", trigger, now, lease=lease)
             runs.finish_run(session, run_id, "PARTLY", now, counts={"STALE": stale})
+    care_for_undelivered(settings, lease, trigger)
     resolve(settings, lease, trigger, loop)

@@ -83,6 +83,12 @@ class Attempt(Model):
     __tablename__ = "attempt"
     __table_args__ = (
         Index("ix_attempt_outbox_item_id", "outbox_item_id"),
+        # Doubts are few, and the page that lists them must not read every call for them.
+        Index(
+            "ix_attempt_resolved",
+            "started_at",
+            postgresql_where=text("resolved_by IS NOT NULL"),
+        ),
         Index("ix_attempt_unknown", "started_at", postgresql_where=text("outcome = 'UNKNOWN'")),
     )
 

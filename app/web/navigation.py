@@ -31,6 +31,11 @@ def navigation() -> list[dict[str, object]]:
             ),
             _entry("operators.runs", gettext("Runs"), ("operators.runs", "operators.run")),
             _entry("operators.lanes", gettext("Lanes"), ("operators.lane",)),
+            _entry(
+                "operators.sending",
+                gettext("Sending"),
+                ("operators.sending", "operators.letters", "operators.doubts"),
+            ),
             _entry("operators.orders", gettext("Parked orders"), ("operators.orders",)),
             _entry("operators.inbound", gettext("Inbound"), ("operators.inbound",)),
             _alarms(),

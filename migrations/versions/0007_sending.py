@@ -138,6 +138,13 @@ def upgrade() -> None:
             " AND topic IN ('SAFETY', 'PLANNED', 'COMPENSATION')"
         ),
     )
+    op.create_index(
+        "ix_attempt_resolved",
+        "attempt",
+        ["started_at"],
+        unique=False,
+        postgresql_where=sa.text("resolved_by IS NOT NULL"),
+    )
     # One call to the e-mail provider carries a thousand, so a hundred under way would be a crawl.
     op.execute(
         "UPDATE lane SET in_flight_count = 2000 WHERE name = 'email' AND in_flight_count = 100"
@@ -158,6 +165,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    op.drop_index("ix_attempt_resolved", table_name="attempt")
     op.drop_index("ix_notice_aftercare", table_name="notice")
     op.drop_index("uq_notice_fallback_of", table_name="notice")
     op.drop_column("notice", "aftercare_at")
