@@ -25,7 +25,7 @@ from deploy.supervisor import ROOT
 from deploy.tether import bound
 from deploy.valkey import PrivateValkey
 
-BENCHES = ("intake", "sms", "lookup")
+BENCHES = ("intake", "announce", "sms", "lookup")
 RESULTS = ROOT / "bench" / "results"
 
 
@@ -35,6 +35,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
     parser.add_argument("--points", type=int, default=430_000, help="points for the lookup")
     parser.add_argument("--orders", type=int, default=20_000, help="orders in the file")
+    parser.add_argument("--affected", type=int, default=100_000, help="points of one outage")
     parser.add_argument("--messages", type=int, default=20_000, help="text messages")
     asked = parser.parse_args()
     if strange := set(asked.names) - set(BENCHES):
@@ -49,7 +50,12 @@ def main() -> int:
         with postgres, PrivateValkey(home / "valkey") as valkey:
             for name in asked.names or BENCHES:
                 _fresh_database(postgres, environment, home, valkey.url)
-                sizes = {"intake": asked.orders, "sms": asked.messages, "lookup": asked.points}
+                sizes = {
+                    "intake": asked.orders,
+                    "announce": asked.affected,
+                    "sms": asked.messages,
+                    "lookup": asked.points,
+                }
                 found = _run_one(name, sizes[name], environment)
                 failed |= not found
                 rows += found

@@ -75,6 +75,16 @@ def clean_environment() -> dict[str, str]:
     }
 
 
+def settings_text(settings: Mapping[str, str]) -> str:
+    """The settings as `flask --env-file` and a shell read them: one NAME='value' a line."""
+    lines = ["# The demo's settings, made anew at each start: flask -e THIS-FILE doctor"]
+    for name, value in sorted(settings.items()):
+        if any(sign in value for sign in ("'", "\\", "\n", "${")):
+            raise ValueError(f"{name} cannot be written into a file of settings")
+        lines.append(f"{name}='{value}'")
+    return "\n".join(lines) + "\n"
+
+
 def product_settings(
     *,
     base_url: str,
@@ -88,6 +98,7 @@ def product_settings(
     public_key = rehearsal.folder / str(config["sendgrid"]["event_public_key_file"])
     settings = {
         "environment": "development",
+        "enrolment_confirmation": "true",
         "base_url": base_url,
         "database_url": database_url,
         "redis_url": redis_url,
@@ -106,6 +117,7 @@ def product_settings(
         "twilio_url": f"{url}/twilio",
         "twilio_account_sid": str(config["twilio"]["account_sid"]),
         "twilio_auth_token": str(config["twilio"]["auth_token"]),
+        "status_snapshot_dir": str(rehearsal.folder.absolute().parent / "status"),
         "sms_sender": "Verkkoyhtio",
         "sms_two_way_sender": "+358454900900",
         "sendgrid_url": f"{url}/sendgrid",

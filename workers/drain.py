@@ -249,7 +249,6 @@ def _gate(
             now,
             Prices.of(work.settings),
         )
-        budget.spend(session, -sum(costs.get(item, 0) for item in unwanted), now)
         refused |= unwanted
         go = [item for item in go if item.id not in unwanted]
     calls = [
@@ -270,6 +269,7 @@ def _gate(
             now,
             batch.routes,
         )
+        budget.spend(session, sum(call.cost_millicents for call in calls), now)
     return calls, [
         Settlement(
             item,

@@ -7,17 +7,26 @@ warning never waits behind a hundred thousand others (REQ-27).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
+
+from flask import current_app
 
 from app.db import held_lock, transaction
 from app.services import notice_plan, runs
+from app.services.audience import Listener
+from app.services.notice_plan import Planned, PlanSlice
 from app.settings import Settings
 from workers.run_end import end_run
 
 _LOCK_SPACE = 7_403_004
 _LOCK_KEY = 1
+# The first slice is small, so that the first message leaves at once.
+_FIRST_SLICE_COUNT = 200
+_SLICE_COUNT = 4000
 
 
 def plan_notices(
@@ -71,7 +80,7 @@ def _plan(announcement_id: int, work: _Work) -> Counter[str]:
             session, "plan notices", work.trigger, _now(), lease=work.lease, subject=subject
         )
     try:
-        for slice_ in notice_plan.plan(announcement_id, work.settings, _now):
+        for slice_ in plan_slices(announcement_id, work.settings, _now):
             counts["told"] += slice_.told
             counts["suppressed"] += slice_.suppressed
             work.count_slice()
@@ -84,6 +93,52 @@ def _plan(announcement_id: int, work: _Work) -> Counter[str]:
     finally:
         end_run(run_id, "FAILED" if error else "OK", counts, error)
     return counts + overtaking
+
+
+def plan_slices(
+    announcement_id: int, settings: Settings, clock: Callable[[], datetime]
+) -> Iterator[Planned]:
+    """Make the notices of one announcement, a commit per slice; yields after each.
+
+    Ends early when the announcement is held or withdrawn. One slice is written while the next is
+    decided, so that neither Python nor PostgreSQL waits for the other.
+    """
+    with transaction() as session:
+        plan = notice_plan.begin_plan(session, announcement_id, settings, clock())
+    if plan is None:
+        return
+    app = current_app._get_current_object()  # type: ignore[attr-defined] # The proxy has it.
+
+    def write(part: PlanSlice) -> Planned | None:
+        with app.app_context(), transaction() as session:
+            return notice_plan.write_slice(session, plan, part, settings)
+
+    with notice_plan.listeners(plan) as people, ThreadPoolExecutor(1) as writer:
+        under_way: Future[Planned | None] | None = None
+        for chunk in _chunks(people):
+            part = notice_plan.decide_slice(plan, chunk, clock())
+            if under_way is not None:
+                counts = under_way.result()
+                if counts is None:
+                    return
+                under_way = writer.submit(write, part)
+                yield counts
+            else:
+                under_way = writer.submit(write, part)
+        if under_way is not None:
+            counts = under_way.result()
+            if counts is None:
+                return
+            yield counts
+    with transaction() as session:
+        notice_plan.end_plan(session, plan, clock())
+
+
+def _chunks(people: Iterator[Listener]) -> Iterator[list[Listener]]:
+    size = _FIRST_SLICE_COUNT
+    while chunk := list(islice(people, size)):
+        yield chunk
+        size = _SLICE_COUNT
 
 
 def _overtakers(announcement_id: int, work: _Work) -> Counter[str]:

@@ -281,6 +281,8 @@ def _update_cap(view: _View) -> datetime | None:
 
 def _superseded(telling: Telling, ledger: Sequence[TellingRow]) -> tuple[int, ...]:
     """Older texts that have not left and that this event makes pointless or untrue."""
+    if not ledger:
+        return ()
     kinds = NOTICE_RULES[telling.type].supersedes
     return tuple(
         row.notice_id
@@ -335,8 +337,8 @@ _T = NoticeType
 _UPDATES = frozenset(
     {_T.FAULT_ETR, _T.FAULT_ETR_CHANGED, _T.FAULT_ETR_DELAYED, _T.FAULT_PARTLY_RESTORED}
 )
-_ABOUT_THE_REST = _UPDATES | {_T.FAULT_STARTED}
-_CUT_TOLD = _ABOUT_THE_REST
+_CUT_TOLD = _UPDATES | {_T.FAULT_STARTED}
+_ABOUT_THE_REST = _CUT_TOLD | {_T.PLANNED_OVERRUN}
 _ENDS = frozenset({_T.FAULT_RESTORED})
 _PLAN_TOLD = frozenset({_T.PLANNED_NOTICE, _T.PLANNED_CHANGED})
 

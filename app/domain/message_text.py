@@ -81,6 +81,8 @@ def render(text: str, values: Mapping[str, str]) -> str:
 def clean_value(value: str) -> str:
     """A value on one line: composed form, no control characters, single spaces."""
     text = unicodedata.normalize("NFC", value)
+    if text.isprintable() and "  " not in text and text == text.strip():
+        return text
     visible = "".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in text)
     return " ".join(visible.split())
 

@@ -74,8 +74,9 @@ _WAITING = text(
         SELECT k.* FROM contact k
         WHERE k.customer_id = n.customer_id AND k.kind <> coalesce(n.channel, '')
           AND (k.state = 'VERIFIED' OR k.state = 'UNVERIFIED' AND k.source = 'CIS')
-          AND NOT EXISTS (SELECT 1 FROM preference p WHERE p.contact_id = k.id
-            AND p.topic = n.topic AND NOT p.enabled AND coalesce(p.gsrn, n.gsrn) = n.gsrn)
+          AND coalesce((SELECT p.enabled FROM preference p WHERE p.contact_id = k.id
+            AND p.topic = n.topic AND (p.gsrn = n.gsrn OR p.gsrn IS NULL)
+            ORDER BY p.gsrn NULLS LAST LIMIT 1), k.enrolled)
           AND NOT EXISTS (SELECT 1 FROM notice told
             WHERE told.announcement_id = n.announcement_id AND told.sent_to = k.value)
         ORDER BY k.state DESC, k.id LIMIT 1) k ON true

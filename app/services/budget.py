@@ -107,20 +107,24 @@ _LOCK = text(
     " ON CONFLICT (hour_at) DO UPDATE SET millicents = s.millicents"
 )
 _ADD = text(
-    "UPDATE spend_hour SET millicents = greatest(0, millicents + :sum) WHERE hour_at = :hour"
+    "INSERT INTO spend_hour AS s (hour_at, millicents) VALUES (:hour, greatest(0, :sum))"
+    " ON CONFLICT (hour_at) DO UPDATE SET millicents = greatest(0, s.millicents + :sum)"
 )
 
 
 def read_locked(session: Session, settings: Settings, now: datetime) -> Budget:
-    """The same, and nobody else spends until the commit."""
-    session.execute(_LOCK, {"hour": _hour(now)})
+    """The same; where there is a limit, nobody else spends until the commit."""
+    if settings.budget_hour_cents or settings.budget_day_cents:
+        session.execute(_LOCK, {"hour": _hour(now)})
     return read(session, settings, now)
 
 
 def spend(session: Session, millicents: int, now: datetime) -> None:
-    """Add to this hour's spending; less than nothing takes back what no call has cost."""
+    """Add to this hour's spending; less than nothing takes back what no call has cost.
+
+    Every sender waits for the row from here to the commit, so it comes late.
+    """
     if millicents:
-        session.execute(_LOCK, {"hour": _hour(now)})
         session.execute(_ADD, {"hour": _hour(now), "sum": millicents})
 
 
@@ -138,8 +142,8 @@ def costs_of(session: Session, notice_ids: Sequence[int], prices: Prices) -> dic
     }
 
 
-def what_fits(items: Sequence[tuple[int, int, int]], left: int | None) -> tuple[set[int], int]:
-    """Which of (item, priority, cost) may leave with what is left, and the sum of their costs."""
+def what_fits(items: Sequence[tuple[int, int, int]], left: int | None) -> set[int]:
+    """Which of (item, priority, cost) may leave with what is left."""
     fits: set[int] = set()
     total = 0
     for item, priority, cost in items:
@@ -147,7 +151,7 @@ def what_fits(items: Sequence[tuple[int, int, int]], left: int | None) -> tuple[
         if exempt or left is None or total + cost <= left:
             fits.add(item)
             total += cost
-    return fits, total
+    return fits
 
 
 def add_for_today(

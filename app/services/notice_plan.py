@@ -1,12 +1,14 @@
 """From an announcement to notices: who hears of it, when and in which words, slice by slice.
 
-Each slice commits by itself, so the first messages leave while the last are being decided. A planner
-that dies goes on where the ledger ends: whoever has a row of this announcement was decided about.
+workers/notices.py goes through the slices and commits each by itself, so the first messages leave
+while the last are being decided. A planner that dies goes on where the ledger ends: whoever has a
+row of this announcement was decided about. The caller holds the planner's lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -15,7 +17,6 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from app.db import transaction
 from app.domain.announcement_policy import (
     PointFacts,
     Telling,
@@ -30,16 +31,34 @@ from app.domain.notice_types import Channel, NoticeType
 from app.domain.notice_values import HIDDEN_ADDRESS, several_points, values_for
 from app.domain.states import AnnouncementState
 from app.models.announcement import Announcement
-from app.services import blast_guard, message_templates
+from app.services import blast_guard, message_templates, published_texts
 from app.services.audience import Listener, family, open_audience
-from app.services.message_templates import Prepared, Rendered
+from app.services.message_templates import Messages, Prepared, Rendered
 from app.services.notice_bulk import Decided, dedupe_key, write_notices
 from app.services.notice_sending import stop_older
 from app.settings import Settings
 
-# The first slice is small, so that the first message leaves at once.
-_FIRST_SLICE_COUNT = 200
-_SLICE_COUNT = 4000
+_REHEARSED_AT_ONCE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One announcement under way: what its slices share."""
+
+    announcement: Announcement
+    outage_id: int | None
+    outage_ids: tuple[int, ...]
+    telling: Telling
+    texts: Texts
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSlice:
+    """Decisions that belong into the ledger, and older notices that are to be stopped."""
+
+    decided: list[Decided]
+    stopped: list[int]
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,48 +86,100 @@ def next_announcement(session: Session, now: datetime, *, before: int | None = N
     return session.execute(statement).scalar_one_or_none()
 
 
-def plan(
-    announcement_id: int, settings: Settings, clock: Callable[[], datetime]
-) -> Iterator[Planned]:
-    """Make the notices of one announcement, a commit per slice.
+def begin_plan(
+    session: Session, announcement_id: int, settings: Settings, now: datetime
+) -> Plan | None:
+    """What planning needs; None when it was withdrawn, or when the blast guard holds it (REQ-34)."""
+    announcement = _locked(session, announcement_id)
+    if announcement is None or blast_guard.holds(session, announcement, settings, now):
+        return None
+    plan = _plan_of(session, announcement, settings)
+    session.flush()
+    session.expunge(announcement)
+    return plan
 
-    The caller holds the planner's lock. Yields after each commit; ends early when somebody has
-    withdrawn the announcement, or when the blast guard holds it.
-    """
-    now = clock()
-    with transaction() as session:
-        announcement = _locked(session, announcement_id)
-        if announcement is None or blast_guard.holds(session, announcement, settings, now):
-            return
-        outage_id = _outage_of(session, announcement)
-        outage_ids = family(session, outage_id) if outage_id is not None else []
-        session.expunge(announcement)
-    texts = _Texts(settings, announcement.facts)
-    telling = Telling(
-        announcement_id=announcement.id,
-        type=NoticeType(announcement.type),
-        event_at=announcement.event_at,
-        true_until=true_until(NoticeType(announcement.type), announcement.facts),
-        corrects_id=announcement.corrects_id,
+
+def _plan_of(session: Session, announcement: Announcement, settings: Settings) -> Plan:
+    outage_id = _outage_of(session, announcement)
+    kind = NoticeType(announcement.type)
+    return Plan(
+        announcement,
+        outage_id,
+        tuple(family(session, outage_id)) if outage_id is not None else (),
+        Telling(
+            # One that is only rehearsed has no number.
+            announcement_id=announcement.id or 0,
+            type=kind,
+            event_at=announcement.event_at,
+            true_until=true_until(kind, announcement.facts),
+            corrects_id=announcement.corrects_id,
+        ),
+        Texts(settings, announcement.facts, published_texts.current(session)),
     )
-    on = helsinki_day(announcement.event_at)
-    with open_audience(announcement, on, outage_id, outage_ids) as listeners:
-        size = _FIRST_SLICE_COUNT
-        while chunk := list(islice(listeners, size)):
-            size = _SLICE_COUNT
-            now = clock()
-            decided, stopped = _decide(telling, chunk, texts, now)
-            with transaction() as session:
-                if _locked(session, announcement_id) is None:
-                    return
-                decided = _without_known(session, decided)
-                write_notices(session, announcement, outage_id, decided, settings, now)
-                if stopped:
-                    stop_older(session, stopped, stopped, now)
-                counts = _counted(session, announcement_id, decided)
-            yield counts
-    with transaction() as session:
-        session.execute(_DONE, {"id": announcement_id, "now": clock()})
+
+
+@contextmanager
+def listeners(plan: Plan) -> Iterator[Iterator[Listener]]:
+    """Everybody to decide about, as things stand now."""
+    on = helsinki_day(plan.announcement.event_at)
+    with open_audience(plan.announcement, on, plan.outage_id, list(plan.outage_ids)) as found:
+        yield found
+
+
+def decide_slice(plan: Plan, chunk: Iterable[Listener], now: datetime) -> PlanSlice:
+    """Decide about these people; touches no database."""
+    decided: list[Decided] = []
+    stopped: list[int] = []
+    for listener in chunk:
+        told = decide_telling(
+            plan.telling, listener.recipient, listener.points, listener.ledger, now
+        )
+        decision = told.decision
+        stopped += decision.supersedes
+        if decision.reason is SuppressReason.DUPLICATE or _is_no_news(told):
+            # The earlier row is its record.
+            continue
+        rendered = None
+        if decision.action is not Action.SUPPRESS and listener.recipient.contact is not None:
+            rendered = plan.texts.render(told, listener)
+        decided.append(Decided(listener.recipient, told, rendered))
+    return PlanSlice(decided, stopped, now)
+
+
+def write_slice(
+    session: Session, plan: Plan, part: PlanSlice, settings: Settings
+) -> Planned | None:
+    """Write what was decided; None when somebody has withdrawn the announcement meanwhile."""
+    announcement_id = plan.announcement.id
+    if _locked(session, announcement_id) is None:
+        return None
+    decided = _without_known(session, part.decided)
+    write_notices(session, plan.announcement, plan.outage_id, decided, settings, part.now)
+    if part.stopped:
+        stop_older(session, part.stopped, part.stopped, part.now)
+    told = sum(one.rendered is not None for one in decided)
+    counts = Planned(told, len(decided) - told)
+    values = {"id": announcement_id, "told": counts.told, "suppressed": counts.suppressed}
+    session.execute(_COUNT, values)
+    return counts
+
+
+def end_plan(session: Session, plan: Plan, now: datetime) -> None:
+    """Everybody has been decided about."""
+    session.execute(_DONE, {"id": plan.announcement.id, "now": now})
+
+
+def rehearse(
+    session: Session, announcement: Announcement, settings: Settings, now: datetime
+) -> Iterator[Decided]:
+    """What this announcement would come to if it were planned now; nothing is written, nobody told.
+
+    The announcement need not be in the database; what it is about has to be committed.
+    """
+    plan = _plan_of(session, announcement, settings)
+    with listeners(plan) as people:
+        while chunk := list(islice(people, _REHEARSED_AT_ONCE)):
+            yield from decide_slice(plan, chunk, now).decided
 
 
 def _locked(session: Session, announcement_id: int) -> Announcement | None:
@@ -130,26 +201,6 @@ def _outage_of(session: Session, announcement: Announcement) -> int | None:
     ).scalar_one_or_none()
 
 
-def _decide(
-    telling: Telling, chunk: Sequence[Listener], texts: _Texts, now: datetime
-) -> tuple[list[Decided], list[int]]:
-    """Decisions that belong into the ledger, and older notices that are to be stopped."""
-    decided: list[Decided] = []
-    stopped: list[int] = []
-    for listener in chunk:
-        told = decide_telling(telling, listener.recipient, listener.points, listener.ledger, now)
-        decision = told.decision
-        stopped += decision.supersedes
-        if decision.reason is SuppressReason.DUPLICATE or _is_no_news(told):
-            # The earlier row is its record.
-            continue
-        rendered = None
-        if decision.action is not Action.SUPPRESS and listener.recipient.contact is not None:
-            rendered = texts.render(told, listener)
-        decided.append(Decided(listener.recipient, told, rendered))
-    return decided, stopped
-
-
 def _is_no_news(told: TellingDecision) -> bool:
     """Whether none of the contact's points came back, so that an end does not concern it yet."""
     return told.decision.reason is SuppressReason.SOME_STILL_OFF and all(
@@ -157,10 +208,11 @@ def _is_no_news(told: TellingDecision) -> bool:
     )
 
 
-class _Texts:
+class Texts:
     """Texts of one announcement: what all recipients share is filled in once."""
 
-    def __init__(self, settings: Settings, facts: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Settings, facts: Mapping[str, Any], messages: Messages) -> None:
+        self._messages = messages
         self._settings = settings
         self._facts = facts
         self._prepared: dict[tuple[object, ...], Prepared] = {}
@@ -196,7 +248,7 @@ class _Texts:
         )
         del values["addr"]
         return message_templates.prepare(
-            message_templates.SHIPPED,
+            self._messages,
             kind,
             channel,
             language,
@@ -256,12 +308,3 @@ _COUNT = text(
 _DONE = text(
     "UPDATE announcement SET state = 'DONE', planned_at = :now WHERE id = :id AND state = 'PENDING'"
 )
-
-
-def _counted(session: Session, announcement_id: int, decided: Sequence[Decided]) -> Planned:
-    told = sum(one.rendered is not None for one in decided)
-    counts = Planned(told, len(decided) - told)
-    session.execute(
-        _COUNT, {"id": announcement_id, "told": counts.told, "suppressed": counts.suppressed}
-    )
-    return counts

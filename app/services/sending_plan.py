@@ -114,19 +114,19 @@ def affordable(
 ) -> tuple[list[Claimed], dict[int, int]]:
     """The items that may leave for the money that is left, and what each costs.
 
-    Their cost counts as spent from the commit on; give it back with budget.spend() for calls that
-    did not arrive.
+    Whatever of it begins is to be told to budget.spend() in the same transaction.
     """
     prices = Prices.of(settings)
     costs = budget.costs_of(session, [item.payload["notice_id"] for item in slice_], prices)
     if not costs:
         return list(slice_), {}
     cost_of = {item.id: costs.get(item.payload["notice_id"], 0) for item in slice_}
+    if not (settings.budget_hour_cents or settings.budget_day_cents):
+        return list(slice_), cost_of
     state = budget.read_locked(session, settings, now)
-    fits, total = budget.what_fits(
+    fits = budget.what_fits(
         [(item.id, item.priority, cost_of[item.id]) for item in slice_], state.left
     )
-    budget.spend(session, total, now)
     if len(fits) < len(slice_):
         budget.note_spent(session, state, now)
     return [item for item in slice_ if item.id in fits], cost_of

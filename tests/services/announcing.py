@@ -17,6 +17,7 @@ from app.services import notice_plan
 from app.services.announcements import About, about_outage, announce
 from app.settings import Settings
 from tests.services.world import GSRN, NOW, add_customer, add_point
+from workers.notices import plan_slices
 
 # 649999000000000013 and two more with valid check digits.
 POINTS = (GSRN, "649999000000000020", "649999000000000037")
@@ -125,7 +126,7 @@ def plan_all(now: datetime) -> int:
             number = notice_plan.next_announcement(session, now)
         if number is None:
             return told
-        told += sum(slice_.told for slice_ in notice_plan.plan(number, settings, lambda: now))
+        told += sum(slice_.told for slice_ in plan_slices(number, settings, lambda: now))
 
 
 def _fact(value: Any) -> Any:
