@@ -21,6 +21,7 @@ from app.models.drainer import Drainer
 from app.models.file_sighting import FileSighting
 from app.models.inbound_message import InboundChunk, InboundFinding, InboundMessage
 from app.models.lane import Lane
+from app.models.letter import Letter
 from app.models.message_version import MessageVersion
 from app.models.meter import Meter, MeterPlacement, MeterReading
 from app.models.meter_event import MeterEvent
@@ -34,6 +35,14 @@ from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyC
 from app.models.route_rule import RouteRule
 from app.models.run import PayloadBlob, Run, Step
 from app.models.schedule import DailyTask, Schedule
+from app.models.sending import (
+    BudgetRaise,
+    ProviderRoute,
+    ProviderRouteChange,
+    RateBucket,
+    SendingStop,
+    SpendHour,
+)
 from app.models.staff_account import StaffAccount
 from app.models.staff_address import StaffAddress
 from app.models.visit import Visit, VisitAnswer
@@ -45,6 +54,7 @@ __all__ = [
     "Announcement",
     "Attempt",
     "AuditEntry",
+    "BudgetRaise",
     "CallListEntry",
     "CodeValue",
     "ConnectionEvent",
@@ -65,6 +75,7 @@ __all__ = [
     "InboundMessage",
     "InboundSms",
     "Lane",
+    "Letter",
     "MessageVersion",
     "Meter",
     "MeterEvent",
@@ -89,11 +100,16 @@ __all__ = [
     "PointSearch",
     "Preference",
     "PreferenceChange",
+    "ProviderRoute",
+    "ProviderRouteChange",
+    "RateBucket",
     "RateCount",
     "ReplyCase",
     "RouteRule",
     "Run",
     "Schedule",
+    "SendingStop",
+    "SpendHour",
     "StaffAccount",
     "StaffAddress",
     "Step",

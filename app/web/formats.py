@@ -24,7 +24,7 @@ _WEEKDAY = {"fi": "ccc d.M.y", "sv": "ccc d.M.y", "en": "ccc d MMM y"}
 
 def init(app: Flask) -> None:
     """Give the templates these words as filters."""
-    for word in (day, weekday, clock_time, moment, span, quantity, file_size, iso):
+    for word in (day, weekday, clock_time, moment, span, quantity, euros, file_size, iso):
         app.add_template_filter(word)
 
 
@@ -97,6 +97,11 @@ def span(length: timedelta | float) -> str:
 def quantity(number: float) -> str:
     """A number with the language's own signs for thousands and decimals."""
     return str(format_decimal(number, locale=_language()))
+
+
+def euros(sum_: float) -> str:
+    """A sum of money: 1 234,50 €, in English 1,234.50 €."""
+    return f"{format_decimal(sum_, format='#,##0.00', locale=_language())} €"
 
 
 def file_size(size_bytes: int) -> str:

@@ -296,6 +296,12 @@ RUN: Mapping[str, Label] = {
 
 STEP: Mapping[str, Label] = {
     **RUN,
+    "FALLBACK": Label(_l("Sent another way"), "info", "sent"),
+    "LETTER": Label(_l("A letter is owed"), "warn", "wait"),
+    "NOTHING": Label(_l("Nothing more is owed"), "calm", "calm"),
+    "FOUND": Label(_l("Found at the provider"), "ok", "ok"),
+    "RESEND": Label(_l("Is sent again"), "warn", "sent"),
+    "GIVE_UP": Label(_l("Given up"), "warn", "unknown"),
     "SENT": Label(_l("Sent"), "ok", "ok"),
     "NOT_SENT": Label(_l("Not sent"), "warn", "wait"),
     "SKIPPED": Label(_l("Skipped"), "calm", "calm"),
@@ -319,7 +325,6 @@ STEP: Mapping[str, Label] = {
     "GROWN": Label(_l("Has grown since"), "warn", "wait"),
     "WAITING": Label(_l("Waiting"), "info", "wait"),
     "REFUSED": Label(_l("Could not be read"), "fail", "fail"),
-    "FOUND": Label(_l("Found at the provider"), "ok", "ok"),
     "NOT_FOUND_YET": Label(_l("Not found yet"), "warn", "wait"),
     "NOT_ASKED": Label(_l("The provider could not be asked"), "warn", "wait"),
     "SETTLED_MEANWHILE": Label(_l("Settled meanwhile"), "calm", "calm"),
@@ -333,6 +338,12 @@ PARKED: Mapping[str, Label] = {
 
 ALARM: Mapping[str, Label] = {
     "LANE_DOWN": Label(_l("The receiver does not answer"), "fail", "off"),
+    "ROUTE_DOWN": Label(_l("One provider's route does not work"), "fail", "off"),
+    "SENDING_STOPPED": Label(_l("Sending is stopped"), "fail", "held"),
+    "BUDGET_SPENT": Label(_l("Messages wait for money"), "fail", "wait"),
+    "AFTERCARE_FAILED": Label(
+        _l("A message did not arrive, and nothing could replace it"), "fail", "fail"
+    ),
     "LANE_OLD": Label(_l("Work waits for too long"), "fail", "wait"),
     "ITEMS_DEAD": Label(_l("Sending was given up"), "fail", "fail"),
     "OUTCOME_UNKNOWN": Label(_l("Outcomes have long been unknown"), "warn", "unknown"),
@@ -404,10 +415,27 @@ METER: Mapping[str, Label] = {
 }
 
 CIRCUIT: Mapping[str, Label] = {
+    "OFF": Label(_l("Not in use"), "calm", "calm"),
+    "STANDBY": Label(_l("Stands by"), "info", "wait"),
     "CLOSED": Label(_l("Working"), "ok", "ok"),
     "OPEN": Label(_l("Circuit broken"), "fail", "fail"),
     "TRYING": Label(_l("Trying again"), "warn", "going"),
     "PAUSED": Label(_l("Paused by an operator"), "warn", "held"),
+}
+
+LETTER: Mapping[str, Label] = {
+    "DUE": Label(_l("To be printed"), "warn", "wait"),
+    "PRINTED": Label(_l("Printed"), "info", "going"),
+    "POSTED": Label(_l("Posted"), "ok", "ok"),
+    "WITHDRAWN": Label(_l("Withdrawn, no longer true"), "calm", "calm"),
+}
+
+DOUBT: Mapping[str, Label] = {
+    "CALLBACK": Label(_l("Reported by the provider"), "ok", "ok"),
+    "LOOKUP_1": Label(_l("Found when asked once"), "ok", "ok"),
+    "LOOKUP_2": Label(_l("Found when asked again"), "ok", "ok"),
+    "RESENT": Label(_l("Sent again"), "warn", "sent"),
+    "GIVEN_UP": Label(_l("Given up"), "warn", "unknown"),
 }
 
 CHANNEL: Mapping[str, Label] = {
@@ -480,6 +508,8 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "severity": SEVERITY,
     "meter": METER,
     "circuit": CIRCUIT,
+    "letter": LETTER,
+    "doubt": DOUBT,
     "channel": CHANNEL,
     "role": ROLE,
     "system": SYSTEM,

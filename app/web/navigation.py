@@ -38,6 +38,11 @@ def navigation() -> list[dict[str, object]]:
             _entry("operators.storms", gettext("Storms"), ("operators.storm",)),
             _entry("operators.runs", gettext("Runs"), ("operators.runs", "operators.run")),
             _entry("operators.lanes", gettext("Lanes"), ("operators.lane",)),
+            _entry(
+                "operators.sending",
+                gettext("Sending"),
+                ("operators.sending", "operators.letters", "operators.doubts"),
+            ),
             _entry("operators.orders", gettext("Parked orders"), ("operators.orders",)),
             _entry("operators.connections", gettext("Connections"), ("operators.connections",)),
             _entry("operators.inbound", gettext("Inbound"), ("operators.inbound",)),

@@ -16,6 +16,7 @@ from app.web import (
     login,
     navigation,
     security,
+    stop_banner,
     wording,
 )
 from app.web.agents import pages as agents
@@ -37,6 +38,7 @@ def register(app: Flask) -> None:
         access,
         navigation,
         installation,
+        stop_banner,
     ):
         part.init(app)
     login.init(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from sendgrid.helpers.mail import (
@@ -42,6 +43,25 @@ def build_mail(email: Email, attempt_id: str) -> dict[str, Any]:
     tracking.open_tracking = OpenTracking(enable=False)
     mail.tracking_settings = tracking
     return cast("dict[str, Any]", mail.get())
+
+
+def build_person(email: Email, attempt_id: str, own: Mapping[str, str]) -> dict[str, Any]:
+    """One personalization of many in a request; own: what SendGrid replaces for this person alone.
+
+    Written by hand: the SDK's helpers take longer for a thousand of them than all the rest does.
+    """
+    person: dict[str, Any] = {
+        "to": [{"email": email.to}],
+        "custom_args": dict.fromkeys(ATTEMPT_ARGS, attempt_id),
+    }
+    if own:
+        person["substitutions"] = dict(own)
+    if email.unsubscribe_url is not None:
+        person["headers"] = {
+            "List-Unsubscribe": f"<{email.unsubscribe_url}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
+    return person
 
 
 def _addressed(person: Any, text: str) -> Any:
