@@ -8,6 +8,7 @@ from jinja2 import BaseLoader, ChoiceLoader, PackageLoader, PrefixLoader
 from app.web import (
     access,
     assets,
+    change_words,
     errors,
     formats,
     i18n,
@@ -19,6 +20,9 @@ from app.web import (
     wording,
 )
 from app.web.agents import pages as agents
+from app.web.customers import navigation as customer_navigation
+from app.web.customers import pages as customers
+from app.web.customers import unsubscribe
 from app.web.operators import pages as operators
 from app.web.operators import staff
 from app.web.public import front
@@ -36,12 +40,21 @@ def register(app: Flask) -> None:
         wording,
         access,
         navigation,
+        customer_navigation,
+        change_words,
         installation,
     ):
         part.init(app)
     login.init(app)
     errors.init(app)
-    for blueprint in (front.blueprint, agents.blueprint, operators.blueprint, staff.blueprint):
+    for blueprint in (
+        front.blueprint,
+        agents.blueprint,
+        customers.blueprint,
+        unsubscribe.blueprint,
+        operators.blueprint,
+        staff.blueprint,
+    ):
         app.register_blueprint(blueprint)
 
 

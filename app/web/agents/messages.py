@@ -37,10 +37,11 @@ class MessageView:
 
 def message_views(trace: MeterTrace) -> list[MessageView]:
     """The messages, newest first."""
-    return [_view(notice) for notice in trace.notices]
+    return [message_view(notice) for notice in trace.notices]
 
 
-def _view(notice: Notice) -> MessageView:
+def message_view(notice: Notice) -> MessageView:
+    """One message as staff read it."""
     known = NOTICE_TYPE.get(notice.type)
     channel = CHANNEL.get(notice.channel or "")
     return MessageView(
