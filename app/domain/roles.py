@@ -20,7 +20,8 @@ class Permission(StrEnum):
     LOOKUP: find metering points and read their story. SEE_KEY_INFO: read how to get to a meter
     (keys, codes); each reading is recorded. OPERATE: see runs and lanes, pause, release, retry.
     REPLAY: send again what has failed. SEE_PAYLOAD: read messages as they went over the wire;
-    each reading is recorded. MANAGE_STAFF: make and lock accounts.
+    each reading is recorded. MANAGE_STAFF: make and lock accounts. CHANGE_WISHES: change contacts
+    and what they hear of on a customer's behalf; each change is recorded.
     """
 
     LOOKUP = "lookup"
@@ -29,11 +30,12 @@ class Permission(StrEnum):
     OPERATE = "operate"
     REPLAY = "replay"
     MANAGE_STAFF = "manage_staff"
+    CHANGE_WISHES = "change_wishes"
 
 
 # Key information is for those who arrange visits, payloads for those who mend the machinery.
 _MAY: Mapping[Role, frozenset[Permission]] = {
-    Role.AGENT: frozenset({Permission.LOOKUP, Permission.SEE_KEY_INFO}),
+    Role.AGENT: frozenset({Permission.LOOKUP, Permission.SEE_KEY_INFO, Permission.CHANGE_WISHES}),
     Role.OPERATOR: frozenset(
         {Permission.LOOKUP, Permission.OPERATE, Permission.REPLAY, Permission.SEE_PAYLOAD}
     ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import time
-
 from flask import abort, current_app, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
@@ -15,19 +13,18 @@ from wtforms.validators import InputRequired, Length
 
 from app.db import db, transaction
 from app.domain.languages import Language
-from app.domain.notice_types import CHOSEN_TOPICS, Channel
-from app.domain.quiet_hours import DEFAULT_QUIET_FROM, DEFAULT_QUIET_TO
+from app.domain.notice_types import Channel
 from app.models import Contact
-from app.services import contacts, customer_sessions, preferences, verification
+from app.services import contacts, customer_sessions, verification
 from app.services.preference_matrix import find_matrix
-from app.services.preferences import LastChannel, Wish
 from app.services.verification import Address, Outcome
 from app.settings import Settings
+from app.web import contact_form
 from app.web.clock import now
 from app.web.customers.blueprint import blueprint
 from app.web.customers.login import CodeForm, code_fault, source_address
 from app.web.customers.session import customer_required, here, owner_required, visit
-from app.web.i18n import LANGUAGES, current_language
+from app.web.i18n import current_language
 
 PURPOSE = "CONTACT"
 _ASKED = "contact_code"
@@ -109,21 +106,19 @@ def contact_settings(contact_id: int) -> ResponseReturnValue:
     matrix = find_matrix(db.session(), contact.customer_id)
     fault = None
     if request.method == "POST":
-        hours = _hours()
-        if hours is None:
-            fault = gettext("Choose when the quiet hours begin and when they end.")
-        else:
-            _save(contact_id, hours)
+        with transaction() as db_session:
+            saved = contact_form.save(
+                db_session, _locked(db_session, contact_id), request.form, here().origin()
+            )
+        if saved:
             flash(gettext("Your choices were saved."), "ok")
             return redirect(_list_of(contact), 303)
+        fault = contact_form.hours_fault()
     page = render_template(
         "customers/contact.html",
         contact=contact,
         fault=fault,
-        topics=[(topic, matrix.cell(contact_id, topic).night_ok) for topic in CHOSEN_TOPICS],
-        quiet_from=contact.quiet_from or DEFAULT_QUIET_FROM,
-        quiet_to=contact.quiet_to or DEFAULT_QUIET_TO,
-        times=[time(hour, half) for hour in range(24) for half in (0, 30)],
+        **contact_form.fields(contact, matrix),
     )
     return page, 422 if fault else 200
 
@@ -234,48 +229,3 @@ def _locked(db_session: Session, contact_id: int) -> Contact:
 def _list_of(contact: Contact) -> str:
     other = contact.third_party_name is not None and not here().third_party
     return url_for(".people_page" if other else ".contacts_page")
-
-
-def _hours() -> tuple[time | None, time | None] | None:
-    """The quiet hours of the form: the company's, none at all, or own ones; None when unreadable."""
-    kind = request.form.get("quiet")
-    if kind == "default":
-        return None, None
-    if kind == "never":
-        return time(0), time(0)
-    try:
-        begin = time.fromisoformat(request.form.get("quiet_from", ""))
-        end = time.fromisoformat(request.form.get("quiet_to", ""))
-    except ValueError:
-        return None
-    own = kind == "own" and begin != end and begin.tzinfo is None and end.tzinfo is None
-    return (begin, end) if own else None
-
-
-def _save(contact_id: int, hours: tuple[time | None, time | None]) -> None:
-    person = here()
-    language = request.form.get("language") or None
-    with transaction() as db_session:
-        contact = _locked(db_session, contact_id)
-        contacts.set_quiet_hours(db_session, contact, *hours, person.origin())
-        if language is None or language in LANGUAGES:
-            contacts.set_language(db_session, contact, language, person.origin())
-        matrix = find_matrix(db_session, contact.customer_id)
-        wishes = []
-        for topic in CHOSEN_TOPICS:
-            cell = matrix.cell(contact_id, topic)
-            night_ok = request.form.get(f"night-{topic}") == "1"
-            if night_ok != cell.night_ok:
-                wishes.append(Wish(contact_id, topic, cell.hears, night_ok=night_ok))
-        try:
-            preferences.save(
-                db_session,
-                contact.customer_id,
-                wishes,
-                source="PORTAL",
-                by=person.actor,
-                now=now(),
-                letter_ok=True,
-            )
-        except LastChannel:  # pragma: no cover - letter_ok says that it cannot be.
-            abort(400)
