@@ -21,7 +21,8 @@ class Permission(StrEnum):
     (keys, codes); each reading is recorded. OPERATE: see runs and lanes, pause, release, retry.
     REPLAY: send again what has failed. SEE_PAYLOAD: read messages as they went over the wire;
     each reading is recorded. EDIT_TEXTS: write the texts of notices, and let pass what
-    somebody else has written. MANAGE_STAFF: make and lock accounts.
+    somebody else has written. MANAGE_STAFF: make and lock accounts. CHANGE_WISHES: change contacts
+    and what they hear of on a customer's behalf; each change is recorded.
     """
 
     LOOKUP = "lookup"
@@ -31,11 +32,12 @@ class Permission(StrEnum):
     REPLAY = "replay"
     EDIT_TEXTS = "edit_texts"
     MANAGE_STAFF = "manage_staff"
+    CHANGE_WISHES = "change_wishes"
 
 
 # Key information is for those who arrange visits, payloads for those who mend the machinery.
 _MAY: Mapping[Role, frozenset[Permission]] = {
-    Role.AGENT: frozenset({Permission.LOOKUP, Permission.SEE_KEY_INFO}),
+    Role.AGENT: frozenset({Permission.LOOKUP, Permission.SEE_KEY_INFO, Permission.CHANGE_WISHES}),
     Role.OPERATOR: frozenset(
         {
             Permission.LOOKUP,

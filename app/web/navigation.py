@@ -11,6 +11,9 @@ from app.domain.roles import Permission
 from app.queries import alarm_list
 from app.web.access import may
 
+# What is found by searching, and what is opened from there.
+_SEARCHED = ("agents.search", "agents.point", "agents.customer", "agents.why")
+
 
 def init(app: Flask) -> None:
     """Give the templates `navigation()`."""
@@ -21,10 +24,9 @@ def navigation() -> list[dict[str, object]]:
     """The entries that this person may open, in the order of a working day."""
     entries: list[dict[str, object]] = []
     if may(Permission.LOOKUP):
+        entries.append(_entry("agents.search", gettext("Search"), _SEARCHED))
         entries.append(
-            _entry(
-                "agents.search", gettext("Search"), ("agents.search", "agents.point", "agents.why")
-            )
+            _entry("agents.contact_queue", gettext("Contacts"), ("agents.contact_queue",))
         )
         entries.append(_entry("agents.calls", gettext("Call list"), ("agents.call",)))
     if may(Permission.OPERATE):

@@ -3,6 +3,8 @@
 from app.web.agents import (
     calls,
     connection,
+    contact_issues,
+    customer,
     point,
     search,
     why,
@@ -13,6 +15,8 @@ __all__ = [
     "blueprint",
     "calls",
     "connection",
+    "contact_issues",
+    "customer",
     "point",
     "search",
     "why",

@@ -144,7 +144,7 @@ def _cut(cut: Cut, trace: MeterTrace, now: datetime) -> tuple[str, str, str]:
         return fault_sentence(cut, now)
     order = next((o for o in trace.orders if o.order_id == cut.source_ref), None)
     state = order.state if order is not None else ""
-    ack = _telling_ack(trace, order) if order is not None else None
+    ack = telling_ack(trace, order) if order is not None else None
     facts = {"since": moment(cut.off_at), "reason": failure_shown(ack)}
     if cut.kind == "PLANNED":
         return _planned_cut(cut)
@@ -190,7 +190,7 @@ def _planned_cut(cut: Cut) -> tuple[str, str, str]:
 def _order(
     trace: MeterTrace, order: WorkOrder, type_names: Mapping[str, str]
 ) -> tuple[str, str, str]:
-    ack = _telling_ack(trace, order)
+    ack = telling_ack(trace, order)
     state = order.state
     if order.order_type_code in _SWAPS and state in _SWAP_WORDS:
         words, tone, icon = _SWAP_WORDS[state]
@@ -200,7 +200,7 @@ def _order(
         words, tone, icon = _WORK_WORDS.get(state, _ORDERED)
     facts = {
         "work": type_names.get(order.order_type_code, order.order_type_code),
-        "when": _when(order, ack),
+        "when": when_of(order, ack),
         "partner": _partner(trace, order),
         "number": _new_meter(ack),
         "reason": failure_shown(ack),
@@ -208,7 +208,8 @@ def _order(
     return str(words) % facts, tone, icon
 
 
-def _when(order: WorkOrder, ack: Ack | None) -> str:
+def when_of(order: WorkOrder, ack: Ack | None) -> str:
+    """When an order's visit is, or when what its state says happened."""
     if order.state in _PLANNED:
         return _window(ack, order)
     return moment(ack.occurred_at if ack else order.state_at)
@@ -251,7 +252,7 @@ def _notice_at(notice: Notice) -> datetime:
     return notice.sent_at or notice.created_at
 
 
-def _telling_ack(trace: MeterTrace, order: WorkOrder) -> Ack | None:
+def telling_ack(trace: MeterTrace, order: WorkOrder) -> Ack | None:
     """The newest acknowledgement of the kind that made the order's state."""
     kinds = _PLANNED if order.state in _PLANNED else _DONE if order.state in _DONE else ()
     for ack in trace.acks:
