@@ -44,6 +44,25 @@ class Settings(BaseSettings):
     secure_cookies: bool = Field(True, description="cookies only over HTTPS; off only for a demo")
     staff_idle_min: int = Field(60, ge=5, description="staff session ends after this idle time")
     staff_session_h: int = Field(12, ge=1, description="staff session ends after this time at most")
+    customer_idle_min: int = Field(
+        30, ge=5, description="customer session ends after this idle time"
+    )
+    customer_session_h: int = Field(
+        8, ge=1, description="customer session ends after this time at most"
+    )
+    code_per_address_count: int = Field(
+        5, ge=1, description="one-time codes to one address in an hour"
+    )
+    code_per_customer_count: int = Field(
+        15, ge=1, description="one-time codes to all addresses of one customer in a day"
+    )
+    code_per_source_count: int = Field(
+        30, ge=1, description="one-time codes asked for from one network address in an hour"
+    )
+    enrolment_confirmation: bool = Field(
+        False, description="whoever the CIS enrols anew is told so; off for the first load"
+    )
+    enrolment_per_min_count: int = Field(60, ge=1, description="such messages in a minute at most")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="log level")
 
     database_pool_count: int = Field(5, ge=1, description="pooled connections per process")
@@ -101,6 +120,14 @@ class Settings(BaseSettings):
     brand: str = Field(max_length=11, description="company name in messages, at most 11 characters")
     customer_service_phone: str = Field(description="number that messages tell customers to call")
 
+    sms_part_price_cents: float = Field(
+        7.0, ge=0, description="what one part of a text message costs, for estimates before sending"
+    )
+    email_price_cents: float = Field(0.1, ge=0, description="what one e-mail costs, for the same")
+    letter_price_cents: float = Field(
+        150.0, ge=0, description="what one printed and posted letter costs, for the same"
+    )
+
     blast_guard_count: int = Field(
         20_000,
         ge=1,
@@ -109,6 +136,20 @@ class Settings(BaseSettings):
     blast_guard_area_percent: float = Field(
         50.0, gt=0, description="and so does one to more than this share of a municipality"
     )
+
+    status_snapshot_dir: Path = Field(
+        Path("instance/status"), description="folder of the public status page's snapshot"
+    )
+    status_frame_ancestors: str = Field(
+        "*", description="sites that may show the status in a frame, as in Content-Security-Policy"
+    )
+    retention_body_days: int = Field(730, ge=30, description="texts of messages (24 months)")
+    retention_delivery_days: int = Field(
+        1095, ge=60, description="what became of messages, and where they went (36 months)"
+    )
+    retention_code_h: int = Field(24, ge=1, description="one-time codes and their requests")
+    retention_xml_days: int = Field(90, ge=7, description="messages as they came in")
+    retention_audit_days: int = Field(2192, ge=365, description="audit trail (6 years)")
 
     http_connect_s: float = Field(3.0, gt=0, description="longest wait for a connection")
     http_total_s: float = Field(10.0, gt=0, description="longest wait for an answer")
@@ -148,6 +189,11 @@ class Settings(BaseSettings):
         if not listed and self.environment != "production":
             listed = frozenset({self.sms_sender, self.sms_two_way_sender} - {""})
         return Senders(self.sms_sender, self.sms_two_way_sender, listed)
+
+    @property
+    def status_folder(self) -> Path:
+        """The folder of the public status; a relative one lies beside the code."""
+        return Path(__file__).resolve().parent.parent / self.status_snapshot_dir
 
     @property
     def message_sender_ids(self) -> frozenset[str]:

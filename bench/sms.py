@@ -199,10 +199,9 @@ _STATEMENTS = (
     " personal_safety_ban, priority_flag, preferred_channel, active, updated_at)"
     " SELECT 'C' || n, 1, 'consumer', 'Asiakas ' || n, 'fi', false, false, false, 'SMS', true,"
     f" now() {_SOURCE}",
-    "INSERT INTO contact (id, customer_id, kind, value, state, source, bounce_count, created_at)"
-    f" SELECT n + 1, 'C' || n, 'SMS', phone, 'UNVERIFIED', 'CIS', 0, now() {_SOURCE}",
-    "INSERT INTO preference (contact_id, topic, enabled, night_ok, source, legal_basis, changed_at)"
-    f" SELECT n + 1, 'METER_SWAP', true, false, 'CIS', 'CONTRACT', now() {_SOURCE}",
+    "INSERT INTO contact (id, customer_id, kind, value, state, source, bounce_count, created_at,"
+    " enrolled)"
+    f" SELECT n + 1, 'C' || n, 'SMS', phone, 'UNVERIFIED', 'CIS', 0, now(), true {_SOURCE}",
 )
 
 

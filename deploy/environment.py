@@ -81,6 +81,16 @@ def clean_environment() -> dict[str, str]:
     }
 
 
+def settings_text(settings: Mapping[str, str]) -> str:
+    """The settings as `flask --env-file` and a shell read them: one NAME='value' a line."""
+    lines = ["# The demo's settings, made anew at each start: flask -e THIS-FILE doctor"]
+    for name, value in sorted(settings.items()):
+        if any(sign in value for sign in ("'", "\\", "\n", "${")):
+            raise ValueError(f"{name} cannot be written into a file of settings")
+        lines.append(f"{name}='{value}'")
+    return "\n".join(lines) + "\n"
+
+
 def product_settings(
     *,
     base_url: str,
@@ -94,6 +104,7 @@ def product_settings(
     public_key = rehearsal.folder / str(config["sendgrid"]["event_public_key_file"])
     settings = {
         "environment": "development",
+        "enrolment_confirmation": "true",
         "base_url": base_url,
         "database_url": database_url,
         "redis_url": redis_url,
@@ -112,6 +123,7 @@ def product_settings(
         "twilio_url": f"{url}/twilio",
         "twilio_account_sid": str(config["twilio"]["account_sid"]),
         "twilio_auth_token": str(config["twilio"]["auth_token"]),
+        "status_snapshot_dir": str(rehearsal.folder.absolute().parent / "status"),
         "sms_sender": "Verkkoyhtio",
         "sms_two_way_sender": str(config["twilio"]["reply_number"]),
         "sendgrid_url": f"{url}/sendgrid",

@@ -24,7 +24,6 @@ from app.models import (
     MeteringPoint,
     MeterPlacement,
     Occupancy,
-    Preference,
     WorkOrder,
 )
 from app.services import acks, inbound, partner_credentials, runs
@@ -131,6 +130,7 @@ def _add_point(session: Session, point: str, meter_number: str | None) -> None:
         state="VERIFIED",
         source="CIS",
         created_at=moment,
+        enrolled=True,
     )
     session.add(contact)
     session.add(
@@ -144,16 +144,6 @@ def _add_point(session: Session, point: str, meter_number: str | None) -> None:
         )
     )
     session.flush()
-    session.add(
-        Preference(
-            contact_id=contact.id,
-            topic="METER_SWAP",
-            enabled=True,
-            source="CIS",
-            legal_basis="CONTRACT",
-            changed_at=moment,
-        )
-    )
     if meter_number is not None:
         hang_meter(session, meter_number, point, installed_at=moment)
     session.flush()

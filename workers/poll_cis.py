@@ -27,6 +27,8 @@ from integrations.cis.sftp_inbox import (
     FileChanged,
     FileGone,
     FileTooLarge,
+    LeftAlone,
+    Reason,
     RemoteFile,
     SftpInbox,
 )
@@ -45,6 +47,11 @@ _SPOOL_BYTES = 8 * 1024 * 1024
 _TROUBLES_SHOWN = 3
 # So many in one poll are no longer the trouble of single files.
 _TROUBLES_MOST = 20
+# A sender that pauses for longer in the middle of a file has given it up.
+_PAUSES_MOST = timedelta(hours=1)
+_UPLOADS_MOST = timedelta(hours=1)
+_MAY_BE_COMING = (Reason.HIDDEN, Reason.UPLOADING)
+LEFT_ALONE_ALARM = "CIS_LEFT_ALONE"
 
 
 @dataclass(slots=True)
@@ -91,6 +98,8 @@ def _poll(settings: Settings, lease: int, trigger: str) -> None:
             )
         _each(poll, [file for file in files if file.name in rested], _claim)
         _quarantine_refused(poll)
+        _give_back_grown(poll, now)
+        _note_left_alone(inbox.left_alone, now)
         _alarm("; ".join(poll.troubles[:_TROUBLES_SHOWN]) or None)
     except CallError as caught:
         log.warning("cis_sftp_failed", error=type(caught).__name__, why=caught.why)
@@ -137,9 +146,43 @@ def _quarantine_refused(poll: _Poll) -> None:
     with transaction() as session:
         refused = inbound.refused_files(session, SOURCE)
     for message_id, remote_name in refused:
-        poll.inbox.quarantine_archived(remote_name)
+        placed = poll.inbox.quarantine_archived(remote_name)
         with transaction() as session:
-            inbound.note_quarantined(session, message_id, datetime.now(UTC))
+            inbound.note_quarantined(session, message_id, placed, datetime.now(UTC))
+
+
+def _give_back_grown(poll: _Poll, now: datetime) -> None:
+    """Take again what broke off and has gone on since: its sender had only paused.
+
+    What of it was taken before is known by its revisions.
+    """
+    with transaction() as session:
+        broken = inbound.broken_files(session, SOURCE, now - _PAUSES_MOST)
+    for file in broken:
+        size = poll.inbox.give_back_grown(file.remote_name, file.size_bytes)
+        if size is None:
+            continue
+        with transaction() as session:
+            inbound.note_given_back(session, file.id)
+        detail = f"{file.size_bytes} bytes were read, it has {size} now"
+        _step(poll, "look again", "GROWN", file.name, datetime.now(UTC), detail)
+
+
+def _note_left_alone(others: Sequence[LeftAlone], now: datetime) -> None:
+    """What lies in the inbox and is never taken is for the CIS's people to look at."""
+    begun = int((now - _UPLOADS_MOST).timestamp())
+    told = [
+        f"{other.name} ({other.reason})"
+        for other in others
+        if other.reason not in _MAY_BE_COMING or other.mtime < begun
+    ]
+    with transaction() as session:
+        if told:
+            more = f" and {len(told) - _TROUBLES_SHOWN} more" if len(told) > _TROUBLES_SHOWN else ""
+            detail = ", ".join(told[:_TROUBLES_SHOWN]) + more
+            alarms.open_alarm(session, LEFT_ALONE_ALARM, "inbox", detail, now)
+        else:
+            alarms.close_alarm(session, LEFT_ALONE_ALARM, "inbox", now)
 
 
 def _take(poll: _Poll, file: RemoteFile) -> None:

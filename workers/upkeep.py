@@ -1,4 +1,4 @@
-"""Upkeep, every few seconds: alarms, messages and swaps that were forgotten, old rows, doubts."""
+"""Upkeep, every few seconds: alarms, swaps that were forgotten, planned cuts, old rows, doubts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from app.domain.lanes import ACKS
 from app.doorbell import ring_after_commit
 from app.services import ack_receipt, acks, inbound, outages, purge, runs, visit_notices, watch
 from app.settings import Settings
+from workers.customer_care import care
+from workers.planned_cuts import turn_planned_cuts
+from workers.public_status import publish_status
 from workers.resolver import resolve
 
 
@@ -18,7 +21,7 @@ def upkeep(settings: Settings, lease: int, trigger: str, loop: asyncio.AbstractE
     now = datetime.now(UTC)
     with transaction() as session:
         watch.raise_alarms(session, now)
-        purge.purge(session, now)
+        purge.purge(session, settings, now)
     with transaction() as session:
         if inbound.reopen_answered(session, ack_receipt.KIND, acks.WAITS_FOR_ORDER):
             ring_after_commit(ACKS)
@@ -26,6 +29,9 @@ def upkeep(settings: Settings, lease: int, trigger: str, loop: asyncio.AbstractE
         if stale := outages.mark_stale(session, now):
             run_id = runs.start_run(session, "watch swaps", trigger, now, lease=lease)
             runs.finish_run(session, run_id, "PARTLY", now, counts={"STALE": stale})
+    publish_status(settings, now)
+    care(settings, lease, trigger, now)
+    turn_planned_cuts(lease, trigger, now)
     _remind(trigger, lease, now)
     resolve(settings, lease, trigger, loop)
 

@@ -8,7 +8,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.db import transaction
-from app.domain.notice_types import Topic
+from app.domain.notice_types import CHOSEN_TOPICS, Topic
 from app.services import audit, opt_outs
 
 _ACTOR = "system:cli"
@@ -23,7 +23,7 @@ def contacts_commands() -> None:
 @click.argument("value")
 @click.option(
     "--topic",
-    type=click.Choice([topic.value for topic in Topic]),
+    type=click.Choice([topic.value for topic in CHOSEN_TOPICS]),
     help="the topic to leave; every topic if left out",
 )
 @with_appcontext
@@ -44,3 +44,18 @@ def opt_out_command(value: str, topic: str | None) -> None:
         f"{len(done.contact_ids)} contacts, {done.changed} preferences switched off,"
         f" {len(done.stopped_notice_ids)} waiting messages stopped."
     )
+
+
+@contacts_commands.command("opt-in")
+@click.argument("value")
+@with_appcontext
+def opt_in_command(value: str) -> None:
+    """Let the phone number or address VALUE hear of every topic again."""
+    now = datetime.now(UTC)
+    with transaction() as session:
+        done = opt_outs.opt_in(session, value, source="AGENT", by=_ACTOR, now=now)
+        for contact_id in done.contact_ids:
+            audit.record(session, _ACTOR, "OPT_IN", f"contact:{contact_id}", {}, now)
+    if not done.contact_ids:
+        raise click.ClickException("no customer has that number or address")
+    click.echo(f"{len(done.contact_ids)} contacts, {done.changed} preferences switched on.")

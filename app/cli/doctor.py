@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.clients import cis_inbox
 from app.db import db
-from app.doorbell import rq
+from app.doorbell import listens, rq
 from app.settings import Settings
 from integrations.outcomes import CallError
 from integrations.sendgrid_email.events import load_public_key
@@ -116,7 +116,8 @@ def _dispatcher() -> Check:
 
 def _workers() -> Check:
     try:
-        missing = _one(
+        # A worker has a lease from its first work on; until then it only waits to be rung.
+        idle = _one(
             "SELECT string_agg(name, ' ' ORDER BY name) FROM lane WHERE NOT EXISTS"
             " (SELECT 1 FROM drainer d WHERE d.lane = lane.name AND d.ended_at IS NULL)"
         )
@@ -125,7 +126,8 @@ def _workers() -> Check:
         return Check("workers", False, "lanes cannot be read", "run: flask db upgrade; flask setup")
     if not count:
         return Check("workers", False, "there are no lanes", "run: flask setup")
-    found = f"none for {missing}" if missing else "one for each lane that has had work"
+    missing = " ".join(lane for lane in str(idle or "").split() if not listens(lane))
+    found = f"none for {missing}" if missing else "one for each lane"
     return Check("workers", not missing, found, "run for each lane: flask worker LANE")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app.cli.contacts import contacts_commands
+from app.cli.customers import customers_commands
 from app.cli.doctor import doctor_command
 from app.cli.inbound import inbound_commands
 from app.cli.notices import notices_commands
@@ -17,6 +18,7 @@ def register(app: Flask) -> None:
     """Add every command to the application."""
     for command in (
         contacts_commands,
+        customers_commands,
         doctor_command,
         inbound_commands,
         notices_commands,

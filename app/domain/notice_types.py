@@ -148,15 +148,20 @@ def _fault(
 
 
 def _planned(
-    *supersedes: NoticeType, urgency: Urgency = Urgency.ORDINARY, must_reach: bool = False
+    *supersedes: NoticeType,
+    urgency: Urgency = Urgency.ORDINARY,
+    must_reach: bool = False,
+    good_for: timedelta = _DAY,
+    lasts: bool = False,
 ) -> NoticeRule:
     return NoticeRule(
         Topic.PLANNED,
         urgency,
-        good_for=_DAY,
+        good_for=good_for,
         live_for=_HOUR,
         repeats_after=_NEVER_THE_SAME,
         supersedes=frozenset(supersedes),
+        only_while_it_lasts=lasts,
         must_reach=must_reach,
     )
 
@@ -236,12 +241,14 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
     _T.FAULT_PARTLY_RESTORED: _fault(_T.FAULT_STARTED, *_ESTIMATES),
     _T.FAULT_RESTORED: _fault(_T.FAULT_STARTED, *_ESTIMATES, lasts=False),
     _T.MORNING_SUMMARY: _fault(_T.FAULT_STARTED, *_ESTIMATES, _T.FAULT_RESTORED, lasts=False),
-    _T.PLANNED_NOTICE: _planned(),
+    # A plan is worth reading until it begins, which ends these texts by itself.
+    _T.PLANNED_NOTICE: _planned(good_for=60 * _DAY),
     # It is about the next hour, so it may come before the quiet hours are over.
     _T.PLANNED_REMINDER: _planned(urgency=Urgency.LIVE),
-    _T.PLANNED_CHANGED: _planned(*_PLANS, must_reach=True),
-    _T.PLANNED_CANCELLED: _planned(*_PLANS, must_reach=True),
-    _T.PLANNED_OVERRUN: _planned(urgency=Urgency.LIVE),
+    _T.PLANNED_CHANGED: _planned(*_PLANS, must_reach=True, good_for=60 * _DAY),
+    _T.PLANNED_CANCELLED: _planned(*_PLANS, must_reach=True, good_for=60 * _DAY),
+    # Not for those whose power came back before the others' (REQ-17).
+    _T.PLANNED_OVERRUN: _planned(urgency=Urgency.LIVE, lasts=True),
     _T.STORM_BULLETIN: NoticeRule(
         Topic.STORM,
         Urgency.ORDINARY,

@@ -5,22 +5,34 @@ from app.models.alarm import Alarm
 from app.models.announcement import Announcement
 from app.models.audit_entry import AuditEntry
 from app.models.code_list import CodeValue, MeterModel, OrderType
-from app.models.customer import Contact, Customer, Preference, PreferenceChange
+from app.models.connection_order import ConnectionEvent, ConnectionOrder
+from app.models.customer import (
+    Contact,
+    ContactChange,
+    ContactIssue,
+    Customer,
+    Preference,
+    PreferenceChange,
+)
+from app.models.customer_login import CustomerSession, OneTimeCode, RateCount
 from app.models.drainer import Drainer
 from app.models.file_sighting import FileSighting
 from app.models.inbound_message import InboundChunk, InboundFinding, InboundMessage
 from app.models.lane import Lane
+from app.models.message_version import MessageVersion
 from app.models.meter import Meter, MeterPlacement, MeterReading
 from app.models.metering_point import MeteringPoint, Occupancy, PointSearch
 from app.models.notice import DeliveryReceipt, Notice, NoticePoint
 from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
 from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
+from app.models.planned_cut import PlannedCut, PlannedCutFinding
 from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
 from app.models.route_rule import RouteRule
 from app.models.run import PayloadBlob, Run, Step
-from app.models.schedule import Schedule
+from app.models.schedule import DailyTask, Schedule
 from app.models.staff_account import StaffAccount
+from app.models.staff_address import StaffAddress
 from app.models.visit import Visit, VisitAnswer
 from app.models.work_order import WorkOrder, WorkOrderChange
 
@@ -31,9 +43,15 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "CodeValue",
+    "ConnectionEvent",
+    "ConnectionOrder",
     "Contact",
+    "ContactChange",
+    "ContactIssue",
     "Customer",
     "CustomerReport",
+    "CustomerSession",
+    "DailyTask",
     "DeliveryReceipt",
     "Drainer",
     "FileSighting",
@@ -42,6 +60,7 @@ __all__ = [
     "InboundMessage",
     "InboundSms",
     "Lane",
+    "MessageVersion",
     "Meter",
     "MeterModel",
     "MeterPlacement",
@@ -50,6 +69,7 @@ __all__ = [
     "Notice",
     "NoticePoint",
     "Occupancy",
+    "OneTimeCode",
     "OrderType",
     "Outage",
     "OutageEvent",
@@ -58,14 +78,18 @@ __all__ = [
     "Partner",
     "PayloadBlob",
     "PendingQuestion",
+    "PlannedCut",
+    "PlannedCutFinding",
     "PointSearch",
     "Preference",
     "PreferenceChange",
+    "RateCount",
     "ReplyCase",
     "RouteRule",
     "Run",
     "Schedule",
     "StaffAccount",
+    "StaffAddress",
     "Step",
     "Storm",
     "Visit",

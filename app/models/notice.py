@@ -50,6 +50,10 @@ class Notice(Model):
     subject: Mapped[Str | None]
     body: Mapped[Str | None]
     html: Mapped[Str | None]
+    # The version of the kind's texts that it was made from; 0 is the shipped one.
+    text_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    # A test of a text, or a code, for a member of staff: it concerns no customer.
+    to_staff: Mapped[bool] = mapped_column(default=False, server_default="false")
     encoding: Mapped[Str | None]
     segments: Mapped[int | None]
     state: Mapped[Str]

@@ -29,12 +29,15 @@ _CORRECTIONS = frozenset({NoticeType.CORRECTION, NoticeType.CORRECTION_STILL_OFF
 def listeners_of(kind: NoticeType, subject: str) -> Composed:
     """The statement that finds everybody to decide about.
 
-    Parameters: topic, on (day), outage_id, outages (its family), corrects_id, municipality.
+    Parameters: topic, on (day), outage_id, outages (its family), corrects_id, municipality,
+    order_no.
     """
     if kind in _CORRECTIONS:
         return _EARLIER_RECEIVERS.format(which=SQL("n.announcement_id = %(corrects_id)s"))
     if kind in _CHANGES_OF_PLAN:
         return _EARLIER_RECEIVERS.format(which=_KNOWS_THE_PLAN)
+    if subject.startswith("connection:"):
+        return Composed([_CUSTOMER_OF_CONNECTION])
     if subject.startswith("storm:"):
         return _CHOSEN.format(points=_POINTS_OF_STORM)
     points = _POINTS_OF_OUTAGE.format(
@@ -80,47 +83,95 @@ _POINTS_OF_STORM = SQL(
     """
 )
 
-# A customer's contacts of the preferred channel; those of the other one when the preferred has none
-# that can be used; one unusable contact, or none, when there is nothing better, so that the record
-# says why nobody was told. The wish for this very point comes before the wish for all points.
+# What app/domain/contact_choice.py says, for many points at once: told are those who chose it, and
+# among defaults those of the preferred channel; whoever declined is listed for the record, and where
+# there is neither, the best other contact, so that the record says why nobody was told. A contact in
+# doubt has its doubt for a source, since the CIS's word is not enough for it.
 _CHOSEN = SQL(
     """
-    WITH point AS MATERIALIZED ({points}), who AS (
+    WITH point AS MATERIALIZED ({points}), wish AS (
         SELECT k.kind, k.value, k.id AS contact_id, c.cis_id,
             coalesce(k.language, c.language) AS language,
-            k.state, k.source, k.quiet_from, k.quiet_to, c.preferred_channel,
-            c.personal_safety_ban AS safety_ban,
-            k.state = 'VERIFIED' OR k.state = 'UNVERIFIED' AND k.source = 'CIS' AS usable,
-            bool_or((k.state = 'VERIFIED' OR k.state = 'UNVERIFIED' AND k.source = 'CIS')
-                AND k.kind = c.preferred_channel) OVER person AS prefers_usable,
-            bool_or(k.state = 'VERIFIED' OR k.state = 'UNVERIFIED' AND k.source = 'CIS')
-                OVER person AS any_usable,
-            row_number() OVER person AS place,
+            k.state, coalesce(k.doubt, k.source) AS source, k.quiet_from, k.quiet_to,
+            c.preferred_channel, coalesce(c.personal_safety_ban, false) AS safety_ban,
+            k.third_party_name IS NULL AS own, k.enrolled,
+            coalesce(k.state = 'VERIFIED'
+                OR k.state = 'UNVERIFIED' AND k.source = 'CIS' AND k.doubt IS NULL, false) AS usable,
+            coalesce(CASE WHEN here.source <> 'CIS' THEN here.enabled END,
+                CASE WHEN everywhere.source <> 'CIS' THEN everywhere.enabled END) AS chosen,
+            coalesce(here.enabled, everywhere.enabled, k.enrolled, false) AS wants,
+            coalesce(here.night_ok, everywhere.night_ok, false) AS night_ok,
             point.gsrn, point.off_at, point.on_at, point.off_elsewhere
         FROM point
         LEFT JOIN occupancy o ON o.gsrn = point.gsrn AND o.moved_in_on <= %(on)s
             AND (o.moved_out_on IS NULL OR o.moved_out_on >= %(on)s)
         LEFT JOIN customer c ON c.cis_id = o.customer_id AND c.active
         LEFT JOIN contact k ON k.customer_id = c.cis_id AND k.state <> 'REMOVED'
-        WINDOW person AS (PARTITION BY point.gsrn, c.cis_id))
-    SELECT who.kind, who.value, who.contact_id, cis_id, language, state, who.source,
-        quiet_from, quiet_to,
-        CASE WHEN preferred_channel NOT IN ('SMS', 'EMAIL') THEN false
-            ELSE coalesce(here.enabled, everywhere.enabled, who.contact_id IS NULL) END AS wants,
-        coalesce(here.night_ok, everywhere.night_ok, false) AS night_ok,
-        coalesce(safety_ban, false) AS safety_ban, who.gsrn, off_at, on_at, off_elsewhere,
+            AND (k.only_gsrns IS NULL OR point.gsrn = ANY(k.only_gsrns))
+        LEFT JOIN preference here ON here.contact_id = k.id AND here.topic = %(topic)s
+            AND coalesce(here.gsrn, '') = point.gsrn
+        LEFT JOIN preference everywhere ON everywhere.contact_id = k.id
+            AND everywhere.topic = %(topic)s AND coalesce(everywhere.gsrn, '') = ''),
+    weighed AS (
+        SELECT wish.*,
+            bool_or(usable AND own AND kind = preferred_channel
+                AND (enrolled OR chosen IS NOT NULL)) OVER person AS others_wait,
+            bool_or(usable AND own AND wants
+                AND (chosen IS NOT NULL OR kind = preferred_channel)) OVER person AS own_told
+        FROM wish WINDOW person AS (PARTITION BY gsrn, cis_id)),
+    judged AS (
+        SELECT weighed.*, usable AND wants AND (NOT own OR chosen IS NOT NULL
+            OR kind = preferred_channel OR NOT others_wait
+            OR %(topic)s = 'PLANNED' AND NOT own_told) AS told
+        FROM weighed),
+    listed AS (
+        SELECT judged.*, bool_or(told OR usable AND chosen IS FALSE) OVER person AS any_listed,
+            row_number() OVER (PARTITION BY gsrn, cis_id ORDER BY usable DESC, own DESC,
+                kind IS DISTINCT FROM preferred_channel, contact_id) AS place
+        FROM judged WINDOW person AS (PARTITION BY gsrn, cis_id))
+    SELECT kind, value, contact_id, cis_id, language, state, source, quiet_from, quiet_to,
+        CASE WHEN contact_id IS NULL THEN coalesce(preferred_channel <> 'NONE', true)
+            WHEN usable THEN told ELSE chosen IS NOT FALSE END AS wants,
+        night_ok, safety_ban, listed.gsrn, off_at, on_at, off_elsewhere,
         nullif(concat_ws(' ', m.street_name, m.house_number, m.staircase, m.apartment), '')
-    FROM who
-    LEFT JOIN metering_point m ON m.gsrn = who.gsrn
-    LEFT JOIN preference here ON here.contact_id = who.contact_id AND here.topic = %(topic)s
-        AND coalesce(here.gsrn, '') = who.gsrn
-    LEFT JOIN preference everywhere ON everywhere.contact_id = who.contact_id
+    FROM listed LEFT JOIN metering_point m ON m.gsrn = listed.gsrn
+    WHERE CASE WHEN any_listed THEN told OR usable AND chosen IS FALSE ELSE place = 1 END
+    ORDER BY kind COLLATE "C" NULLS LAST, value COLLATE "C", cis_id, listed.gsrn
+    """
+)
+
+# The customer of a connection order, whose metering point need not exist yet: contacts are chosen as
+# above, and the address is that of the site.
+_CUSTOMER_OF_CONNECTION = SQL(
+    """
+    WITH who AS (
+        SELECT k.kind, k.value, k.id AS contact_id, c.cis_id,
+            coalesce(k.language, c.language) AS language, k.state, k.source, k.quiet_from, k.quiet_to,
+            c.preferred_channel, c.personal_safety_ban AS safety_ban, coalesce(n.gsrn, '') AS gsrn,
+            concat_ws(' ', n.street_name, n.house_number, n.staircase, n.apartment) AS address,
+            k.state = 'VERIFIED' OR k.state = 'UNVERIFIED' AND k.source = 'CIS' AS usable
+        FROM connection_order n
+        LEFT JOIN customer c ON c.cis_id = n.customer_id AND c.active
+        LEFT JOIN contact k ON k.customer_id = c.cis_id AND k.state <> 'REMOVED'
+        WHERE n.order_no = %(order_no)s), ranked AS (
+        SELECT *, bool_or(usable AND kind = preferred_channel) OVER () AS prefers_usable,
+            bool_or(usable) OVER () AS any_usable, row_number() OVER (ORDER BY contact_id) AS place
+        FROM who)
+    SELECT kind, value, r.contact_id, cis_id, language, state, r.source, quiet_from, quiet_to,
+        CASE WHEN preferred_channel NOT IN ('SMS', 'EMAIL') THEN false
+            ELSE coalesce(here.enabled, everywhere.enabled, r.contact_id IS NULL) END,
+        coalesce(here.night_ok, everywhere.night_ok, false), coalesce(safety_ban, false), r.gsrn,
+        CAST(NULL AS timestamptz), CAST(NULL AS timestamptz), false, nullif(address, '')
+    FROM ranked r
+    LEFT JOIN preference here ON here.contact_id = r.contact_id AND here.topic = %(topic)s
+        AND coalesce(here.gsrn, '') = r.gsrn
+    LEFT JOIN preference everywhere ON everywhere.contact_id = r.contact_id
         AND everywhere.topic = %(topic)s AND coalesce(everywhere.gsrn, '') = ''
     WHERE CASE
-        WHEN prefers_usable THEN usable AND who.kind = preferred_channel
+        WHEN prefers_usable THEN usable AND kind = preferred_channel
         WHEN any_usable THEN usable
         ELSE place = 1 END
-    ORDER BY who.kind COLLATE "C" NULLS LAST, who.value COLLATE "C", cis_id, who.gsrn
+    ORDER BY kind COLLATE "C" NULLS LAST, value COLLATE "C", cis_id, r.gsrn
     """
 )
 

@@ -24,15 +24,15 @@ _BEGIN = text(
     WITH judged AS (
         SELECT n.id,
             coalesce(n.suppress_reason, CASE
-                WHEN NOT n.must_reach AND NOT coalesce(wish.enabled, false) THEN 'OPTED_OUT'
-                -- Who wrote to us from a number that we do not know is answered all the same.
-                WHEN c.state = 'REMOVED'
-                    OR c.id IS NULL AND (n.contact_id IS NOT NULL OR n.topic <> 'SERVICE')
-                    THEN 'NO_CONTACT'
+                WHEN NOT n.must_reach AND NOT coalesce(wish.enabled, c.enrolled, false)
+                    THEN 'OPTED_OUT'
+                -- Codes also go to addresses that are not in the register yet.
+                WHEN n.contact_id IS NULL AND n.topic = 'SERVICE' AND n.expires_at > :now THEN NULL
+                WHEN c.id IS NULL OR c.state = 'REMOVED' THEN 'NO_CONTACT'
                 WHEN c.state = 'INVALID' THEN 'CONTACT_INVALID'
                 -- A code or a reply is how an address becomes a verified one.
-                WHEN c.state = 'UNVERIFIED' AND c.source <> 'CIS' AND n.topic <> 'SERVICE'
-                    THEN 'CONTACT_UNVERIFIED'
+                WHEN c.state = 'UNVERIFIED' AND (c.source <> 'CIS' OR c.doubt IS NOT NULL)
+                    AND n.topic <> 'SERVICE' THEN 'CONTACT_UNVERIFIED'
                 WHEN n.expires_at <= :now THEN 'STALE'
             END) AS reason,
             n.state = 'UNKNOWN' AND EXISTS (
@@ -44,7 +44,7 @@ _BEGIN = text(
             SELECT p.enabled FROM preference p
             WHERE p.contact_id = n.contact_id AND p.topic = n.topic
               AND (p.gsrn = n.gsrn OR p.gsrn IS NULL)
-            ORDER BY p.gsrn NULLS LAST LIMIT 1) wish ON true
+            ORDER BY p.gsrn NULLS LAST LIMIT 1) wish ON NOT n.must_reach
         WHERE n.id = ANY(:notices) AND n.state IN ('QUEUED', 'HELD', 'UNKNOWN'))
     UPDATE notice n
     SET state = CASE

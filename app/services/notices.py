@@ -32,7 +32,7 @@ from app.domain.states import NoticeState
 from app.models.metering_point import MeteringPoint
 from app.models.notice import Notice
 from app.models.work_order import WorkOrder
-from app.services import message_templates, outbox
+from app.services import message_templates, outbox, published_texts
 from app.services.message_templates import Rendered
 from app.services.notice_items import build_item
 from app.services.notice_sending import begin_sending, note_settled, stop_older
@@ -204,7 +204,7 @@ def _write(session: Session, swap: _Swap, one: _Decided) -> None:
     """Write the decision and, if it is to tell, put the text on its way."""
     event, recipient, decision = swap.event, one.recipient, one.decision
     contact = recipient.contact if one.state is not NoticeState.SUPPRESSED else None
-    rendered = None if contact is None else _render(swap, one, contact.channel)
+    rendered = None if contact is None else _render(session, swap, one, contact.channel)
     values = {
         "type": event.type,
         "dedupe_key": one.key,
@@ -221,6 +221,7 @@ def _write(session: Session, swap: _Swap, one: _Decided) -> None:
         "html": rendered.html if rendered else None,
         "encoding": rendered.encoding if rendered else None,
         "segments": rendered.segments if rendered else None,
+        "text_version": rendered.version if rendered else 0,
         "state": one.state,
         "state_at": swap.now,
         "suppress_reason": decision.reason,
@@ -253,7 +254,7 @@ def _write(session: Session, swap: _Swap, one: _Decided) -> None:
     outbox.put(session, [item], swap.now)
 
 
-def _render(swap: _Swap, one: _Decided, channel: Channel) -> Rendered:
+def _render(session: Session, swap: _Swap, one: _Decided, channel: Channel) -> Rendered:
     language = one.recipient.language
     values = values_for(
         swap.event.type,
@@ -264,7 +265,7 @@ def _render(swap: _Swap, one: _Decided, channel: Channel) -> Rendered:
         address=None if one.decision.hide_address else swap.address,
     )
     return message_templates.render(
-        message_templates.SHIPPED,
+        published_texts.current(session),
         swap.event.type,
         channel,
         language,

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from app.domain.clock import helsinki_day
 from app.domain.notice_types import CHOSEN_TOPICS
 from app.models.customer import Contact
-from app.services.cis_contacts import LEGAL_BASIS
 
 # What the person had switched off one by one, elsewhere, before leaving altogether, stays off.
 _RESUME = text(
@@ -41,7 +40,8 @@ _RESUME = text(
     changed AS (
         INSERT INTO preference AS p (contact_id, gsrn, topic, enabled, night_ok, source,
             legal_basis, changed_at)
-        SELECT contact_id, gsrn, topic, true, false, :source, :basis, :now
+        SELECT contact_id, gsrn, topic, true, false, :source,
+            CASE WHEN topic = 'PLANNED' THEN 'LEGAL_DUTY' ELSE 'CONTRACT' END, :now
         FROM chosen ORDER BY contact_id, topic, gsrn
         ON CONFLICT (contact_id, topic, (coalesce(gsrn, ''))) DO UPDATE
             SET enabled = true, source = excluded.source, changed_at = excluded.changed_at
@@ -132,7 +132,6 @@ def _resume(session: Session, contacts: list[int], by: str, now: datetime) -> in
         "contacts": contacts,
         "topics": list(CHOSEN_TOPICS),
         "source": "SMS",
-        "basis": LEGAL_BASIS,
         "by": by,
         "now": now,
     }

@@ -1,4 +1,4 @@
-"""Removes rows that nobody will ask for again; business rows have their own periods."""
+"""Removes rows that nobody will ask for again; business rows have their own periods (retention.py)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
+
+from app.services import rate_limits
+from app.settings import Settings
 
 _AFTER = timedelta(days=7)
 
@@ -20,8 +23,19 @@ _DRAINERS = text(
 _SIGHTINGS = text("DELETE FROM file_sighting WHERE unchanged_since_at < :before")
 
 
-def purge(session: Session, now: datetime) -> None:
-    """Remove worker registrations and file sightings that ended or stood still a week ago."""
+_SESSIONS = text("DELETE FROM customer_session WHERE seen_at < :before")
+# Readable codes are kept until they have been masked, whatever their age.
+_CODES = text(
+    "DELETE FROM one_time_code WHERE created_at < :before"
+    " AND (notice_id IS NULL OR redacted_at IS NOT NULL)"
+)
+
+
+def purge(session: Session, settings: Settings, now: datetime) -> None:
+    """Remove what ended a week ago or stood still since, and one-time codes after their period."""
     before = now - _AFTER
     session.execute(_DRAINERS, {"before": before})
     session.execute(_SIGHTINGS, {"before": before})
+    session.execute(_SESSIONS, {"before": before})
+    session.execute(_CODES, {"before": now - timedelta(hours=settings.retention_code_h)})
+    rate_limits.forget(session, now)

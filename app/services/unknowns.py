@@ -184,7 +184,8 @@ _FACTS = text(
     """
     SELECT n.topic, n.state, n.expires_at, n.resent_count,
         coalesce(n.suppress_reason, CASE
-            WHEN NOT coalesce(wish.enabled, false) THEN 'OPTED_OUT'
+            WHEN NOT n.must_reach AND NOT coalesce(wish.enabled, c.enrolled, false)
+                THEN 'OPTED_OUT'
             WHEN c.state = 'REMOVED' THEN 'NO_CONTACT'
             WHEN c.state = 'INVALID' THEN 'CONTACT_INVALID' END) AS stopped
     FROM notice n

@@ -132,6 +132,52 @@ RESOLVED_BY: Mapping[str, Label] = {
     "POLICY": Label(_l("the rule for its kind")),
 }
 
+PLANNED_CUT: Mapping[str, Label] = {
+    "DRAFT": Label(_l("Draft"), "calm", "wait"),
+    "APPROVED": Label(_l("Approved"), "info", "ok"),
+    "ANNOUNCED": Label(_l("Announced"), "info", "sent"),
+    "RESCHEDULED": Label(_l("Rescheduled"), "info", "wait"),
+    "REMINDED": Label(_l("Reminded"), "info", "sent"),
+    "ONGOING": Label(_l("Power off"), "warn", "off"),
+    "OVERRUN": Label(_l("Takes longer"), "fail", "off"),
+    "ENDED": Label(_l("Ended"), "ok", "power"),
+    "CANCELLED": Label(_l("Cancelled"), "calm", "calm"),
+}
+
+PLANNED_EVENT: Mapping[str, Label] = {
+    "DRAFTED": Label(_l("Drafted"), "calm", "order"),
+    "EDITED": Label(_l("Plan changed"), "calm", "order"),
+    "APPROVED": Label(_l("Approved"), "info", "ok"),
+    "ANNOUNCED": Label(_l("Announced"), "info", "sent"),
+    "RESCHEDULED": Label(_l("Moved, and told to those who knew"), "info", "sent"),
+    "POINTS_ADDED": Label(_l("Metering points added"), "info", "sent"),
+    "REMINDED": Label(_l("Reminded"), "info", "sent"),
+    "BEGAN": Label(_l("The power went off"), "warn", "off"),
+    "POINTS_RESTORED": Label(_l("Some have power again"), "ok", "power"),
+    "EXTENDED": Label(_l("New end told"), "warn", "sent"),
+    "OVERRUN": Label(_l("The planned end passed without a word"), "fail", "wait"),
+    "ENDED": Label(_l("The power is back"), "ok", "power"),
+    "CANCELLED": Label(_l("Cancelled"), "calm", "calm"),
+    "CHANGE_WAITS": Label(_l("The DMS wants a change"), "warn", "held"),
+    "CHANGE_DECLINED": Label(_l("The change was declined"), "calm", "calm"),
+    "BEGAN_THOUGH_CANCELLED": Label(_l("It happens although it was cancelled"), "fail", "warn"),
+}
+
+CONNECTION: Mapping[str, Label] = {
+    "ORDERED": Label(_l("Ordered"), "info", "order"),
+    "CONTRACTED": Label(_l("Contract made"), "info", "order"),
+    "SITE_PLANNING": Label(_l("Site planning"), "info", "route"),
+    "BUILDING": Label(_l("Being built"), "info", "going"),
+    "READY": Label(_l("Ready to be switched on"), "info", "ok"),
+    "ENERGISED": Label(_l("Switched on"), "ok", "power"),
+    "METERED": Label(_l("Meter in place"), "ok", "meter"),
+    "COMPLETED": Label(_l("Completed"), "ok", "ok"),
+    "ON_HOLD": Label(_l("On hold"), "warn", "held"),
+    "CANCELLED": Label(_l("Cancelled"), "calm", "calm"),
+    "DELAYED": Label(_l("Delayed"), "warn", "wait"),
+    "OPEN": Label(_l("All that are under way"), "info", "going"),
+}
+
 ACK_TYPE: Mapping[str, Label] = {
     "ACCEPTED": Label(_l("The contractor accepted the order"), "info", "ok"),
     "REJECTED": Label(_l("The contractor refused the order"), "fail", "fail"),
@@ -195,6 +241,10 @@ STEP: Mapping[str, Label] = {
     "UNKNOWN_ATTEMPT": Label(_l("Not about a message of ours"), "warn", "unknown"),
     "POSTPONED": Label(_l("Postponed"), "warn", "wait"),
     "STORED": Label(_l("Stored"), "ok", "ok"),
+    "CHANGED": Label(_l("Changed while it was read"), "warn", "wait"),
+    "GROWN": Label(_l("Has grown since"), "warn", "wait"),
+    "WAITING": Label(_l("Waiting"), "info", "wait"),
+    "REFUSED": Label(_l("Could not be read"), "fail", "fail"),
     "FOUND": Label(_l("Found at the provider"), "ok", "ok"),
     "NOT_FOUND_YET": Label(_l("Not found yet"), "warn", "wait"),
     "NOT_ASKED": Label(_l("The provider could not be asked"), "warn", "wait"),
@@ -214,6 +264,8 @@ ALARM: Mapping[str, Label] = {
     "OUTCOME_UNKNOWN": Label(_l("Outcomes have long been unknown"), "warn", "unknown"),
     "INBOUND_HELD": Label(_l("Received messages could not be read"), "fail", "held"),
     "CIS_SFTP": Label(_l("The CIS's file server does not answer"), "fail", "off"),
+    "STATUS_NOT_WRITTEN": Label(_l("The public status cannot be renewed"), "fail", "off"),
+    "CIS_LEFT_ALONE": Label(_l("Something in the CIS's inbox is never taken"), "warn", "inbox"),
     "REDIS_DOWN": Label(_l("Redis is out of reach: work goes on, but slowly"), "fail", "off"),
     "SWAP_OUTAGE_STALE": Label(_l("Nobody has reported the power back"), "fail", "off"),
     "COMPLETION_TAKEN_BACK": Label(_l("A completion was taken back"), "fail", "warn"),
@@ -221,6 +273,13 @@ ALARM: Mapping[str, Label] = {
     "INSTALLER_THREATENED": Label(_l("The installer was threatened"), "fail", "warn"),
     "ANNOUNCEMENT_HELD": Label(_l("An announcement waits for a second person"), "warn", "held"),
     "METER_STOCK": Label(_l("The installer had no meter"), "warn", "meter"),
+    "PLANNED_NOT_APPROVED": Label(_l("A planned cut waits for approval"), "warn", "wait"),
+    "PLANNED_NOTICE_LATE": Label(_l("A planned cut can only be announced late"), "fail", "wait"),
+    "PLANNED_NOT_ANNOUNCED": Label(_l("A planned cut was never announced"), "fail", "warn"),
+    "PLANNED_OVERRUN": Label(_l("A planned cut takes longer than told"), "fail", "off"),
+    "PLANNED_CHANGE_WAITS": Label(_l("The DMS wants a planned cut changed"), "warn", "held"),
+    "PLANNED_BEGAN_CANCELLED": Label(_l("A cancelled cut happens all the same"), "fail", "warn"),
+    "PLANNED_STEP_FAILED": Label(_l("A planned cut is stuck by a fault of ours"), "fail", "fail"),
 }
 
 ACCOUNT: Mapping[str, Label] = {
@@ -312,8 +371,11 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "notice": NOTICE,
     "notice_type": NOTICE_TYPE,
     "topic": TOPIC,
+    "connection": CONNECTION,
     "announcement": ANNOUNCEMENT,
     "resolved_by": RESOLVED_BY,
+    "planned_cut": PLANNED_CUT,
+    "planned_event": PLANNED_EVENT,
     "ack_type": ACK_TYPE,
     "verdict": VERDICT,
     "outbox": OUTBOX,

@@ -32,7 +32,9 @@ def navigation() -> list[dict[str, object]]:
             _entry("operators.runs", gettext("Runs"), ("operators.runs", "operators.run")),
             _entry("operators.lanes", gettext("Lanes"), ("operators.lane",)),
             _entry("operators.orders", gettext("Parked orders"), ("operators.orders",)),
+            _entry("operators.connections", gettext("Connections"), ("operators.connections",)),
             _entry("operators.inbound", gettext("Inbound"), ("operators.inbound",)),
+            _entry("operators.planned", gettext("Planned cuts"), ("operators.planned",)),
             _alarms(),
         ]
     if may(Permission.MANAGE_STAFF):

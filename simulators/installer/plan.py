@@ -45,10 +45,13 @@ def make_plan(usual: Installer, faults: Faults, seed: int, key: str, *, asks: bo
         steps.append(("STARTED", usual.started_after_s))
     steps.append(("FAILED" if reason else "COMPLETED", usual.completed_after_s))
     timed: list[dict[str, Any]] = []
-    after_s = waited_s = 0.0
+    after_s = earliest_s = waited_s = 0.0
     for kind, (shortest, longest) in steps:
         if faults.ack_delay_ms is None:
-            after_s = max(after_s, waited_s + draw.uniform(shortest, longest))
+            # Two steps are never closer than their earliest times: work takes its time.
+            gap_s = max(shortest - earliest_s, 0.0)
+            after_s = max(after_s + gap_s, waited_s + draw.uniform(shortest, longest))
+            earliest_s = shortest
         else:
             after_s += faults.ack_delay_ms / 1000
         timed.append({"type": kind, "after_s": round(after_s, 3)})

@@ -29,7 +29,7 @@ def test_every_topic_ends_when_none_is_named(app: Flask) -> None:
     assert answer.exit_code == 0
     with app.app_context():
         assert scalar("SELECT bool_or(enabled) FROM preference") is False
-        assert scalar("SELECT count(*) FROM preference") == 5
+        assert scalar("SELECT count(*) FROM preference") == 6
 
 
 def test_an_address_that_nobody_has_is_said(app: Flask) -> None:

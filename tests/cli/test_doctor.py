@@ -9,8 +9,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import Flask
 
 from app.db import db
+from app.doorbell import queue_of
 from app.factory import create_app
 from tests.conftest import test_settings
+from workers.cli import LaneWorker
 
 
 def test_a_partner_without_a_token_and_a_key_that_is_none_are_found(
@@ -31,6 +33,20 @@ def test_what_is_well_is_said_to_be_so(app: Flask, postgres_url: str, redis_url:
     assert any(line.startswith("ok    PostgreSQL") for line in lines)
     assert any(line.startswith("ok    Redis") for line in lines)
     assert any(line.startswith("FAIL  dispatcher: none is running") for line in lines)
+
+
+def test_a_worker_that_has_only_waited_so_far_is_there(
+    app: Flask, postgres_url: str, redis_url: str
+) -> None:
+    with app.app_context():
+        waiting = LaneWorker([queue_of("nis")], connection=queue_of("nis").connection)
+        waiting.register_birth()
+        lines = _doctor(postgres_url, redis_url)
+        (missing,) = [line for line in lines if line.startswith("FAIL  workers: none for ")]
+        assert "dms" in missing.split()
+        assert "nis" not in missing.split()
+        waiting.register_death()
+        assert "nis" in str(_doctor(postgres_url, redis_url)).split()
 
 
 def _doctor(postgres_url: str, redis_url: str, **changes: object) -> list[str]:

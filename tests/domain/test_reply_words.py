@@ -197,9 +197,15 @@ def test_whatever_is_written_is_read_without_a_fault_and_always_alike(text: str)
 
 
 @given(
-    st.lists(st.sampled_from("1 2 ok ei kiitos katko hei Koivutie tila".split()), max_size=6),
+    st.lists(
+        st.sampled_from(["1", "2", "ok", "ei", "kiitos", "katko", "hei", "Koivutie", "tila"]),
+        max_size=6,
+    ),
     st.sampled_from(STOPS),
-    st.lists(st.sampled_from("1 2 ok ei kiitos katko tack start tila".split()), max_size=6),
+    st.lists(
+        st.sampled_from(["1", "2", "ok", "ei", "kiitos", "katko", "tack", "start", "tila"]),
+        max_size=6,
+    ),
 )
 def test_req_11_no_words_around_it_hide_a_stop(
     before: list[str], stop: str, after: list[str]
@@ -210,11 +216,68 @@ def test_req_11_no_words_around_it_hide_a_stop(
 @given(st.text(alphabet="abcdefghijklmnopqrstuvwxyzåäö ", max_size=60))
 def test_without_a_word_of_ours_nothing_happens(text: str) -> None:
     known = {
-        *("stop stopp seis lopeta sluta stopall unsubscribe optout lopettakaa lopettaa".split()),
-        *("stoppa avsluta end quit cancel revoke start aloita aloittakaa starta borja".split()),
-        *("unstop katko sahkokatko avbrott elavbrott stromavbrott out outage tila".split()),
-        *("tilanne lage laget status kylla kyll joo ja jo yes yeah ok okei okej okay".split()),
-        *("ei nej no nope ohje ohjeet apua hjalp hjalpa help info".split()),
+        *(
+            [
+                "stop",
+                "stopp",
+                "seis",
+                "lopeta",
+                "sluta",
+                "stopall",
+                "unsubscribe",
+                "optout",
+                "lopettakaa",
+                "lopettaa",
+            ]
+        ),
+        *(
+            [
+                "stoppa",
+                "avsluta",
+                "end",
+                "quit",
+                "cancel",
+                "revoke",
+                "start",
+                "aloita",
+                "aloittakaa",
+                "starta",
+                "borja",
+            ]
+        ),
+        *(
+            [
+                "unstop",
+                "katko",
+                "sahkokatko",
+                "avbrott",
+                "elavbrott",
+                "stromavbrott",
+                "out",
+                "outage",
+                "tila",
+            ]
+        ),
+        *(
+            [
+                "tilanne",
+                "lage",
+                "laget",
+                "status",
+                "kylla",
+                "kyll",
+                "joo",
+                "ja",
+                "jo",
+                "yes",
+                "yeah",
+                "ok",
+                "okei",
+                "okej",
+                "okay",
+            ]
+        ),
+        *(["ei", "nej", "no", "nope", "ohje", "ohjeet", "apua", "hjalp", "hjalpa", "help", "info"]),
     }
     plain = text.replace("å", "a").replace("ä", "a").replace("ö", "o")
     joined = plain.replace(" ", "")

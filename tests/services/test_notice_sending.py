@@ -14,8 +14,8 @@ from sqlalchemy import text
 
 from app.db import transaction
 from app.domain.notice_policy import ContactFacts, ContactState, Recipient, check_before_send
-from app.domain.notice_types import Channel, Topic
-from app.models import Contact, Preference, PreferenceChange
+from app.domain.notice_types import CHOSEN_TOPICS, Channel, Topic
+from app.models import Contact, PreferenceChange
 from app.services import notice_sending, notices, opt_outs, outbox
 from tests.services.elsewhere import Elsewhere
 from tests.services.world import (
@@ -35,6 +35,7 @@ from tests.services.world import (
     send_one,
     settle_in,
     tell,
+    wish,
 )
 
 STARTED, DONE = "METER_SWAP_STARTED", "METER_SWAP_DONE"
@@ -92,10 +93,10 @@ def _contact(**values: Any) -> Callable[[], object]:
     return _change
 
 
-def _wish(**values: Any) -> Callable[[], object]:
+def _wish(enabled: bool, gsrn: str | None = None) -> Callable[[], object]:
     def _change() -> None:
         with transaction() as session:
-            session.query(Preference).update(values)
+            wish(session, session.query(Contact).one().id, enabled, gsrn=gsrn)
 
     return _change
 
@@ -104,15 +105,11 @@ def _facts(state: str = "UNVERIFIED", source: str = "CIS") -> ContactFacts:
     return ContactFacts(1, Channel.SMS, PHONE, ContactState(state), source)
 
 
-def _forget_wishes() -> None:
-    with transaction() as session:
-        session.query(Preference).delete()
-
-
 CASES = [
     _Case("nothing", lambda: None, Recipient("C1", _facts())),
     _Case("opted out", _wish(enabled=False), Recipient("C1", _facts(), wants=False)),
-    _Case("no preference", _forget_wishes, Recipient("C1", _facts(), wants=False)),
+    _Case("not enrolled", _contact(enrolled=False), Recipient("C1", _facts(), wants=False)),
+    _Case("in doubt", _contact(doubt="SHARED"), Recipient("C1", _facts(source="SHARED"))),
     _Case("invalid", _contact(state="INVALID"), Recipient("C1", _facts("INVALID"))),
     _Case("removed", _contact(state="REMOVED"), Recipient("C1", _facts("REMOVED"))),
     _Case("unverified", _contact(source="PORTAL"), Recipient("C1", _facts(source="PORTAL"))),
@@ -145,18 +142,7 @@ def test_a_wish_against_this_point_alone_stops_the_notice() -> None:
     settle_in()
     (notice,) = tell(STARTED)
     with transaction() as session:
-        contact = session.query(Contact).one()
-        session.add(
-            Preference(
-                contact_id=contact.id,
-                gsrn=GSRN,
-                topic="METER_SWAP",
-                enabled=False,
-                source="PORTAL",
-                legal_basis="CONTRACT",
-                changed_at=NOW,
-            )
-        )
+        wish(session, session.query(Contact).one().id, False, gsrn=GSRN)
     assert gate(claim())[1] == {items()[0].id: "OPTED_OUT"}
     assert ledger()[0].state == "SUPPRESSED"
     assert notice.id == ledger()[0].id
@@ -193,7 +179,7 @@ def test_leaving_every_topic_leaves_those_nobody_asked_about_too() -> None:
     settle_in()
     with transaction() as session:
         done = opt_outs.opt_out(session, PHONE, None, source="SMS", by="test", now=NOW)
-    assert done.changed == len(Topic)
+    assert done.changed == len(CHOSEN_TOPICS)
     assert scalar("SELECT count(*) FROM preference WHERE enabled") == 0
 
 

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.db import transaction
-from app.models import Contact, Preference
+from app.models import Contact
 from tests.services.world import (
     GSRN,
     MAIL,
@@ -27,6 +27,7 @@ from tests.services.world import (
     minutes,
     settle_in,
     tell,
+    wish,
 )
 
 STARTED, DONE, FAILED = "METER_SWAP_STARTED", "METER_SWAP_DONE", "METER_SWAP_FAILED"
@@ -100,7 +101,7 @@ def test_who_left_the_topic_is_not_reached_through_the_other_channel() -> None:
     settle_in(contacts={PHONE: "SMS", MAIL: "EMAIL"})
     with transaction() as session:
         phone = session.query(Contact).filter_by(kind="SMS").one()
-        session.query(Preference).filter_by(contact_id=phone.id).update({"enabled": False})
+        wish(session, phone.id, False)
     (notice,) = tell(STARTED)
     assert (notice.state, notice.suppress_reason, notice.sent_to) == (
         "SUPPRESSED",
@@ -113,18 +114,7 @@ def test_who_left_the_topic_is_not_reached_through_the_other_channel() -> None:
 def test_a_wish_for_this_point_comes_before_the_general_one() -> None:
     settle_in()
     with transaction() as session:
-        contact = session.query(Contact).one()
-        session.add(
-            Preference(
-                contact_id=contact.id,
-                gsrn=GSRN,
-                topic="METER_SWAP",
-                enabled=False,
-                source="PORTAL",
-                legal_basis="CONTRACT",
-                changed_at=NOW,
-            )
-        )
+        wish(session, session.query(Contact).one().id, False, gsrn=GSRN)
     assert tell(STARTED)[0].suppress_reason == "OPTED_OUT"
 
 

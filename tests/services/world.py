@@ -100,20 +100,34 @@ def add_customer(
             quiet_from=quiet[0] if quiet else None,
             quiet_to=quiet[1] if quiet else None,
             created_at=NOW,
+            # As the CIS enrols.
+            enrolled=enabled and channel != "NONE",
         )
         session.add(contact)
-        session.flush()
-        session.add(
-            Preference(
-                contact_id=contact.id,
-                gsrn=None,
-                topic="METER_SWAP",
-                enabled=enabled,
-                source="CIS",
-                legal_basis="CONTRACT",
-                changed_at=NOW,
-            )
+    session.flush()
+
+
+def wish(
+    session: Session,
+    contact_id: int,
+    enabled: bool,
+    *,
+    topic: str = "METER_SWAP",
+    gsrn: str | None = None,
+    source: str = "PORTAL",
+) -> None:
+    """What somebody chose for a contact."""
+    session.add(
+        Preference(
+            contact_id=contact_id,
+            gsrn=gsrn,
+            topic=topic,
+            enabled=enabled,
+            source=source,
+            legal_basis="CONTRACT",
+            changed_at=NOW,
         )
+    )
     session.flush()
 
 

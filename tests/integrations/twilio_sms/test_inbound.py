@@ -232,7 +232,7 @@ def test_every_move_of_the_borders_around_a_hidden_sender_is_refused() -> None:
     # A border can only be where a name may begin or end: around its capitals and before values.
     likely = [
         place
-        for place, (one, other) in enumerate(zip(middle, middle[1:], strict=False), 1)
+        for place, (one, other) in enumerate(pairwise(middle), 1)
         if (other.isupper() and not one.isupper())
         or other == "+"
         or (one.isdigit() and other.isalpha())
