@@ -10,8 +10,8 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.db import db, transaction
-from app.models import CustomerReport, Outage, OutagePoint, Preference
-from app.services import opt_outs
+from app.domain.notice_types import CHOSEN_TOPICS
+from app.models import CustomerReport, Outage, OutagePoint
 from app.services.reply_desk import ANSWERS_PER_DAY_UNKNOWN, ANSWERS_PER_HOUR
 from tests.services.elsewhere import Elsewhere
 from tests.services.replying import (
@@ -53,7 +53,7 @@ STARTED = "METER_SWAP_STARTED"
 def test_req_11_stop_ends_every_topic_and_is_confirmed(place: Flask, word: str) -> None:
     settle_in()
     assert reply(word) == "STOP"
-    assert not scalar("SELECT bool_or(enabled) FROM preference")
+    assert not hears(PHONE)
     assert last_answer()[0] == "OPT_OUT_OK"
     tell(STARTED, now=NOW + minutes(1))
     assert [(n.state, n.suppress_reason) for n in ledger() if n.type == STARTED] == [
@@ -126,36 +126,60 @@ def test_req_13_stop_ends_the_number_under_every_customer_and_nobody_elses(place
         add_customer(session, "C2", gsrn=SECOND)
         add_customer(session, "C3", gsrn=SECOND, contacts={"+358407654321": "SMS"})
     reply("STOP")
-    rows = scalar(
-        "SELECT array_agg(DISTINCT k.value) FROM preference p JOIN contact k ON k.id = p.contact_id"
-        " WHERE p.enabled"
-    )
-    assert rows == ["+358407654321"]
+    assert not hears(PHONE)
+    assert hears("+358407654321")
+    assert scalar("SELECT count(DISTINCT contact_id) FROM preference") == 2
 
 
 def test_req_13_a_number_that_nobody_has_any_more_hears_that_it_gets_nothing(place: Flask) -> None:
     settle_in()
     assert reply("STOP", STRANGER) == "STOP"
     assert last_answer(STRANGER)[0] == "OPT_OUT_OK"
-    assert scalar("SELECT bool_and(enabled) FROM preference")
+    assert hears(PHONE)
     assert cases()[0].reasons == ["UNKNOWN_NUMBER"]
 
 
-def test_start_takes_up_what_stop_ended_and_nothing_that_was_off_before(place: Flask) -> None:
+def test_start_begins_every_topic_again_and_proves_the_number(place: Flask) -> None:
     settle_in()
-    with transaction() as session:
-        opt_outs.opt_out(session, PHONE, "FAULT", source="PORTAL", by="customer:C1", now=NOW)  # type: ignore[arg-type]
-    reply("STOP", now=NOW + minutes(1))
+    reply("STOP")
     assert reply("ALOITA", now=NOW + minutes(2)) == "START"
-    on = scalar("SELECT array_agg(topic ORDER BY topic) FROM preference WHERE enabled")
-    assert "METER_SWAP" in on
-    assert "FAULT" not in on
+    assert hears(PHONE)
     kind, words = last_answer()
     assert kind == "OPT_IN_OK"
     assert "Koivutie 12 A 3" in words
     tell(STARTED, now=NOW + minutes(3))
     assert [n.state for n in ledger() if n.type == STARTED] == ["QUEUED"]
     assert scalar("SELECT state FROM contact") == "VERIFIED"
+
+
+def test_req_14_a_number_that_two_customers_claim_is_told_nothing_of_either(place: Flask) -> None:
+    settle_in()
+    with transaction() as session:
+        session.execute(text("UPDATE contact SET doubt = 'SHARED'"))
+    assert reply("TILA") == "UNKNOWN_NUMBER"
+    assert "Koivutie" not in last_answer()[1]
+    # But whoever it is may end it.
+    reply("STOP")
+    assert not hears(PHONE)
+
+
+def test_somebody_who_helps_hears_of_the_points_that_were_allowed_and_of_no_other_number(
+    place: Flask,
+) -> None:
+    _two_sites()
+    with transaction() as session:
+        session.execute(
+            text(
+                "UPDATE contact SET third_party_name = 'Naapuri', state = 'VERIFIED',"
+                " only_gsrns = :points WHERE customer_id = 'C2'"
+            ),
+            {"points": [SECOND]},
+        )
+        session.execute(text("UPDATE contact SET value = '+358407654321' WHERE customer_id = 'C1'"))
+    assert reply("TILA") == "STATUS"
+    assert "Rantatie 5" in last_answer()[1]
+    reply("STOP")
+    assert last_answer()[0] == "OPT_OUT_OK"
 
 
 def test_an_enrolment_lets_a_new_number_follow_the_point(place: Flask) -> None:
@@ -336,7 +360,7 @@ def test_nobody_can_make_us_write_without_end(place: Flask) -> None:
     assert cases()[0].reasons == ["LIMITED"]
     # A stop counts all the same, and what was asked an hour later is answered again.
     assert reply("STOP", now=NOW + minutes(30)) == "STOP"
-    assert not scalar("SELECT bool_or(enabled) FROM preference")
+    assert not hears(PHONE)
     reply("TILA", now=NOW + minutes(120))
     assert len(answers()) == ANSWERS_PER_HOUR + 1
 
@@ -383,6 +407,20 @@ def test_the_customers_language_comes_before_that_of_the_word(place: Flask) -> N
     assert "customer service" in last_answer(STRANGER)[1].lower()
 
 
+def hears(number: str) -> bool:
+    """Whether the number still gets anything that can be left."""
+    return bool(
+        scalar(
+            "SELECT bool_or(coalesce(p.enabled, k.enrolled)) FROM contact k"
+            " CROSS JOIN unnest(CAST(:topics AS text[])) AS t (topic)"
+            " LEFT JOIN preference p ON p.contact_id = k.id AND p.topic = t.topic"
+            " WHERE k.value = :number",
+            topics=list(CHOSEN_TOPICS),
+            number=number,
+        )
+    )
+
+
 def _reports() -> list[CustomerReport]:
     with transaction() as session:
         return list(session.query(CustomerReport).order_by(CustomerReport.id))
@@ -401,7 +439,6 @@ def _two_sites(**customer: bool) -> None:
         )
         add_customer(session, "C1", **customer)
         add_customer(session, "C2", gsrn=SECOND)
-        assert session.query(Preference).count() == 2
 
 
 def _outage(
