@@ -8,8 +8,11 @@ from markupsafe import Markup, escape
 
 from app.db import db
 from app.domain.roles import Permission
-from app.queries import alarm_list
+from app.queries import alarm_list, inbox
 from app.web.access import may
+
+# The inbox is customer service's, too, but nobody gets there by searching.
+_INBOX = "agents.inbox"
 
 
 def init(app: Flask) -> None:
@@ -21,7 +24,11 @@ def navigation() -> list[dict[str, object]]:
     """The entries that this person may open, in the order of a working day."""
     entries: list[dict[str, object]] = []
     if may(Permission.LOOKUP):
-        entries.append(_entry("agents.search", gettext("Search"), ("agents.",)))
+        search = _entry("agents.search", gettext("Search"), ("agents.",))
+        search["active"] = search["active"] and not (request.endpoint or "").startswith(_INBOX)
+        entries.append(search)
+    if may(Permission.ANSWER_CUSTOMERS):
+        entries.append(_inbox())
     if may(Permission.OPERATE):
         entries += [
             _entry(
@@ -52,9 +59,17 @@ def _entry(endpoint: str, text: str, active: tuple[str, ...]) -> dict[str, objec
     }
 
 
+def _inbox() -> dict[str, object]:
+    entry = _entry("agents.inbox", gettext("Inbox"), (_INBOX,))
+    return _counted(entry, inbox.count_waiting(db.session()))
+
+
 def _alarms() -> dict[str, object]:
     entry = _entry("operators.alarms", gettext("Alarms"), ("operators.alarms",))
-    count = alarm_list.count_open(db.session())
+    return _counted(entry, alarm_list.count_open(db.session()))
+
+
+def _counted(entry: dict[str, object], count: int) -> dict[str, object]:
     if count:
         words = Markup('{} <span class="td-count">{}</span>')
         entry["html"] = words.format(escape(str(entry["text"])), count)

@@ -29,6 +29,7 @@ _PROCESS = {
     "plan notices": _l("Deciding whom to tell"),
     "resolve unknown": _l("Settling unknown outcomes"),
     "watch swaps": _l("Watching open meter replacements"),
+    "remind of visits": _l("Reminding of visits"),
     "planned cuts": _l("Planned cuts by the clock"),
 }
 
@@ -49,6 +50,7 @@ _KIND = {
     "BILLING_METER_CHANGE": _l("Meter change"),
     "NOTICE": _l("Message to a customer"),
     "ACKNOWLEDGEMENT": _l("Acknowledgement"),
+    "REPLY": _l("Reply of a customer"),
     "STORE_FILE": _l("File stored"),
     "FETCH": _l("File fetched"),
     "LOOK_AGAIN": _l("File looked at again"),
