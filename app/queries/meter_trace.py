@@ -19,6 +19,7 @@ from app.models import (
     Ack,
     Contact,
     Customer,
+    InboundSms,
     Meter,
     MeteringPoint,
     MeterPlacement,
@@ -31,6 +32,7 @@ from app.models import (
     OutboxItem,
     Partner,
     PlannedCut,
+    VisitAnswer,
     WorkOrder,
     WorkOrderChange,
 )
@@ -41,6 +43,7 @@ _ORDERS = 50
 _NOTICES = 100
 _PLANS = 50
 _PLANNED_UNDER_WAY = ("ONGOING", "OVERRUN", "ENDED")
+_REPLIES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,9 @@ class MeterTrace:
     cuts: list[Cut]
     reports: list[Report]
     notices: list[Notice]
+    # What the customer wrote about this point, and answers to proposed visits.
+    replies: list[InboundSms]
+    visit_answers: list[VisitAnswer]
     partner_names: dict[str, str]
     # Whether the address may be shown only where it is needed (turvakielto of anybody there).
     safety_ban: bool
@@ -180,6 +186,19 @@ def find_trace(session: Session, gsrn: str, today: date) -> MeterTrace | None:
             )
             .order_by(Notice.created_at.desc(), Notice.id.desc())
             .limit(_NOTICES),
+        ),
+        replies=_all(
+            session,
+            select(InboundSms)
+            .where(InboundSms.gsrn == gsrn)
+            .order_by(InboundSms.received_at.desc(), InboundSms.id.desc())
+            .limit(_REPLIES),
+        ),
+        visit_answers=_all(
+            session,
+            select(VisitAnswer)
+            .where(VisitAnswer.order_id.in_(ids))
+            .order_by(VisitAnswer.id.desc()),
         ),
         partner_names=_partner_names(session, {order.partner_code for order in orders}),
         safety_ban=any(one.customer.personal_safety_ban for one in occupants),

@@ -14,6 +14,7 @@ from babel.numbers import format_decimal
 from flask import Flask
 from flask_babel import get_locale, gettext, ngettext
 
+from app.domain.masking import masked_phone
 from app.web.clock import now
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
@@ -24,6 +25,7 @@ _WEEKDAY = {"fi": "ccc d.M.y", "sv": "ccc d.M.y", "en": "ccc d MMM y"}
 
 def init(app: Flask) -> None:
     """Give the templates these words as filters."""
+    app.add_template_filter(masked_phone)
     for word in (day, weekday, clock_time, moment, span, quantity, euros, file_size, iso):
         app.add_template_filter(word)
 

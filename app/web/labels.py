@@ -106,6 +106,7 @@ NOTICE_TYPE: Mapping[str, Label] = {
     "HELP_REPLY": Label(_l("Reply: help"), "info", "info"),
     "WHICH_SITE": Label(_l("Reply: which site"), "info", "unknown"),
     "NOT_UNDERSTOOD": Label(_l("Reply: not understood"), "info", "unknown"),
+    "AGENT_REPLY": Label(_l("Customer service wrote"), "info", "person"),
 }
 
 TOPIC: Mapping[str, Label] = {
@@ -443,6 +444,75 @@ CHANNEL: Mapping[str, Label] = {
     "EMAIL": Label(_l("E-mail"), "info", "email"),
 }
 
+# What customers wrote, by what it was understood as.
+REPLY_VERDICT: Mapping[str, Label] = {
+    "STOP": Label(_l("Ended the messages"), "warn", "off"),
+    "START": Label(_l("Began the messages again"), "ok", "ok"),
+    "ENROL": Label(_l("Enrolled the number"), "ok", "ok"),
+    "ENROL_REFUSED": Label(_l("Enrolment did not fit"), "warn", "warn"),
+    "OUTAGE": Label(_l("Reported a power cut"), "warn", "off"),
+    "OUTAGE_WHICH": Label(_l("Reported a power cut, asked where"), "info", "unknown"),
+    "STATUS": Label(_l("Asked how things are"), "info", "info"),
+    "STATUS_WHICH": Label(_l("Asked how things are, asked where"), "info", "unknown"),
+    "YES": Label(_l("Confirmed the visit"), "ok", "ok"),
+    "YES_WHICH": Label(_l("Confirmed a visit, asked which"), "info", "unknown"),
+    "NO": Label(_l("Declined the visit"), "warn", "warn"),
+    "NO_WHICH": Label(_l("Declined a visit, asked which"), "info", "unknown"),
+    "HELP": Label(_l("Asked for help"), "info", "info"),
+    "TALK": Label(_l("Belongs to the talk"), "info", "sms"),
+    "UNCLEAR": Label(_l("Not understood"), "warn", "unknown"),
+    "UNKNOWN_NUMBER": Label(_l("From a number that we do not know"), "warn", "unknown"),
+}
+REPLY_STATE: Mapping[str, Label] = {
+    "WAITING": Label(_l("Waiting to be read"), "info", "wait"),
+    "DONE": Label(_l("Handled"), "ok", "ok"),
+    "HELD": Label(_l("Could not be handled"), "fail", "held"),
+}
+CASE_STATE: Mapping[str, Label] = {
+    "OPEN": Label(_l("Nobody's yet"), "warn", "wait"),
+    "TAKEN": Label(_l("Somebody's"), "info", "person"),
+    "CLOSED": Label(_l("Closed"), "ok", "ok"),
+}
+CASE_VIEW: Mapping[str, Label] = {
+    "open": Label(_l("Nobody's yet")),
+    "mine": Label(_l("Mine")),
+    "taken": Label(_l("Taken by anybody")),
+    "closed": Label(_l("Closed")),
+}
+CASE_REASON: Mapping[str, Label] = {
+    "UNCLEAR": Label(_l("The message was not understood")),
+    "UNKNOWN_NUMBER": Label(_l("No customer has this number")),
+    "ENROL_REFUSED": Label(_l("Customer and metering point did not fit, or a safety ban")),
+    "VISIT_DECLINED": Label(_l("The visit was declined: agree on another time")),
+    "MANY_SITES": Label(_l("Too many metering points to ask which one")),
+    "NOT_ANSWERABLE": Label(_l("The sender cannot be answered")),
+    "LIMITED": Label(_l("So many messages that we stopped answering")),
+    "FAILED": Label(_l("The message could not be handled by our own fault")),
+}
+CASE_OUTCOME: Mapping[str, Label] = {
+    "ANSWERED": Label(_l("Answered by text message")),
+    "CALLED": Label(_l("Called the customer")),
+    "REPORTED": Label(_l("Reported to the fault desk")),
+    "REBOOKED": Label(_l("Agreed on another time")),
+    "NOTHING_NEEDED": Label(_l("Nothing was needed")),
+    "SPAM": Label(_l("Not from a customer")),
+}
+CASE_PROBLEM: Mapping[str, Label] = {
+    "CLOSED": Label(_l("The case is closed already")),
+    "NOT_ANSWERABLE": Label(_l("The sender cannot be answered")),
+    "EMPTY": Label(_l("Write an answer")),
+    "TOO_LONG": Label(_l("Use fewer words: at most four SMS parts")),
+    "LINK": Label(_l("Take the link out: our messages never have any")),
+    "CODE_ASKED": Label(_l("Do not speak of codes or passwords")),
+    "MARKETING": Label(_l("Take the advertising out")),
+    "NO_SUCH_POINT": Label(_l("There is no such metering point")),
+    "NO_OUTCOME": Label(_l("Choose how it ended")),
+}
+VISIT_ANSWER: Mapping[str, Label] = {
+    "CONFIRMED": Label(_l("The customer confirmed the visit"), "ok", "ok"),
+    "DECLINED": Label(_l("The customer declined the visit"), "warn", "warn"),
+}
+
 LANE: Mapping[str, Label] = {
     "poll_cis": Label(_l("Fetching CIS files")),
     "intake": Label(_l("Reading CIS files")),
@@ -450,6 +520,7 @@ LANE: Mapping[str, Label] = {
     "receipts": Label(_l("Delivery reports")),
     "network": Label(_l("Outages and meter events")),
     "notices": Label(_l("Deciding whom to tell")),
+    "replies": Label(_l("Replies of customers")),
     "upkeep": Label(_l("Upkeep")),
     "cis": Label(_l("Reports to the CIS")),
     "nis": Label(_l("Network information system (NIS)")),
@@ -479,6 +550,13 @@ ROLE: Mapping[str, Label] = {
 }
 
 MAPS: Mapping[str, Mapping[str, Label]] = {
+    "reply_verdict": REPLY_VERDICT,
+    "reply_state": REPLY_STATE,
+    "case_state": CASE_STATE,
+    "case_view": CASE_VIEW,
+    "case_reason": CASE_REASON,
+    "case_outcome": CASE_OUTCOME,
+    "case_problem": CASE_PROBLEM,
     "work_order": WORK_ORDER,
     "notice": NOTICE,
     "notice_type": NOTICE_TYPE,

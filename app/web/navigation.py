@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 
 from app.db import db
 from app.domain.roles import Permission
-from app.queries import alarm_list
+from app.queries import alarm_list, inbox
 from app.web.access import may
 
 # What is found by searching, and what is opened from there.
@@ -29,6 +29,8 @@ def navigation() -> list[dict[str, object]]:
             _entry("agents.contact_queue", gettext("Contacts"), ("agents.contact_queue",))
         )
         entries.append(_entry("agents.calls", gettext("Call list"), ("agents.call",)))
+    if may(Permission.ANSWER_CUSTOMERS):
+        entries.append(_inbox())
     if may(Permission.OPERATE):
         entries += [
             _entry(
@@ -68,9 +70,17 @@ def _entry(endpoint: str, text: str, active: tuple[str, ...]) -> dict[str, objec
     }
 
 
+def _inbox() -> dict[str, object]:
+    entry = _entry("agents.inbox", gettext("Inbox"), ("agents.inbox",))
+    return _counted(entry, inbox.count_waiting(db.session()))
+
+
 def _alarms() -> dict[str, object]:
     entry = _entry("operators.alarms", gettext("Alarms"), ("operators.alarms",))
-    count = alarm_list.count_open(db.session())
+    return _counted(entry, alarm_list.count_open(db.session()))
+
+
+def _counted(entry: dict[str, object], count: int) -> dict[str, object]:
     if count:
         words = Markup('{} <span class="td-count">{}</span>')
         entry["html"] = words.format(escape(str(entry["text"])), count)

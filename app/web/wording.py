@@ -31,6 +31,7 @@ _PROCESS = {
     "resolve unknown": _l("Settling unknown outcomes"),
     "watch swaps": _l("Watching open meter replacements"),
     "watch faults": _l("Watching faults and storms"),
+    "remind of visits": _l("Reminding of visits"),
     "planned cuts": _l("Planned cuts by the clock"),
 }
 
@@ -53,6 +54,7 @@ _KIND = {
     "ACKNOWLEDGEMENT": _l("Acknowledgement"),
     "DMS_OUTAGE": _l("Outage stated by the DMS"),
     "METER_EVENTS": _l("Meter events"),
+    "REPLY": _l("Reply of a customer"),
     "STORE_FILE": _l("File stored"),
     "FETCH": _l("File fetched"),
     "LOOK_AGAIN": _l("File looked at again"),
