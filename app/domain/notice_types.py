@@ -62,6 +62,7 @@ class NoticeType(StrEnum):
     PLANNED_CHANGED = "PLANNED_CHANGED"
     PLANNED_CANCELLED = "PLANNED_CANCELLED"
     PLANNED_OVERRUN = "PLANNED_OVERRUN"
+    AREA_PLANNED = "AREA_PLANNED"
     STORM_BULLETIN = "STORM_BULLETIN"
     SAFETY_WARNING = "SAFETY_WARNING"
     COMPENSATION = "COMPENSATION"
@@ -241,6 +242,7 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
     _T.PLANNED_CHANGED: _planned(*_PLANS, must_reach=True),
     _T.PLANNED_CANCELLED: _planned(*_PLANS, must_reach=True),
     _T.PLANNED_OVERRUN: _planned(urgency=Urgency.LIVE),
+    _T.AREA_PLANNED: _planned(_T.AREA_PLANNED),
     _T.STORM_BULLETIN: NoticeRule(
         Topic.STORM,
         Urgency.ORDINARY,

@@ -3,6 +3,7 @@
 from app.models.ack import Ack
 from app.models.alarm import Alarm
 from app.models.announcement import Announcement
+from app.models.area_subscription import AreaSubscription
 from app.models.audit_entry import AuditEntry
 from app.models.code_list import CodeValue, MeterModel, OrderType
 from app.models.connection_order import ConnectionEvent, ConnectionOrder
@@ -37,6 +38,7 @@ __all__ = [
     "Ack",
     "Alarm",
     "Announcement",
+    "AreaSubscription",
     "Attempt",
     "AuditEntry",
     "CodeValue",

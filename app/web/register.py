@@ -21,7 +21,7 @@ from app.web import (
 from app.web.agents import pages as agents
 from app.web.operators import pages as operators
 from app.web.operators import staff
-from app.web.public import front, status
+from app.web.public import front, status, subscribe
 
 
 def register(app: Flask) -> None:
@@ -44,6 +44,7 @@ def register(app: Flask) -> None:
     for blueprint in (
         front.blueprint,
         status.blueprint,
+        subscribe.blueprint,
         agents.blueprint,
         operators.blueprint,
         staff.blueprint,
