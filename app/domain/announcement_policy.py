@@ -382,6 +382,7 @@ _TRUE_UNTIL: Mapping[NoticeType, str] = {
     _T.PLANNED_CANCELLED: "from_at",
     _T.PLANNED_REMINDER: "from_at",
     _T.PLANNED_OVERRUN: "etr_at",
+    _T.AREA_PLANNED: "from_at",
     _T.METER_SWAP_ANNOUNCED: "from_at",
     _T.METER_SWAP_BOOK: "from_at",
     _T.METER_SWAP_REMINDER: "from_at",

@@ -3,6 +3,7 @@
 from app.models.ack import Ack
 from app.models.alarm import Alarm
 from app.models.announcement import Announcement
+from app.models.area_subscription import AreaSubscription
 from app.models.audit_entry import AuditEntry
 from app.models.call_list import CallListEntry
 from app.models.code_list import CodeValue, MeterModel, OrderType
@@ -52,6 +53,7 @@ __all__ = [
     "Ack",
     "Alarm",
     "Announcement",
+    "AreaSubscription",
     "Attempt",
     "AuditEntry",
     "BudgetRaise",

@@ -103,6 +103,8 @@ def open_audience(
 def _named_in(subject: str) -> dict[str, str | None]:
     """The parts of a subject: storm:3/091 is about one municipality, its ledger about the storm."""
     whole, _, municipality = subject.partition("/")
+    if whole.startswith("area:"):
+        return {"municipality": whole.removeprefix("area:"), "subjects": whole}
     pattern = f"{whole}/%" if municipality else whole
     return {"municipality": municipality or None, "subjects": pattern}
 

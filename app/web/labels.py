@@ -83,6 +83,7 @@ NOTICE_TYPE: Mapping[str, Label] = {
     "PLANNED_CHANGED": Label(_l("Planned cut: new time"), "info", "wait"),
     "PLANNED_CANCELLED": Label(_l("Planned cut called off"), "calm", "calm"),
     "PLANNED_OVERRUN": Label(_l("Planned cut takes longer"), "warn", "wait"),
+    "AREA_PLANNED": Label(_l("Planned cuts of an area"), "info", "wait"),
     "STORM_BULLETIN": Label(_l("Storm bulletin"), "warn", "warn"),
     "SAFETY_WARNING": Label(_l("Safety warning"), "fail", "warn"),
     "COMPENSATION": Label(_l("Standard compensation"), "info", "info"),

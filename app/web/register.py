@@ -26,7 +26,7 @@ from app.web.customers import pages as customers
 from app.web.customers import unsubscribe
 from app.web.operators import pages as operators
 from app.web.operators import staff, texts
-from app.web.public import front, planned_cuts, status
+from app.web.public import front, planned_cuts, status, subscribe
 
 
 def register(app: Flask) -> None:
@@ -53,6 +53,7 @@ def register(app: Flask) -> None:
         front.blueprint,
         planned_cuts.blueprint,
         status.blueprint,
+        subscribe.blueprint,
         agents.blueprint,
         customers.blueprint,
         unsubscribe.blueprint,
