@@ -143,6 +143,12 @@ class Settings(BaseSettings):
     priority_call_after_h: float = Field(
         4.0, gt=0, description="priority customers without power for so long are called"
     )
+    status_snapshot_dir: Path = Field(
+        Path("instance/status"), description="folder of the public status page's snapshot"
+    )
+    status_frame_ancestors: str = Field(
+        "*", description="sites that may show the status in a frame, as in Content-Security-Policy"
+    )
     retention_body_days: int = Field(730, ge=30, description="texts of messages (24 months)")
     retention_delivery_days: int = Field(
         1095, ge=60, description="what became of messages, and where they went (36 months)"
@@ -189,6 +195,11 @@ class Settings(BaseSettings):
         if not listed and self.environment != "production":
             listed = frozenset({self.sms_sender, self.sms_two_way_sender} - {""})
         return Senders(self.sms_sender, self.sms_two_way_sender, listed)
+
+    @property
+    def status_folder(self) -> Path:
+        """The folder of the public status; a relative one lies beside the code."""
+        return Path(__file__).resolve().parent.parent / self.status_snapshot_dir
 
     @property
     def message_sender_ids(self) -> frozenset[str]:

@@ -14,8 +14,10 @@ import signal
 import sys
 import time
 import urllib.request
+from datetime import datetime
 from pathlib import Path
 from typing import IO
+from zoneinfo import ZoneInfo
 
 from deploy import casting
 from deploy.demo_record import Login, describe, keep_logins, write_record
@@ -38,6 +40,9 @@ HAND_OVER_PATIENCE_S = 30.0
 WEB_THREADS = "4"
 PARTNER = "voima"
 SEED_POINTS, SEED_ORDERS = 200, 40
+# Connection orders of the day, of which one more starts at each step and all others move on.
+SEED_CONNECTIONS, CONNECTION_STEPS = 6, 13
+CONNECTION_STEP_S = 45.0
 
 
 class DemoFailed(RuntimeError):
@@ -57,6 +62,9 @@ class Demo:
         self._valkey = PrivateValkey(home / "valkey")
         self._logins: dict[str, Login] = {}
         self._ready = False
+        self._ordered_on = f"{datetime.now(ZoneInfo('Europe/Helsinki')):%Y-%m-%d}"
+        self._step = 0
+        self._moved_at = time.monotonic()
 
     def run(self) -> None:
         """Run until a signal asks for the end."""
@@ -67,6 +75,7 @@ class Demo:
             self._seed_once()
             self._announce()
             while not self._supervisor.stop_asked:
+                self._move_connections()
                 self._turn()
         except DemoFailed as failure:
             # A stop during the start makes the step fail that was under way; that is no failure.
@@ -152,6 +161,22 @@ class Demo:
         self._simulate("cis", "master-data", "--points", str(SEED_POINTS))
         self._simulate("cis", "orders", "--count", str(SEED_ORDERS))
         done.touch()
+
+    def _move_connections(self) -> None:
+        """Let the connection orders of the day move on, until all of them are complete."""
+        due = time.monotonic() - self._moved_at >= CONNECTION_STEP_S
+        if self._supervisor.stop_asked or not due or self._step >= CONNECTION_STEPS:
+            return
+        self._moved_at = time.monotonic()
+        self._step += 1
+        try:
+            self._simulate(
+                *("cis", "connections", "--count", str(SEED_CONNECTIONS)),
+                *("--day", self._ordered_on, "--step", str(self._step)),
+            )
+        except DemoFailed as failure:
+            # Somebody may have stopped the file server on purpose; the next step comes anyway.
+            self._supervisor.say(f"the CIS could not send: {failure}")
 
     def _announce(self) -> None:
         if self._supervisor.stop_asked:

@@ -117,6 +117,7 @@ def product_settings(
         "twilio_url": f"{url}/twilio",
         "twilio_account_sid": str(config["twilio"]["account_sid"]),
         "twilio_auth_token": str(config["twilio"]["auth_token"]),
+        "status_snapshot_dir": str(rehearsal.folder.absolute().parent / "status"),
         "sms_sender": "Verkkoyhtio",
         "sms_two_way_sender": "+358454900900",
         "sendgrid_url": f"{url}/sendgrid",

@@ -14,7 +14,16 @@ from sqlalchemy.exc import DBAPIError
 
 from app.clients import close_clients
 from app.db import db, is_connection_lost
-from app.domain.lanes import ACKS, INTAKE, NETWORK, NOTICES, POLL_CIS, RECEIPTS, UPKEEP
+from app.domain.lanes import (
+    ACKS,
+    INTAKE,
+    NETWORK,
+    NOTICES,
+    POLL_CIS,
+    RECEIPTS,
+    REPLIES,
+    UPKEEP,
+)
 from app.settings import Settings
 from workers.acks import interpret_acks
 from workers.drain import Drain, drain
@@ -25,6 +34,7 @@ from workers.network import interpret_network
 from workers.notices import plan_notices
 from workers.poll_cis import poll_cis
 from workers.receipts import apply_receipts
+from workers.replies import handle_replies
 from workers.upkeep import upkeep
 
 log = structlog.get_logger()
@@ -47,6 +57,7 @@ _WORK: dict[str, Callable[[Settings, int, str], object]] = {
     ACKS: interpret_acks,
     RECEIPTS: apply_receipts,
     NETWORK: interpret_network,
+    REPLIES: handle_replies,
 }
 
 

@@ -85,6 +85,7 @@ class NoticeType(StrEnum):
     HELP_REPLY = "HELP_REPLY"
     WHICH_SITE = "WHICH_SITE"
     NOT_UNDERSTOOD = "NOT_UNDERSTOOD"
+    AGENT_REPLY = "AGENT_REPLY"
 
 
 class Urgency(StrEnum):
@@ -214,7 +215,7 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
         live_for=_HALF_HOUR,
         good_for=_HALF_HOUR,
         repeats_after=2 * _HOUR,
-        supersedes=frozenset({_T.METER_SWAP_FAILED}),
+        supersedes=frozenset({_T.METER_SWAP_FAILED, *_VISITS_AHEAD}),
         only_while_it_lasts=True,
     ),
     _T.METER_SWAP_DONE: NoticeRule(
@@ -222,7 +223,7 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
         Urgency.LIVE,
         live_for=_HALF_HOUR,
         good_for=_DAY,
-        supersedes=frozenset({_T.METER_SWAP_STARTED, _T.METER_SWAP_FAILED}),
+        supersedes=frozenset({_T.METER_SWAP_STARTED, _T.METER_SWAP_FAILED, *_VISITS_AHEAD}),
     ),
     _T.METER_SWAP_FAILED: NoticeRule(
         Topic.METER_SWAP,
@@ -230,7 +231,7 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
         live_for=_HALF_HOUR,
         good_for=_DAY,
         repeats_after=2 * _HOUR,
-        supersedes=frozenset({_T.METER_SWAP_STARTED}),
+        supersedes=frozenset({_T.METER_SWAP_STARTED, *_VISITS_AHEAD}),
     ),
     # Power that has gone again makes news of its return untrue.
     _T.FAULT_STARTED: _fault(_T.FAULT_RESTORED, _T.MORNING_SUMMARY),
@@ -294,4 +295,5 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
     _T.HELP_REPLY: _service(),
     _T.WHICH_SITE: _service(),
     _T.NOT_UNDERSTOOD: _service(),
+    _T.AGENT_REPLY: _service(_DAY),
 }

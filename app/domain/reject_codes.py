@@ -46,6 +46,7 @@ class RejectCode(StrEnum):
     DUPLICATE = "DUPLICATE"
     STALE_REVISION = "STALE_REVISION"
     REVISION_CONFLICT = "REVISION_CONFLICT"
+    STAGE_BACK = "STAGE_BACK"
     CANCEL_TOO_LATE = "CANCEL_TOO_LATE"
     CANCEL_UNKNOWN = "CANCEL_UNKNOWN"
     MASS_COUNT = "MASS_COUNT"
@@ -219,6 +220,15 @@ REJECT_CODES: Mapping[RejectCode, CodeInfo] = {
             "Versio on ristiriidassa aiemman kanssa",
             "Versionen strider mot en tidigare",
             "The revision contradicts an earlier one",
+        ),
+    ),
+    RejectCode.STAGE_BACK: CodeInfo(
+        "2.15",
+        _ERROR,
+        Names(
+            "Vaihe palaisi taaksepäin",
+            "Skedet skulle gå bakåt",
+            "The stage would go back",
         ),
     ),
     RejectCode.CANCEL_TOO_LATE: CodeInfo(

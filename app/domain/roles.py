@@ -20,7 +20,8 @@ class Permission(StrEnum):
     LOOKUP: find metering points and read their story. SEE_KEY_INFO: read how to get to a meter
     (keys, codes); each reading is recorded. OPERATE: see runs and lanes, pause, release, retry.
     REPLAY: send again what has failed. SEE_PAYLOAD: read messages as they went over the wire;
-    each reading is recorded. MANAGE_STAFF: make and lock accounts.
+    each reading is recorded. EDIT_TEXTS: write the texts of notices, and let pass what
+    somebody else has written. MANAGE_STAFF: make and lock accounts.
     """
 
     LOOKUP = "lookup"
@@ -28,6 +29,7 @@ class Permission(StrEnum):
     SEE_KEY_INFO = "see_key_info"
     OPERATE = "operate"
     REPLAY = "replay"
+    EDIT_TEXTS = "edit_texts"
     MANAGE_STAFF = "manage_staff"
 
 
@@ -35,7 +37,13 @@ class Permission(StrEnum):
 _MAY: Mapping[Role, frozenset[Permission]] = {
     Role.AGENT: frozenset({Permission.LOOKUP, Permission.SEE_KEY_INFO}),
     Role.OPERATOR: frozenset(
-        {Permission.LOOKUP, Permission.OPERATE, Permission.REPLAY, Permission.SEE_PAYLOAD}
+        {
+            Permission.LOOKUP,
+            Permission.OPERATE,
+            Permission.REPLAY,
+            Permission.SEE_PAYLOAD,
+            Permission.EDIT_TEXTS,
+        }
     ),
     Role.ADMIN: frozenset(Permission),
 }

@@ -6,6 +6,7 @@ from app.models.announcement import Announcement
 from app.models.audit_entry import AuditEntry
 from app.models.call_list import CallListEntry
 from app.models.code_list import CodeValue, MeterModel, OrderType
+from app.models.connection_order import ConnectionEvent, ConnectionOrder
 from app.models.customer import (
     Contact,
     ContactChange,
@@ -29,11 +30,13 @@ from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
 from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
 from app.models.planned_cut import PlannedCut, PlannedCutFinding
+from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
 from app.models.route_rule import RouteRule
 from app.models.run import PayloadBlob, Run, Step
 from app.models.schedule import DailyTask, Schedule
 from app.models.staff_account import StaffAccount
 from app.models.staff_address import StaffAddress
+from app.models.visit import Visit, VisitAnswer
 from app.models.work_order import WorkOrder, WorkOrderChange
 
 __all__ = [
@@ -44,10 +47,13 @@ __all__ = [
     "AuditEntry",
     "CallListEntry",
     "CodeValue",
+    "ConnectionEvent",
+    "ConnectionOrder",
     "Contact",
     "ContactChange",
     "ContactIssue",
     "Customer",
+    "CustomerReport",
     "CustomerSession",
     "DailyTask",
     "DeliveryReceipt",
@@ -57,6 +63,7 @@ __all__ = [
     "InboundChunk",
     "InboundFinding",
     "InboundMessage",
+    "InboundSms",
     "Lane",
     "MessageVersion",
     "Meter",
@@ -76,12 +83,14 @@ __all__ = [
     "OutboxItem",
     "Partner",
     "PayloadBlob",
+    "PendingQuestion",
     "PlannedCut",
     "PlannedCutFinding",
     "PointSearch",
     "Preference",
     "PreferenceChange",
     "RateCount",
+    "ReplyCase",
     "RouteRule",
     "Run",
     "Schedule",
@@ -89,6 +98,8 @@ __all__ = [
     "StaffAddress",
     "Step",
     "Storm",
+    "Visit",
+    "VisitAnswer",
     "WorkOrder",
     "WorkOrderChange",
 ]

@@ -82,6 +82,7 @@ def open_audience(
         "outages": outage_ids,
         "corrects_id": announcement.corrects_id,
         "subject": announcement.subject,
+        "order_no": announcement.subject.removeprefix("connection:"),
         **_named_in(announcement.subject),
     }
     kind = NoticeType(announcement.type)

@@ -29,12 +29,15 @@ _CORRECTIONS = frozenset({NoticeType.CORRECTION, NoticeType.CORRECTION_STILL_OFF
 def listeners_of(kind: NoticeType, subject: str) -> Composed:
     """The statement that finds everybody to decide about.
 
-    Parameters: topic, on (day), outage_id, outages (its family), corrects_id, municipality.
+    Parameters: topic, on (day), outage_id, outages (its family), corrects_id, municipality,
+    order_no.
     """
     if kind in _CORRECTIONS:
         return _EARLIER_RECEIVERS.format(which=SQL("n.announcement_id = %(corrects_id)s"))
     if kind in _CHANGES_OF_PLAN:
         return _EARLIER_RECEIVERS.format(which=_KNOWS_THE_PLAN)
+    if subject.startswith("connection:"):
+        return Composed([_CUSTOMER_OF_CONNECTION])
     if subject.startswith("storm:"):
         return _CHOSEN.format(points=_POINTS_OF_STORM)
     points = _POINTS_OF_OUTAGE.format(
@@ -134,6 +137,41 @@ _CHOSEN = SQL(
     FROM listed LEFT JOIN metering_point m ON m.gsrn = listed.gsrn
     WHERE CASE WHEN any_listed THEN told OR usable AND chosen IS FALSE ELSE place = 1 END
     ORDER BY kind COLLATE "C" NULLS LAST, value COLLATE "C", cis_id, listed.gsrn
+    """
+)
+
+# The customer of a connection order, whose metering point need not exist yet: contacts are chosen as
+# above, and the address is that of the site.
+_CUSTOMER_OF_CONNECTION = SQL(
+    """
+    WITH who AS (
+        SELECT k.kind, k.value, k.id AS contact_id, c.cis_id,
+            coalesce(k.language, c.language) AS language, k.state, k.source, k.quiet_from, k.quiet_to,
+            c.preferred_channel, c.personal_safety_ban AS safety_ban, coalesce(n.gsrn, '') AS gsrn,
+            concat_ws(' ', n.street_name, n.house_number, n.staircase, n.apartment) AS address,
+            k.state = 'VERIFIED' OR k.state = 'UNVERIFIED' AND k.source = 'CIS' AS usable
+        FROM connection_order n
+        LEFT JOIN customer c ON c.cis_id = n.customer_id AND c.active
+        LEFT JOIN contact k ON k.customer_id = c.cis_id AND k.state <> 'REMOVED'
+        WHERE n.order_no = %(order_no)s), ranked AS (
+        SELECT *, bool_or(usable AND kind = preferred_channel) OVER () AS prefers_usable,
+            bool_or(usable) OVER () AS any_usable, row_number() OVER (ORDER BY contact_id) AS place
+        FROM who)
+    SELECT kind, value, r.contact_id, cis_id, language, state, r.source, quiet_from, quiet_to,
+        CASE WHEN preferred_channel NOT IN ('SMS', 'EMAIL') THEN false
+            ELSE coalesce(here.enabled, everywhere.enabled, r.contact_id IS NULL) END,
+        coalesce(here.night_ok, everywhere.night_ok, false), coalesce(safety_ban, false), r.gsrn,
+        CAST(NULL AS timestamptz), CAST(NULL AS timestamptz), false, nullif(address, '')
+    FROM ranked r
+    LEFT JOIN preference here ON here.contact_id = r.contact_id AND here.topic = %(topic)s
+        AND coalesce(here.gsrn, '') = r.gsrn
+    LEFT JOIN preference everywhere ON everywhere.contact_id = r.contact_id
+        AND everywhere.topic = %(topic)s AND coalesce(everywhere.gsrn, '') = ''
+    WHERE CASE
+        WHEN prefers_usable THEN usable AND kind = preferred_channel
+        WHEN any_usable THEN usable
+        ELSE place = 1 END
+    ORDER BY kind COLLATE "C" NULLS LAST, value COLLATE "C", cis_id, r.gsrn
     """
 )
 

@@ -119,6 +119,15 @@ TOPIC: Mapping[str, Label] = {
     "COMPENSATION": Label(_l("Compensation")),
 }
 
+TEXT: Mapping[str, Label] = {
+    "DRAFT": Label(_l("Draft"), "info", "order"),
+    "SUBMITTED": Label(_l("Waits for a second person"), "warn", "held"),
+    "PUBLISHED": Label(_l("In use"), "ok", "ok"),
+    "RETIRED": Label(_l("Used before"), "calm", "calm"),
+    "REJECTED": Label(_l("Rejected"), "fail", "fail"),
+    "SHIPPED": Label(_l("As shipped"), "calm", "ok"),
+}
+
 ANNOUNCEMENT: Mapping[str, Label] = {
     "PENDING": Label(_l("Being told"), "info", "going"),
     "HELD": Label(_l("Waits for a second person"), "warn", "held"),
@@ -228,6 +237,21 @@ CALL_OUTCOME: Mapping[str, Label] = {
     "POWER_BACK": Label(_l("Power came back"), "ok", "power"),
 }
 
+CONNECTION: Mapping[str, Label] = {
+    "ORDERED": Label(_l("Ordered"), "info", "order"),
+    "CONTRACTED": Label(_l("Contract made"), "info", "order"),
+    "SITE_PLANNING": Label(_l("Site planning"), "info", "route"),
+    "BUILDING": Label(_l("Being built"), "info", "going"),
+    "READY": Label(_l("Ready to be switched on"), "info", "ok"),
+    "ENERGISED": Label(_l("Switched on"), "ok", "power"),
+    "METERED": Label(_l("Meter in place"), "ok", "meter"),
+    "COMPLETED": Label(_l("Completed"), "ok", "ok"),
+    "ON_HOLD": Label(_l("On hold"), "warn", "held"),
+    "CANCELLED": Label(_l("Cancelled"), "calm", "calm"),
+    "DELAYED": Label(_l("Delayed"), "warn", "wait"),
+    "OPEN": Label(_l("All that are under way"), "info", "going"),
+}
+
 ACK_TYPE: Mapping[str, Label] = {
     "ACCEPTED": Label(_l("The contractor accepted the order"), "info", "ok"),
     "REJECTED": Label(_l("The contractor refused the order"), "fail", "fail"),
@@ -314,6 +338,7 @@ ALARM: Mapping[str, Label] = {
     "OUTCOME_UNKNOWN": Label(_l("Outcomes have long been unknown"), "warn", "unknown"),
     "INBOUND_HELD": Label(_l("Received messages could not be read"), "fail", "held"),
     "CIS_SFTP": Label(_l("The CIS's file server does not answer"), "fail", "off"),
+    "STATUS_NOT_WRITTEN": Label(_l("The public status cannot be renewed"), "fail", "off"),
     "CIS_LEFT_ALONE": Label(_l("Something in the CIS's inbox is never taken"), "warn", "inbox"),
     "REDIS_DOWN": Label(_l("Redis is out of reach: work goes on, but slowly"), "fail", "off"),
     "SWAP_OUTAGE_STALE": Label(_l("Nobody has reported the power back"), "fail", "off"),
@@ -429,6 +454,8 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "notice": NOTICE,
     "notice_type": NOTICE_TYPE,
     "topic": TOPIC,
+    "text": TEXT,
+    "connection": CONNECTION,
     "announcement": ANNOUNCEMENT,
     "resolved_by": RESOLVED_BY,
     "planned_cut": PLANNED_CUT,

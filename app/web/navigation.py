@@ -39,10 +39,13 @@ def navigation() -> list[dict[str, object]]:
             _entry("operators.runs", gettext("Runs"), ("operators.runs", "operators.run")),
             _entry("operators.lanes", gettext("Lanes"), ("operators.lane",)),
             _entry("operators.orders", gettext("Parked orders"), ("operators.orders",)),
+            _entry("operators.connections", gettext("Connections"), ("operators.connections",)),
             _entry("operators.inbound", gettext("Inbound"), ("operators.inbound",)),
             _entry("operators.planned", gettext("Planned cuts"), ("operators.planned",)),
             _alarms(),
         ]
+    if may(Permission.EDIT_TEXTS):
+        entries.append(_entry("texts.kinds", gettext("Texts"), ("texts.",)))
     if may(Permission.MANAGE_STAFF):
         entries.append(_entry("staff.accounts", gettext("Staff"), ("staff.",)))
     return entries

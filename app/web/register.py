@@ -20,8 +20,8 @@ from app.web import (
 )
 from app.web.agents import pages as agents
 from app.web.operators import pages as operators
-from app.web.operators import staff
-from app.web.public import front
+from app.web.operators import staff, texts
+from app.web.public import front, status
 
 
 def register(app: Flask) -> None:
@@ -41,7 +41,14 @@ def register(app: Flask) -> None:
         part.init(app)
     login.init(app)
     errors.init(app)
-    for blueprint in (front.blueprint, agents.blueprint, operators.blueprint, staff.blueprint):
+    for blueprint in (
+        front.blueprint,
+        status.blueprint,
+        agents.blueprint,
+        operators.blueprint,
+        staff.blueprint,
+        texts.blueprint,
+    ):
         app.register_blueprint(blueprint)
 
 

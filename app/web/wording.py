@@ -65,6 +65,7 @@ _KIND = {
     "PLANNED_REMIND": _l("Planned cut reminded of"),
     "PLANNED_BEGIN": _l("Planned cut begun"),
     "PLANNED_OVERRUN": _l("Planned cut overran"),
+    "CONNECTION_ORDER": _l("Connection order"),
 }
 
 # What outcomes are called where they are counted: "12 sent, 1 rejected".

@@ -20,6 +20,7 @@ from app.services.planned_cuts import Draft, Drafted
 from app.services.planned_points import Wanted
 from app.services.planned_rows import Plan
 from tests.services.world import add_customer, claim, end, gate, ledger
+from workers.notices import plan_slices
 
 # A Monday at noon in Finland; the cut is on Thursday from nine to noon.
 MONDAY = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -144,7 +145,7 @@ def plan_all(now: datetime) -> None:
             due = notice_plan.next_announcement(session, now)
         if due is None:
             return
-        for _ in notice_plan.plan(due, settings, lambda: now):
+        for _ in plan_slices(due, settings, lambda: now):
             pass
 
 

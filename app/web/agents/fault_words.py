@@ -8,7 +8,7 @@ from flask_babel import gettext
 
 from app.domain.cause_codes import cause_shown
 from app.domain.etr import shown_etr
-from app.queries.meter_trace import Cut
+from app.domain.power_cuts import Cut
 from app.web.formats import moment
 from app.web.i18n import current_language
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,7 +38,12 @@ class MessageView:
 
 def message_views(trace: MeterTrace) -> list[MessageView]:
     """The messages, newest first."""
-    return [_view(notice) for notice in trace.notices]
+    return notice_views(trace.notices)
+
+
+def notice_views(notices: Iterable[Notice]) -> list[MessageView]:
+    """Any notices as messages, in the order in which they are given."""
+    return [_view(notice) for notice in notices]
 
 
 def _view(notice: Notice) -> MessageView:

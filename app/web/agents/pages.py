@@ -1,6 +1,6 @@
 """Knows every page of customer service, so that importing this one registers them all."""
 
-from app.web.agents import calls, point, search, why
+from app.web.agents import calls, connection, point, search, why
 from app.web.agents.blueprint import blueprint
 
-__all__ = ["blueprint", "calls", "point", "search", "why"]
+__all__ = ["blueprint", "calls", "connection", "point", "search", "why"]

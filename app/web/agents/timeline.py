@@ -10,8 +10,9 @@ from itertools import pairwise
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
+from app.domain.power_cuts import Cut
 from app.models import Ack, Notice, WorkOrderChange
-from app.queries.meter_trace import Cut, MeterTrace, Report
+from app.queries.meter_trace import MeterTrace, Report
 from app.web.agents.fault_words import cause_words
 from app.web.agents.situation import failure_shown
 from app.web.formats import moment, span, weekday
@@ -70,8 +71,13 @@ def timeline(trace: MeterTrace, type_names: Mapping[str, str], now: datetime) ->
         *(_ack(ack) for ack in trace.acks),
         *(entry for cut in trace.cuts for entry in _cut(cut)),
         *(_report(report) for report in trace.reports if _is_worth_telling(report)),
-        *(_notice(notice) for notice in trace.notices),
+        *(notice_entry(notice) for notice in trace.notices),
     ]
+    return days_of(entries)
+
+
+def days_of(entries: list[Entry]) -> list[Day]:
+    """Entries by day, both newest first, with what passed between them."""
     entries.sort(key=lambda entry: (entry.at, entry.rank), reverse=True)
     for later, earlier in pairwise(entries):
         _tell_gap(later, later.at - earlier.at)
@@ -169,7 +175,8 @@ def _report(report: Report) -> Entry:
     return Entry(report.settled_at or report.created_at, title, "fail", "warn", detail, rank=70)
 
 
-def _notice(notice: Notice) -> Entry:
+def notice_entry(notice: Notice) -> Entry:
+    """A message to a customer as something that happened."""
     known = NOTICE_TYPE.get(notice.type)
     what = str(known.text) if known else notice.type
     state = NOTICE.get(notice.state)

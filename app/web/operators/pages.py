@@ -3,6 +3,7 @@
 from app.web.operators import (
     alarms,
     announcements,
+    connections,
     inbound,
     lanes,
     orders,
@@ -19,6 +20,7 @@ __all__ = [
     "alarms",
     "announcements",
     "blueprint",
+    "connections",
     "inbound",
     "lanes",
     "orders",

@@ -1,0 +1,1 @@
+"""Pages of the customer: what concerns them, after a log-in by code."""
