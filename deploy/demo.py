@@ -35,6 +35,8 @@ from deploy.supervisor import ROOT, Child, Supervisor, describe_exit
 from deploy.tether import stop_with_parent
 from deploy.valkey import PrivateValkey
 
+# Time enough to find the phone on the page and to type OK or EI.
+ANSWER_WAIT_S = (600.0, 1200.0)
 READY_PATIENCE_S = 180.0
 HAND_OVER_PATIENCE_S = 30.0
 WEB_THREADS = "4"
@@ -110,6 +112,7 @@ class Demo:
         say("starting PostgreSQL and Valkey")
         database_url, redis_url = self._postgres.start(), self._valkey.start()
         self._simulate("init", "--tiedolla-url", self._base_url)
+        self._rehearsal.let_crews_wait(*ANSWER_WAIT_S)
         settings = product_settings(
             base_url=self._base_url,
             database_url=database_url,

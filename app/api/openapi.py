@@ -9,6 +9,8 @@ from flask_smorest import Api
 
 from app.api import problems
 from app.settings import Settings
+from integrations.dms.outage_types import DmsMessage
+from integrations.head_end.types import MeterEvents
 from integrations.installer.ack_types import InstallerAck
 from integrations.planner.types import PlannedCutRequest
 
@@ -65,7 +67,7 @@ def make_api(app: Flask) -> PartnerApi:
     )
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
     _, components = msgspec.json.schema_components(
-        [InstallerAck, PlannedCutRequest], ref_template=_REFERENCE
+        [InstallerAck, PlannedCutRequest, DmsMessage, MeterEvents], ref_template=_REFERENCE
     )
     for name, component in components.items():
         api.spec.components.schema(name, component)

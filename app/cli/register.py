@@ -11,6 +11,7 @@ from app.cli.inbound import inbound_commands
 from app.cli.notices import notices_commands
 from app.cli.partners import partner_commands
 from app.cli.planned_cuts import planned_cuts_commands
+from app.cli.sending import sending_commands
 from app.cli.setup import setup_command
 from app.cli.staff import staff_commands
 
@@ -25,6 +26,7 @@ def register(app: Flask) -> None:
         notices_commands,
         partner_commands,
         planned_cuts_commands,
+        sending_commands,
         setup_command,
         staff_commands,
     ):

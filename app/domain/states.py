@@ -143,6 +143,22 @@ class TextState(StrEnum):
     REJECTED = "REJECTED"
 
 
+class ReplyCaseState(StrEnum):
+    """Something that customers wrote and a person has to look at; TAKEN while somebody does."""
+
+    OPEN = "OPEN"
+    TAKEN = "TAKEN"
+    CLOSED = "CLOSED"
+
+
+class InboundSmsState(StrEnum):
+    """A text message to us; HELD when it could not be handled by our own fault."""
+
+    WAITING = "WAITING"
+    DONE = "DONE"
+    HELD = "HELD"
+
+
 class OutboxState(StrEnum):
     """One message on its way to an outside system."""
 
@@ -441,6 +457,19 @@ TEXT_MOVES = Moves(
         # What a second person has let pass before may come back at once.
         TextState.RETIRED: frozenset({TextState.PUBLISHED}),
     },
+)
+
+REPLY_CASE_MOVES = Moves(
+    "reply case",
+    {
+        ReplyCaseState.OPEN: frozenset({ReplyCaseState.TAKEN, ReplyCaseState.CLOSED}),
+        ReplyCaseState.TAKEN: frozenset({ReplyCaseState.OPEN, ReplyCaseState.CLOSED}),
+    },
+)
+
+INBOUND_SMS_MOVES = Moves(
+    "inbound SMS",
+    {InboundSmsState.WAITING: frozenset({InboundSmsState.DONE, InboundSmsState.HELD})},
 )
 
 OUTBOX_MOVES = Moves(

@@ -8,16 +8,18 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app.domain.clock import HELSINKI
 from app.domain.lanes import DOWNSTREAM_LANES, NOTICE_LANES
+from app.domain.power_cuts import Cut
 from app.models import (
     Ack,
     Contact,
     Customer,
+    InboundSms,
     Meter,
     MeteringPoint,
     MeterPlacement,
@@ -30,15 +32,18 @@ from app.models import (
     OutboxItem,
     Partner,
     PlannedCut,
+    VisitAnswer,
     WorkOrder,
     WorkOrderChange,
 )
+from app.queries.point_cuts import cuts_of
 
 # More than a person reads; a point's whole life fits well below.
 _ORDERS = 50
 _NOTICES = 100
-_OUTAGES = 50
+_PLANS = 50
 _PLANNED_UNDER_WAY = ("ONGOING", "OVERRUN", "ENDED")
+_REPLIES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +53,6 @@ class Occupant:
     customer: Customer
     moved_in_on: date
     moved_out_on: date | None
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """One time without power at this point."""
-
-    kind: str
-    state: str
-    source_ref: str
-    off_at: datetime
-    on_at: datetime | None
-    # Of a planned cut: until when it is to last, as far as customers know.
-    until_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +108,9 @@ class MeterTrace:
     cuts: list[Cut]
     reports: list[Report]
     notices: list[Notice]
+    # What the customer wrote about this point, and answers to proposed visits.
+    replies: list[InboundSms]
+    visit_answers: list[VisitAnswer]
     partner_names: dict[str, str]
     # Whether the address may be shown only where it is needed (turvakielto of anybody there).
     safety_ban: bool
@@ -173,7 +168,11 @@ def find_trace(session: Session, gsrn: str, today: date) -> MeterTrace | None:
             session,
             select(Ack).where(Ack.order_id.in_(ids)).order_by(Ack.occurred_at.desc()),
         ),
-        cuts=_cuts(session, gsrn),
+        cuts=[
+            cut
+            for cut in cuts_of(session, gsrn)
+            if cut.kind != "PLANNED" or cut.state in _PLANNED_UNDER_WAY
+        ],
         reports=_reports(session, ids),
         notices=_all(
             session,
@@ -187,6 +186,19 @@ def find_trace(session: Session, gsrn: str, today: date) -> MeterTrace | None:
             )
             .order_by(Notice.created_at.desc(), Notice.id.desc())
             .limit(_NOTICES),
+        ),
+        replies=_all(
+            session,
+            select(InboundSms)
+            .where(InboundSms.gsrn == gsrn)
+            .order_by(InboundSms.received_at.desc(), InboundSms.id.desc())
+            .limit(_REPLIES),
+        ),
+        visit_answers=_all(
+            session,
+            select(VisitAnswer)
+            .where(VisitAnswer.order_id.in_(ids))
+            .order_by(VisitAnswer.id.desc()),
         ),
         partner_names=_partner_names(session, {order.partner_code for order in orders}),
         safety_ban=any(one.customer.personal_safety_ban for one in occupants),
@@ -237,27 +249,6 @@ def _readings(session: Session, numbers: set[str], gsrn: str) -> list[Reading]:
     return [Reading(*row) for row in session.execute(statement)]
 
 
-def _cuts(session: Session, gsrn: str) -> list[Cut]:
-    statement = (
-        select(
-            Outage.kind,
-            Outage.state,
-            Outage.source_ref,
-            OutagePoint.off_at,
-            OutagePoint.on_at,
-            func.coalesce(Outage.etr_at, Outage.planned_to_at),
-        )
-        .join(OutagePoint, OutagePoint.outage_id == Outage.id)
-        .where(
-            OutagePoint.gsrn == gsrn,
-            or_(Outage.kind != "PLANNED", Outage.state.in_(_PLANNED_UNDER_WAY)),
-        )
-        .order_by(OutagePoint.off_at.desc())
-        .limit(_OUTAGES)
-    )
-    return [Cut(*row) for row in session.execute(statement)]
-
-
 def _plans(session: Session, gsrn: str, today: date) -> list[PlanAhead]:
     """Planned cuts of this point that people know of and that have not passed."""
     statement = (
@@ -278,7 +269,7 @@ def _plans(session: Session, gsrn: str, today: date) -> list[PlanAhead]:
             Outage.planned_to_at >= datetime.combine(today, time(), HELSINKI),
         )
         .order_by(Outage.planned_from_at)
-        .limit(_OUTAGES)
+        .limit(_PLANS)
     )
     rows: Any = session.execute(statement)
     return [PlanAhead(*row) for row in rows]

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from app.domain.clock import helsinki_day
 from app.domain.notice_types import CHOSEN_TOPICS, Topic
 from app.models.customer import Contact
-from app.services import audit, opt_outs
+from app.services import area_subscriptions, audit, opt_outs
 from app.services.preference_matrix import Matrix, current_gsrns, find_matrix
 from app.settings import Settings
 
@@ -89,8 +89,10 @@ def unsubscribe(
     contract has any more gets NO_MATCH, and nobody else's choices are touched.
     """
     matrices = _matrices(session, link, now)
+    # Whoever follows an area need not be anybody's customer.
+    followed = area_subscriptions.stop_address(session, link.value, now, by="subscriber")
     if not matrices:
-        return Unsubscribed(Result.NO_MATCH)
+        return Unsubscribed(Result.DONE if followed else Result.NO_MATCH)
     if not everything and not _may_leave(session, link, matrices, now):
         return Unsubscribed(Result.NOT_ALLOWED)
     for contact_id in (one for ids, _ in matrices.values() for one in ids):

@@ -14,6 +14,7 @@ from babel.numbers import format_decimal
 from flask import Flask
 from flask_babel import get_locale, gettext, ngettext
 
+from app.domain.masking import masked_phone
 from app.web.clock import now
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
@@ -24,7 +25,8 @@ _WEEKDAY = {"fi": "ccc d.M.y", "sv": "ccc d.M.y", "en": "ccc d MMM y"}
 
 def init(app: Flask) -> None:
     """Give the templates these words as filters."""
-    for word in (day, weekday, clock_time, moment, span, quantity, file_size, iso):
+    app.add_template_filter(masked_phone)
+    for word in (day, weekday, clock_time, moment, span, quantity, euros, file_size, iso):
         app.add_template_filter(word)
 
 
@@ -97,6 +99,11 @@ def span(length: timedelta | float) -> str:
 def quantity(number: float) -> str:
     """A number with the language's own signs for thousands and decimals."""
     return str(format_decimal(number, locale=_language()))
+
+
+def euros(sum_: float) -> str:
+    """A sum of money: 1 234,50 €, in English 1,234.50 €."""
+    return f"{format_decimal(sum_, format='#,##0.00', locale=_language())} €"
 
 
 def file_size(size_bytes: int) -> str:

@@ -12,8 +12,10 @@ from flask_babel import lazy_gettext as _l
 
 from app.domain.cause_codes import cause_shown
 from app.domain.failure_reasons import FAILURE_REASONS, UNKNOWN_REASON_SHOWN
+from app.domain.power_cuts import Cut, open_cut
 from app.models import Ack, Notice, WorkOrder
-from app.queries.meter_trace import Cut, MeterTrace, PlanAhead
+from app.queries.meter_trace import MeterTrace, PlanAhead
+from app.web.agents.fault_words import fault_sentence
 from app.web.formats import clock_time, day, moment
 from app.web.i18n import current_language
 from app.web.labels import CHANNEL, NOTICE
@@ -106,9 +108,9 @@ class Situation:
 def situation(trace: MeterTrace, type_names: Mapping[str, str], now: datetime) -> Situation:
     """The sentence; a power cut that goes on comes before everything else."""
     order = trace.orders[0] if trace.orders else None
-    open_cut = next((cut for cut in trace.cuts if cut.on_at is None), None)
-    if open_cut is not None:
-        text, tone, icon = _cut(open_cut, trace)
+    off_now = open_cut(trace.cuts)
+    if off_now is not None:
+        text, tone, icon = _cut(off_now, trace, now)
     elif (plan := _plan_soon(trace, now)) is not None:
         text, tone, icon = _planned(plan)
     elif order is not None:
@@ -137,10 +139,12 @@ def _planned(plan: PlanAhead) -> tuple[str, str, str]:
     return text, "info", "off"
 
 
-def _cut(cut: Cut, trace: MeterTrace) -> tuple[str, str, str]:
+def _cut(cut: Cut, trace: MeterTrace, now: datetime) -> tuple[str, str, str]:
+    if cut.kind == "FAULT":
+        return fault_sentence(cut, now)
     order = next((o for o in trace.orders if o.order_id == cut.source_ref), None)
     state = order.state if order is not None else ""
-    ack = _telling_ack(trace, order) if order is not None else None
+    ack = telling_ack(trace, order) if order is not None else None
     facts = {"since": moment(cut.off_at), "reason": failure_shown(ack)}
     if cut.kind == "PLANNED":
         return _planned_cut(cut)
@@ -186,7 +190,7 @@ def _planned_cut(cut: Cut) -> tuple[str, str, str]:
 def _order(
     trace: MeterTrace, order: WorkOrder, type_names: Mapping[str, str]
 ) -> tuple[str, str, str]:
-    ack = _telling_ack(trace, order)
+    ack = telling_ack(trace, order)
     state = order.state
     if order.order_type_code in _SWAPS and state in _SWAP_WORDS:
         words, tone, icon = _SWAP_WORDS[state]
@@ -196,7 +200,7 @@ def _order(
         words, tone, icon = _WORK_WORDS.get(state, _ORDERED)
     facts = {
         "work": type_names.get(order.order_type_code, order.order_type_code),
-        "when": _when(order, ack),
+        "when": when_of(order, ack),
         "partner": _partner(trace, order),
         "number": _new_meter(ack),
         "reason": failure_shown(ack),
@@ -204,7 +208,8 @@ def _order(
     return str(words) % facts, tone, icon
 
 
-def _when(order: WorkOrder, ack: Ack | None) -> str:
+def when_of(order: WorkOrder, ack: Ack | None) -> str:
+    """When an order's visit is, or when what its state says happened."""
     if order.state in _PLANNED:
         return _window(ack, order)
     return moment(ack.occurred_at if ack else order.state_at)
@@ -247,7 +252,7 @@ def _notice_at(notice: Notice) -> datetime:
     return notice.sent_at or notice.created_at
 
 
-def _telling_ack(trace: MeterTrace, order: WorkOrder) -> Ack | None:
+def telling_ack(trace: MeterTrace, order: WorkOrder) -> Ack | None:
     """The newest acknowledgement of the kind that made the order's state."""
     kinds = _PLANNED if order.state in _PLANNED else _DONE if order.state in _DONE else ()
     for ack in trace.acks:
