@@ -120,6 +120,14 @@ class Settings(BaseSettings):
     brand: str = Field(max_length=11, description="company name in messages, at most 11 characters")
     customer_service_phone: str = Field(description="number that messages tell customers to call")
 
+    sms_part_price_cents: float = Field(
+        7.0, ge=0, description="what one part of a text message costs, for estimates before sending"
+    )
+    email_price_cents: float = Field(0.1, ge=0, description="what one e-mail costs, for the same")
+    letter_price_cents: float = Field(
+        150.0, ge=0, description="what one printed and posted letter costs, for the same"
+    )
+
     blast_guard_count: int = Field(
         20_000,
         ge=1,

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.clients import close_clients
 from app.db import db, is_connection_lost
-from app.domain.lanes import ACKS, INTAKE, NOTICES, POLL_CIS, RECEIPTS, UPKEEP
+from app.domain.lanes import ACKS, INTAKE, NOTICES, POLL_CIS, RECEIPTS, REPLIES, UPKEEP
 from app.settings import Settings
 from workers.acks import interpret_acks
 from workers.drain import Drain, drain
@@ -24,6 +24,7 @@ from workers.memory import collect_seldom
 from workers.notices import plan_notices
 from workers.poll_cis import poll_cis
 from workers.receipts import apply_receipts
+from workers.replies import handle_replies
 from workers.upkeep import upkeep
 
 log = structlog.get_logger()
@@ -45,6 +46,7 @@ _WORK: dict[str, Callable[[Settings, int, str], object]] = {
     INTAKE: interpret_files,
     ACKS: interpret_acks,
     RECEIPTS: apply_receipts,
+    REPLIES: handle_replies,
 }
 
 

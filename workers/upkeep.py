@@ -1,4 +1,4 @@
-"""Upkeep, every few seconds: alarms, messages and swaps that were forgotten, old rows, doubts."""
+"""Upkeep, every few seconds: alarms, swaps that were forgotten, planned cuts, old rows, doubts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from app.db import transaction
 from app.domain.lanes import ACKS
 from app.doorbell import ring_after_commit
-from app.services import ack_receipt, acks, inbound, outages, purge, runs, watch
+from app.services import ack_receipt, acks, inbound, outages, purge, runs, visit_notices, watch
 from app.settings import Settings
 from workers.customer_care import care
+from workers.planned_cuts import turn_planned_cuts
 from workers.public_status import publish_status
 from workers.resolver import resolve
 
@@ -30,4 +31,18 @@ def upkeep(settings: Settings, lease: int, trigger: str, loop: asyncio.AbstractE
             runs.finish_run(session, run_id, "PARTLY", now, counts={"STALE": stale})
     publish_status(settings, now)
     care(settings, lease, trigger, now)
+    turn_planned_cuts(lease, trigger, now)
+    _remind(trigger, lease, now)
     resolve(settings, lease, trigger, loop)
+
+
+def _remind(trigger: str, lease: int, now: datetime) -> None:
+    """Remind of tomorrow's visits, batch by batch; what a death leaves undone the next round finds."""
+    while True:
+        with transaction() as session:
+            count = visit_notices.remind(session, now)
+            if count:
+                run_id = runs.start_run(session, "remind of visits", trigger, now, lease=lease)
+                runs.finish_run(session, run_id, "OK", now, counts={"LOOKED_AT": count})
+        if not count:
+            return

@@ -87,6 +87,17 @@ def reply_words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found[0] for found in _REPLY.finditer(without_placeholders(text))))
 
 
+def check_words(text: str) -> Iterator[FaultCode]:
+    """Yield what is wrong with words that somebody wrote to one customer (REQ-28, REQ-30)."""
+    for code, pattern in (
+        (FaultCode.LINK, _LINK),
+        (FaultCode.CODE_ASKED, _SECRET),
+        (FaultCode.MARKETING, _ADVERT),
+    ):
+        if pattern.search(text):
+            yield code
+
+
 def required_in_sms(kind: NoticeType) -> frozenset[str]:
     """Without these a text message does not say who, where and what."""
     return frozenset({"brand", *_REQUIRED[kind].split()})
@@ -238,6 +249,7 @@ _REQUIRED: Mapping[NoticeType, str] = {
     _T.HELP_REPLY: "phone",
     _T.WHICH_SITE: "sites",
     _T.NOT_UNDERSTOOD: "phone",
+    _T.AGENT_REPLY: "words",
 }
 _SENTENCES: Mapping[FaultCode, str] = {
     FaultCode.LANGUAGE_MISSING: "There is no text in {languages}.",

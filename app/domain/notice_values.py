@@ -205,4 +205,5 @@ _VALUES: Mapping[NoticeType, Mapping[str, _Fill]] = {
     _T.BOOKING_OK: _WINDOW,
     _T.BOOKING_NO: _WINDOW,
     _T.WHICH_SITE: {"sites": _named("sites")},
+    _T.AGENT_REPLY: {"words": _named("words")},
 }

@@ -143,6 +143,22 @@ class TextState(StrEnum):
     REJECTED = "REJECTED"
 
 
+class ReplyCaseState(StrEnum):
+    """Something that customers wrote and a person has to look at; TAKEN while somebody does."""
+
+    OPEN = "OPEN"
+    TAKEN = "TAKEN"
+    CLOSED = "CLOSED"
+
+
+class InboundSmsState(StrEnum):
+    """A text message to us; HELD when it could not be handled by our own fault."""
+
+    WAITING = "WAITING"
+    DONE = "DONE"
+    HELD = "HELD"
+
+
 class OutboxState(StrEnum):
     """One message on its way to an outside system."""
 
@@ -387,11 +403,13 @@ _CALLED_OFF = frozenset({_P.CANCELLED})
 PLANNED_CUT_MOVES = Moves(
     "planned cut",
     {
-        _P.DRAFT: frozenset({_P.APPROVED}) | _CALLED_OFF,
+        # ONGOING from here: the DMS reports that work has begun which nobody had announced.
+        _P.DRAFT: frozenset({_P.APPROVED, _P.ONGOING}) | _CALLED_OFF,
         # Back to a draft when somebody changes what had been approved.
-        _P.APPROVED: frozenset({_P.ANNOUNCED, _P.DRAFT}) | _CALLED_OFF,
+        _P.APPROVED: frozenset({_P.ANNOUNCED, _P.DRAFT, _P.ONGOING}) | _CALLED_OFF,
         _P.ANNOUNCED: frozenset({_P.RESCHEDULED, _P.REMINDED, _P.ONGOING}) | _CALLED_OFF,
-        _P.RESCHEDULED: frozenset({_P.RESCHEDULED, _P.REMINDED, _P.ONGOING}) | _CALLED_OFF,
+        # Rescheduled again, it stays where it is.
+        _P.RESCHEDULED: frozenset({_P.REMINDED, _P.ONGOING}) | _CALLED_OFF,
         _P.REMINDED: frozenset({_P.RESCHEDULED, _P.ONGOING}) | _CALLED_OFF,
         _P.ONGOING: frozenset({_P.OVERRUN, _P.ENDED}),
         _P.OVERRUN: frozenset({_P.ENDED}),
@@ -439,6 +457,19 @@ TEXT_MOVES = Moves(
         # What a second person has let pass before may come back at once.
         TextState.RETIRED: frozenset({TextState.PUBLISHED}),
     },
+)
+
+REPLY_CASE_MOVES = Moves(
+    "reply case",
+    {
+        ReplyCaseState.OPEN: frozenset({ReplyCaseState.TAKEN, ReplyCaseState.CLOSED}),
+        ReplyCaseState.TAKEN: frozenset({ReplyCaseState.OPEN, ReplyCaseState.CLOSED}),
+    },
+)
+
+INBOUND_SMS_MOVES = Moves(
+    "inbound SMS",
+    {InboundSmsState.WAITING: frozenset({InboundSmsState.DONE, InboundSmsState.HELD})},
 )
 
 OUTBOX_MOVES = Moves(

@@ -27,11 +27,14 @@ from app.models.notice import DeliveryReceipt, Notice, NoticePoint
 from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
 from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
+from app.models.planned_cut import PlannedCut, PlannedCutFinding
+from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
 from app.models.route_rule import RouteRule
 from app.models.run import PayloadBlob, Run, Step
 from app.models.schedule import DailyTask, Schedule
 from app.models.staff_account import StaffAccount
 from app.models.staff_address import StaffAddress
+from app.models.visit import Visit, VisitAnswer
 from app.models.work_order import WorkOrder, WorkOrderChange
 
 __all__ = [
@@ -48,6 +51,7 @@ __all__ = [
     "ContactChange",
     "ContactIssue",
     "Customer",
+    "CustomerReport",
     "CustomerSession",
     "DailyTask",
     "DeliveryReceipt",
@@ -56,6 +60,7 @@ __all__ = [
     "InboundChunk",
     "InboundFinding",
     "InboundMessage",
+    "InboundSms",
     "Lane",
     "MessageVersion",
     "Meter",
@@ -74,10 +79,14 @@ __all__ = [
     "OutboxItem",
     "Partner",
     "PayloadBlob",
+    "PendingQuestion",
+    "PlannedCut",
+    "PlannedCutFinding",
     "PointSearch",
     "Preference",
     "PreferenceChange",
     "RateCount",
+    "ReplyCase",
     "RouteRule",
     "Run",
     "Schedule",
@@ -85,6 +94,8 @@ __all__ = [
     "StaffAddress",
     "Step",
     "Storm",
+    "Visit",
+    "VisitAnswer",
     "WorkOrder",
     "WorkOrderChange",
 ]

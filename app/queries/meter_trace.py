@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app.domain.lanes import DOWNSTREAM_LANES, NOTICE_LANES
+from app.domain.power_cuts import Cut
 from app.models import (
     Ack,
     Contact,
@@ -24,18 +25,16 @@ from app.models import (
     Notice,
     NoticePoint,
     Occupancy,
-    Outage,
-    OutagePoint,
     OutboxItem,
     Partner,
     WorkOrder,
     WorkOrderChange,
 )
+from app.queries.point_cuts import cuts_of
 
 # More than a person reads; a point's whole life fits well below.
 _ORDERS = 50
 _NOTICES = 100
-_OUTAGES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +44,6 @@ class Occupant:
     customer: Customer
     moved_in_on: date
     moved_out_on: date | None
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """One time without power at this point."""
-
-    kind: str
-    state: str
-    source_ref: str
-    off_at: datetime
-    on_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +143,7 @@ def find_trace(session: Session, gsrn: str, today: date) -> MeterTrace | None:
             session,
             select(Ack).where(Ack.order_id.in_(ids)).order_by(Ack.occurred_at.desc()),
         ),
-        cuts=_cuts(session, gsrn),
+        cuts=cuts_of(session, gsrn),
         reports=_reports(session, ids),
         notices=_all(
             session,
@@ -216,23 +204,6 @@ def _readings(session: Session, numbers: set[str], gsrn: str) -> list[Reading]:
         .order_by(MeterReading.meter_number, MeterReading.register, MeterReading.read_at.desc())
     )
     return [Reading(*row) for row in session.execute(statement)]
-
-
-def _cuts(session: Session, gsrn: str) -> list[Cut]:
-    statement = (
-        select(
-            Outage.kind,
-            Outage.state,
-            Outage.source_ref,
-            OutagePoint.off_at,
-            OutagePoint.on_at,
-        )
-        .join(OutagePoint, OutagePoint.outage_id == Outage.id)
-        .where(OutagePoint.gsrn == gsrn)
-        .order_by(OutagePoint.off_at.desc())
-        .limit(_OUTAGES)
-    )
-    return [Cut(*row) for row in session.execute(statement)]
 
 
 def _reports(session: Session, order_ids: list[str]) -> list[Report]:

@@ -32,6 +32,8 @@ _OLD = text(
         FROM inbound_message WHERE state = 'STORED'
         UNION ALL
         SELECT 'receipts', received_at FROM delivery_receipt WHERE verdict = 'WAITING'
+        UNION ALL
+        SELECT 'replies', received_at FROM inbound_sms WHERE state = 'WAITING'
     ) AS waiting (lane, due_at)
     WHERE due_at < :before GROUP BY lane
     """

@@ -133,6 +133,37 @@ RESOLVED_BY: Mapping[str, Label] = {
     "POLICY": Label(_l("the rule for its kind")),
 }
 
+PLANNED_CUT: Mapping[str, Label] = {
+    "DRAFT": Label(_l("Draft"), "calm", "wait"),
+    "APPROVED": Label(_l("Approved"), "info", "ok"),
+    "ANNOUNCED": Label(_l("Announced"), "info", "sent"),
+    "RESCHEDULED": Label(_l("Rescheduled"), "info", "wait"),
+    "REMINDED": Label(_l("Reminded"), "info", "sent"),
+    "ONGOING": Label(_l("Power off"), "warn", "off"),
+    "OVERRUN": Label(_l("Takes longer"), "fail", "off"),
+    "ENDED": Label(_l("Ended"), "ok", "power"),
+    "CANCELLED": Label(_l("Cancelled"), "calm", "calm"),
+}
+
+PLANNED_EVENT: Mapping[str, Label] = {
+    "DRAFTED": Label(_l("Drafted"), "calm", "order"),
+    "EDITED": Label(_l("Plan changed"), "calm", "order"),
+    "APPROVED": Label(_l("Approved"), "info", "ok"),
+    "ANNOUNCED": Label(_l("Announced"), "info", "sent"),
+    "RESCHEDULED": Label(_l("Moved, and told to those who knew"), "info", "sent"),
+    "POINTS_ADDED": Label(_l("Metering points added"), "info", "sent"),
+    "REMINDED": Label(_l("Reminded"), "info", "sent"),
+    "BEGAN": Label(_l("The power went off"), "warn", "off"),
+    "POINTS_RESTORED": Label(_l("Some have power again"), "ok", "power"),
+    "EXTENDED": Label(_l("New end told"), "warn", "sent"),
+    "OVERRUN": Label(_l("The planned end passed without a word"), "fail", "wait"),
+    "ENDED": Label(_l("The power is back"), "ok", "power"),
+    "CANCELLED": Label(_l("Cancelled"), "calm", "calm"),
+    "CHANGE_WAITS": Label(_l("The DMS wants a change"), "warn", "held"),
+    "CHANGE_DECLINED": Label(_l("The change was declined"), "calm", "calm"),
+    "BEGAN_THOUGH_CANCELLED": Label(_l("It happens although it was cancelled"), "fail", "warn"),
+}
+
 CONNECTION: Mapping[str, Label] = {
     "ORDERED": Label(_l("Ordered"), "info", "order"),
     "CONTRACTED": Label(_l("Contract made"), "info", "order"),
@@ -243,6 +274,13 @@ ALARM: Mapping[str, Label] = {
     "INSTALLER_THREATENED": Label(_l("The installer was threatened"), "fail", "warn"),
     "ANNOUNCEMENT_HELD": Label(_l("An announcement waits for a second person"), "warn", "held"),
     "METER_STOCK": Label(_l("The installer had no meter"), "warn", "meter"),
+    "PLANNED_NOT_APPROVED": Label(_l("A planned cut waits for approval"), "warn", "wait"),
+    "PLANNED_NOTICE_LATE": Label(_l("A planned cut can only be announced late"), "fail", "wait"),
+    "PLANNED_NOT_ANNOUNCED": Label(_l("A planned cut was never announced"), "fail", "warn"),
+    "PLANNED_OVERRUN": Label(_l("A planned cut takes longer than told"), "fail", "off"),
+    "PLANNED_CHANGE_WAITS": Label(_l("The DMS wants a planned cut changed"), "warn", "held"),
+    "PLANNED_BEGAN_CANCELLED": Label(_l("A cancelled cut happens all the same"), "fail", "warn"),
+    "PLANNED_STEP_FAILED": Label(_l("A planned cut is stuck by a fault of ours"), "fail", "fail"),
 }
 
 ACCOUNT: Mapping[str, Label] = {
@@ -337,6 +375,8 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "connection": CONNECTION,
     "announcement": ANNOUNCEMENT,
     "resolved_by": RESOLVED_BY,
+    "planned_cut": PLANNED_CUT,
+    "planned_event": PLANNED_EVENT,
     "ack_type": ACK_TYPE,
     "verdict": VERDICT,
     "outbox": OUTBOX,

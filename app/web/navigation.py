@@ -34,6 +34,7 @@ def navigation() -> list[dict[str, object]]:
             _entry("operators.orders", gettext("Parked orders"), ("operators.orders",)),
             _entry("operators.connections", gettext("Connections"), ("operators.connections",)),
             _entry("operators.inbound", gettext("Inbound"), ("operators.inbound",)),
+            _entry("operators.planned", gettext("Planned cuts"), ("operators.planned",)),
             _alarms(),
         ]
     if may(Permission.MANAGE_STAFF):

@@ -21,12 +21,15 @@ from app.web.labels import LANE, label, lane_name
 # Order ids of the CIS have a digit in them; names of our own parts have none.
 _ORDER_ID = re.compile(r"(?=.*\d)[\w./-]{2,40}")
 
+_PLANNED_CUT = re.compile(r"planned-cut:(\d{1,18})", re.ASCII)
+
 _PROCESS = {
     "poll CIS": _l("Fetching CIS files"),
     "apply receipts": _l("Delivery reports"),
     "plan notices": _l("Deciding whom to tell"),
     "resolve unknown": _l("Settling unknown outcomes"),
     "watch swaps": _l("Watching open meter replacements"),
+    "planned cuts": _l("Planned cuts by the clock"),
 }
 
 _TRIGGER = {
@@ -54,6 +57,10 @@ _KIND = {
     "MASTER_DATA_CUSTOMER": _l("Master data: customer"),
     "MASTER_DATA_METERINGPOINT": _l("Master data: metering point"),
     "MASTER_DATA_CONTRACT": _l("Master data: contract"),
+    "PLANNED_ANNOUNCE": _l("Planned cut announced"),
+    "PLANNED_REMIND": _l("Planned cut reminded of"),
+    "PLANNED_BEGIN": _l("Planned cut begun"),
+    "PLANNED_OVERRUN": _l("Planned cut overran"),
     "CONNECTION_ORDER": _l("Connection order"),
 }
 
@@ -91,6 +98,10 @@ _COUNT = {
     "SETTLED_MEANWHILE": _l("settled meanwhile"),
     "LEFT_TO_A_PERSON": _l("left to a person"),
     "UNKNOWN_ATTEMPT": _l("not about a message of ours"),
+    "ANNOUNCE": _l("announced"),
+    "REMIND": _l("reminded"),
+    "BEGIN": _l("begun"),
+    "OVERRUN": _l("overran"),
 }
 
 _PROVIDERS = {"twilio": "Twilio", "sendgrid": "SendGrid"}
@@ -227,7 +238,9 @@ def actor_name(actor: str) -> str:
 
 
 def key_href(key: str) -> str:
-    """Where a business key leads: a metering point to its page, the rest to their runs."""
+    """Where a business key leads: points and planned cuts to their pages, the rest to their runs."""
+    if (cut := _PLANNED_CUT.fullmatch(key)) is not None:
+        return url_for("operators.planned_cut", outage_id=int(cut[1]))
     if is_valid_gsrn(key):
         return url_for("agents.point", gsrn=key)
     return url_for("operators.runs", key=key)
@@ -241,6 +254,9 @@ def subject_link(subject: str) -> Markup:
         href = url_for("operators.lane", name=subject)
     elif is_valid_gsrn(subject):
         href = url_for("agents.point", gsrn=subject)
+    elif (cut := _PLANNED_CUT.fullmatch(subject)) is not None:
+        text = gettext("Planned cut %(number)s", number=cut[1])
+        href = url_for("operators.planned_cut", outage_id=int(cut[1]))
     elif _ORDER_ID.fullmatch(subject):
         # An order leads to the page of its metering point.
         href = url_for("agents.search", q=subject)

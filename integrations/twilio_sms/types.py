@@ -60,3 +60,14 @@ class StatusCallback:
     status: str
     error_code: str | None = None
     at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InboundSms:
+    """One text message that somebody sent to us; body is exactly what came."""
+
+    sid: str
+    sender: str
+    to: str
+    body: str
+    media_count: int = 0

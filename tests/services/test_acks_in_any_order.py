@@ -202,6 +202,7 @@ _TOUCHED = (
     "outage",
     "outbox_item",
     "step",
+    "visit",
     "run",
     "work_order",
     "work_order_change",

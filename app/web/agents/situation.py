@@ -11,8 +11,9 @@ from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _l
 
 from app.domain.failure_reasons import FAILURE_REASONS, UNKNOWN_REASON_SHOWN
+from app.domain.power_cuts import Cut, open_cut
 from app.models import Ack, Notice, WorkOrder
-from app.queries.meter_trace import Cut, MeterTrace
+from app.queries.meter_trace import MeterTrace
 from app.web.formats import clock_time, day, moment
 from app.web.i18n import current_language
 from app.web.labels import CHANNEL, NOTICE
@@ -104,9 +105,9 @@ class Situation:
 def situation(trace: MeterTrace, type_names: Mapping[str, str], now: datetime) -> Situation:
     """The sentence; a power cut that goes on comes before everything else."""
     order = trace.orders[0] if trace.orders else None
-    open_cut = next((cut for cut in trace.cuts if cut.on_at is None), None)
-    if open_cut is not None:
-        text, tone, icon = _cut(open_cut, trace)
+    off_now = open_cut(trace.cuts)
+    if off_now is not None:
+        text, tone, icon = _cut(off_now, trace)
     elif order is not None:
         text, tone, icon = _order(trace, order, type_names)
     else:

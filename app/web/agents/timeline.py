@@ -10,8 +10,9 @@ from itertools import pairwise
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
+from app.domain.power_cuts import Cut
 from app.models import Ack, Notice, WorkOrderChange
-from app.queries.meter_trace import Cut, MeterTrace, Report
+from app.queries.meter_trace import MeterTrace, Report
 from app.web.agents.situation import failure_shown
 from app.web.formats import moment, span, weekday
 from app.web.labels import ACK_TYPE, CHANNEL, NOTICE, NOTICE_TYPE, VERDICT, lane_name
