@@ -42,13 +42,17 @@ class Systems:
         self.downstream = [
             DownstreamSystem(one, ledgers, config.bearer_tokens[one.system]) for one in RESOURCES
         ]
-        self.sms = SmsProvider(
-            ledgers,
-            config.twilio,
-            self.faults["twilio"],
-            self.courier,
-            inbound_url=f"{tiedolla}/callbacks/twilio/inbound",
-        )
+        self.sms = [
+            SmsProvider(
+                ledgers,
+                account,
+                self.faults[name],
+                self.courier,
+                inbound_url=f"{tiedolla}/callbacks/twilio/inbound",
+                name=name,
+            )
+            for name, account in (("twilio", config.twilio), ("twilio2", config.twilio2))
+        ]
         self.mail = MailProvider(
             ledgers,
             config.sendgrid,
@@ -57,8 +61,8 @@ class Systems:
             courier=self.courier,
         )
         ledgers_of_all = [
-            *(self.files.ledger, self.installer.ledger, self.sms.ledger, self.mail.ledger),
-            *(one.ledger for one in self.downstream),
+            *(self.files.ledger, self.installer.ledger, self.mail.ledger),
+            *(one.ledger for one in (*self.sms, *self.downstream)),
         ]
         self.ledgers = {ledger.system: ledger for ledger in ledgers_of_all}
 
@@ -69,20 +73,20 @@ class Systems:
         )
         app.add_routes(Control(self.ledgers, self.faults).routes())
         app.add_routes(WatchPage(self.sms, self.mail).routes())
-        app.add_routes([*self.installer.routes(), *self.sms.routes(), *self.mail.routes()])
-        for one in self.downstream:
+        app.add_routes([*self.installer.routes(), *self.mail.routes()])
+        for one in (*self.sms, *self.downstream):
             app.add_routes(one.routes())
         return app
 
     async def start(self) -> None:
         """Take up what the last run left open."""
         await self.files.catch_up()
-        for one in (self.installer, self.sms, self.mail):
+        for one in (self.installer, *self.sms, self.mail):
             one.start()
 
     async def close(self) -> None:
         """Stop telling, then write what is queued."""
-        for one in (self.installer, self.sms, self.mail):
+        for one in (self.installer, *self.sms, self.mail):
             await one.stop()
         await self.courier.close()
         for ledger in self.ledgers.values():
