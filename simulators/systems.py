@@ -62,7 +62,8 @@ class Systems:
         )
         ledgers_of_all = [
             *(self.files.ledger, self.installer.ledger, self.mail.ledger),
-            *(one.ledger for one in (*self.sms, *self.downstream)),
+            *(one.ledger for one in self.sms),
+            *(one.ledger for one in self.downstream),
         ]
         self.ledgers = {ledger.system: ledger for ledger in ledgers_of_all}
 
@@ -74,20 +75,26 @@ class Systems:
         app.add_routes(Control(self.ledgers, self.faults).routes())
         app.add_routes(WatchPage(self.sms, self.mail).routes())
         app.add_routes([*self.installer.routes(), *self.mail.routes()])
-        for one in (*self.sms, *self.downstream):
+        for sms in self.sms:
+            app.add_routes(sms.routes())
+        for one in self.downstream:
             app.add_routes(one.routes())
         return app
 
     async def start(self) -> None:
         """Take up what the last run left open."""
         await self.files.catch_up()
-        for one in (self.installer, *self.sms, self.mail):
+        for one in self._telling():
             one.start()
 
     async def close(self) -> None:
         """Stop telling, then write what is queued."""
-        for one in (self.installer, *self.sms, self.mail):
+        for one in self._telling():
             await one.stop()
         await self.courier.close()
         for ledger in self.ledgers.values():
             await ledger.close()
+
+    def _telling(self) -> tuple[InstallerSystem | SmsProvider | MailProvider, ...]:
+        """Those that tell Tiedolla by themselves what happens."""
+        return (self.installer, *self.sms, self.mail)
