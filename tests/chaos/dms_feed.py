@@ -59,7 +59,8 @@ def make_record(statement: Statement, seed: int, began: datetime) -> dict[str, A
 class Feed:
     """Posts from a thread of its own, so that a portal that is away holds nothing else up.
 
-    Ledger: `stated` (a version is about to be put on the wire), `answer` (what was answered).
+    Ledger: `stated` (a version is about to be put on the wire), `answer` (what was answered),
+    `approved` (a person approved a planned cut, and was told so).
     """
 
     def __init__(self, url: str, key: Mapping[str, str], ledger: Path) -> None:
@@ -138,14 +139,15 @@ class Feed:
             "Tiedolla-Signature": f"v1={signed.hexdigest()}",
         }
         named = {"ref": record["sourceRef"], "version": record["version"]}
-        self._note("stated", {**named, "record": record})
+        self.note("stated", {**named, "record": record})
         answered = _answer(lambda: urllib.request.Request(self._url, body, headers))  # noqa: S310
         if answered == TAKEN:
             self._taken.add((record["sourceRef"], record["version"]))
-        self._note("answer", {**named, "answered": answered})
+        self.note("answer", {**named, "answered": answered})
         return answered
 
-    def _note(self, kind: str, facts: Mapping[str, Any]) -> None:
+    def note(self, kind: str, facts: Mapping[str, Any]) -> None:
+        """Write into the ledger; from either thread, a line at a time."""
         entry = {"at": datetime.now(UTC).isoformat(), "kind": kind, **facts}
         print(json.dumps(entry), file=self._ledger, flush=True)
 

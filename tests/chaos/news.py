@@ -203,7 +203,7 @@ def _lacking(one: Heard, out: set[str]) -> Iterator[str]:
         if newest.state == "CANCELLED":
             if one.of(NOTICE) and not one.of(CANCELLED):
                 yield CANCELLED
-        elif not one.of(NOTICE) and who.contact not in out:
+        elif outage.approved and not one.of(NOTICE) and who.contact not in out:
             yield NOTICE
         return
     if newest.state == "FALSE_ALARM":

@@ -31,11 +31,12 @@ class Version:
 
 @dataclass(slots=True)
 class StatedOutage:
-    """One outage with its versions in the order of their numbers."""
+    """One outage with its versions in the order of their numbers; approved: a person said so."""
 
     ref: str
     kind: str
     versions: list[Version] = field(default_factory=list)
+    approved: bool = False
 
     @property
     def newest(self) -> Version:
@@ -85,6 +86,8 @@ def read_outages(evidence: Evidence) -> list[StatedOutage]:
         outage.versions.append(_version(record, moment(entry["at"]), taken.get(key)))
     for outage in outages.values():
         outage.versions.sort(key=lambda one: one.number)
+    for entry in evidence.entries("feed", "approved"):
+        outages[entry["ref"]].approved = True
     return list(outages.values())
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -32,7 +29,7 @@ LEARN_PATIENCE_S = 60.0
 REST_S = 4.0
 ORDER_TYPE = "MVM"
 # A draft may still be on its way in when somebody wants to approve it.
-APPROVALS = 3
+APPROVALS_S = (0.0, 2.0, 6.0)
 DONE = TOLD_BY["COMPLETED"]
 
 Say = Callable[[str], None]
@@ -85,6 +82,7 @@ class _Run:
         assert site.feed is not None
         self._feed = site.feed
         self._wrote: set[str] = set()
+        self._approved: set[str] = set()
         self.done: Counter[str] = Counter()
 
     def teach(self) -> None:
@@ -95,8 +93,12 @@ class _Run:
         points = make_points(self._world, 1, last + BYSTANDERS)
         write_master_data(draft, points, 1, datetime.now(UTC))
         self._site.drop([(draft, "master-1.xml")])
+        deadline = time.monotonic() + LEARN_PATIENCE_S
+        while not self._site.has_archived("master-1.xml") and time.monotonic() < deadline:
+            self._site.turn()
         self._await_rest(LEARN_PATIENCE_S, 1.0)
-        self._site.wake_everybody()
+        if not self._site.wake_everybody():
+            raise RuntimeError("the product has learnt of no customer")
 
     def disturb(self) -> None:
         """Carry the plan out by the clock, as far as the machine keeps up with it."""
@@ -104,7 +106,11 @@ class _Run:
         agenda: list[tuple[float, Callable[[], None]]] = [
             *((one.at_s, partial(self._do, one)) for one in plan.disturbances),
             *((drop.at_s, partial(self._drop, drop)) for drop in plan.drops),
-            *((one.at_s, partial(self._approve, one, APPROVALS)) for one in plan.news.approvals),
+            *(
+                (one.at_s + later_s, partial(self._approve, one))
+                for one in plan.news.approvals
+                for later_s in APPROVALS_S
+            ),
             *((one.at_s, partial(self._write, one)) for one in plan.news.texts),
         ]
         self._state_outages()
@@ -183,14 +189,13 @@ class _Run:
                 self._feed.put(record, at_s)
                 self.done["statements"] += 1
 
-    def _approve(self, one: Approval, tries: int) -> None:
-        """Approve a draft, as soon as the product has made one of what it was told."""
-        approved = self._site.approve(one.ref)
-        self.done["cuts approved"] += approved
-        if approved:
+    def _approve(self, one: Approval) -> None:
+        """Approve a draft, once the product has made one of what it was told."""
+        if one.ref not in self._approved and self._site.approve(one.ref):
+            self._approved.add(one.ref)
+            self._feed.note("approved", {"ref": one.ref})
+            self.done["cuts approved"] += 1
             self._say(f"approved {one.ref}")
-        elif tries > 1:
-            self._approve(one, tries - 1)
 
     def _write(self, one: Text) -> None:
         """Write from the phone of somebody who is about to be told of an outage, or has just been."""
@@ -265,15 +270,3 @@ class _Run:
             for _ in range(3):
                 self._site.turn()
         return moving or "the ledgers still grow"
-
-
-@contextmanager
-def a_folder(keep: Path | None) -> Iterator[Path]:
-    """A folder of its own for one run; one to be kept takes the place of that of the last time."""
-    if keep is not None:
-        shutil.rmtree(keep, ignore_errors=True)
-        keep.mkdir(parents=True)
-        yield keep
-        return
-    with tempfile.TemporaryDirectory(prefix="td-chaos-") as name:
-        yield Path(name)

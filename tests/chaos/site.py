@@ -207,10 +207,15 @@ class Site:
         """A person approves the draft of a planned cut; False when it cannot be (yet, or any more)."""
         return self._flask("planned-cuts", "approve", ref).code == 0
 
-    def wake_everybody(self) -> None:
+    def wake_everybody(self) -> int:
         """Let customers choose to hear at any hour, so that a run at night is one like any other."""
         with psycopg.connect(self._dsn()) as connection:
-            connection.execute("UPDATE contact SET quiet_from = '00:00', quiet_to = '00:00'")
+            done = connection.execute("UPDATE contact SET quiet_from = '00:00', quiet_to = '00:00'")
+            return done.rowcount
+
+    def has_archived(self, name: str) -> bool:
+        """Whether a file of the CIS has been taken."""
+        return (self.rehearsal.folder / "sftp" / "archive" / name).exists()
 
     # What can be seen of it from the outside.
 
