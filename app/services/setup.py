@@ -20,11 +20,10 @@ from app.models.partner import Partner
 from app.models.route_rule import RouteRule
 from app.models.schedule import Schedule
 from app.models.sending import ProviderRoute
+from app.services.partner_credentials import FEED
 from app.settings import Settings
 
 MASS_INSTALLER = "voima"
-# Systems of our own that send to us with keys like a partner's; nothing is sent to them by orders.
-FEED = "FEED"
 FEEDS = {"dms": "Distribution management system", "head-end": "Head-end"}
 # Where its interface is until somebody says; nothing answers there, which opens the circuit.
 MASS_INSTALLER_URL = "http://127.0.0.1:9/installer"
