@@ -134,7 +134,9 @@ def test_req_37_the_whole_way_goes_by_keyboard_alone(browser: Browser, portal: P
     context.close()
 
 
-def test_req_37_the_place_of_the_keyboard_can_always_be_seen(browser: Browser, portal: Portal) -> None:
+def test_req_37_the_place_of_the_keyboard_can_always_be_seen(
+    browser: Browser, portal: Portal
+) -> None:
     context = browser.new_context(viewport=WIDE, base_url=portal.url, locale="en-GB")
     page = context.new_page()
     log_in(page)
