@@ -63,11 +63,13 @@ def check_copies(
         resent = evidence.counted.resent[kind]
         if copies > resent:
             yield Breach("I2", kind, f"{copies} came twice, {resent} resends are counted")
+    allowed = _allowed(world, acks)
     last: dict[tuple[str, str], Message] = {}
     for message in messages:
         before = last.get((message.to, message.text))
         last[message.to, message.text] = message
-        if before is None:
+        # Two visits to one person under a safety ban are told in the same words.
+        if before is None or allowed[message.to, message.kind or message.text] > 1:
             continue
         apart_s = (message.at - before.at).total_seconds()
         if apart_s < evidence.doubt_s:
@@ -77,15 +79,21 @@ def check_copies(
 
 def count_copies(world: World, acks: Sequence[Ack], messages: Iterable[Message]) -> Counter[str]:
     """How many texts of each kind came beyond one for each event that their receiver may hear of."""
+    allowed = _allowed(world, acks)
+    copies: Counter[str] = Counter()
+    for told, count in Counter((m.to, m.kind or m.text) for m in messages).items():
+        copies[told[1]] += max(0, count - max(1, allowed[told]))
+    return copies
+
+
+def _allowed(world: World, acks: Iterable[Ack]) -> Counter[Told]:
+    """How often each may hear of each kind, by what crews reported."""
     allowed: Counter[Told] = Counter()
     for ack in acks:
         for contact in world.told_of(ack.order_id):
             for kind in ALLOWED_BY.get(ack.type, ()):
                 allowed[contact, kind] += 1
-    copies: Counter[str] = Counter()
-    for told, count in Counter((m.to, m.kind or m.text) for m in messages).items():
-        copies[told[1]] += max(0, count - max(1, allowed[told]))
-    return copies
+    return allowed
 
 
 def check_stale(
