@@ -39,7 +39,7 @@ READY_PATIENCE_S = 180.0
 HAND_OVER_PATIENCE_S = 30.0
 WEB_THREADS = "4"
 PARTNER = "voima"
-SEED_POINTS, SEED_ORDERS = 200, 40
+SEED_POINTS, SEED_ORDERS, SEED_FAULTS = 200, 40, 4
 # Connection orders of the day, of which one more starts at each step and all others move on.
 SEED_CONNECTIONS, CONNECTION_STEPS = 6, 13
 CONNECTION_STEP_S = 45.0
@@ -134,6 +134,8 @@ class Demo:
         done.touch()
         credential = json.loads(self._flask("partners", "credential", PARTNER, "--json"))
         self._rehearsal.give_ack_credentials(credential)
+        feed = json.loads(self._flask("partners", "credential", "dms", "--json"))
+        self._rehearsal.give_feed_credentials(feed)
         return self._flask("lanes", "--plain").split()
 
     def _start_children(self) -> None:
@@ -160,6 +162,11 @@ class Demo:
         self._supervisor.say(f"the CIS sends {SEED_POINTS} points and {SEED_ORDERS} orders")
         self._simulate("cis", "master-data", "--points", str(SEED_POINTS))
         self._simulate("cis", "orders", "--count", str(SEED_ORDERS))
+        # By then the points are known; a version that comes too early is made good by the next.
+        self._simulate(
+            *("dms", "faults", "--count", str(SEED_FAULTS), "--points", str(SEED_POINTS)),
+            *("--after-s", "15", "--every-s", "45"),
+        )
         done.touch()
 
     def _move_connections(self) -> None:

@@ -69,10 +69,7 @@ def take(session: Session, message_id: int, record: Record, now: datetime) -> Ta
     if record.outage is None:
         findings = tuple(_ours(code.code, code.path, code.text) for code in record.findings)
         return Taken(REJECTED, keys, findings, "cannot be read")
-    taker = _TAKERS.get(record.outage.kind)
-    if taker is None:
-        path = f"$.outages[{record.place}].kind"
-        return Taken(REJECTED, keys, (find(RejectCode.KIND_NOT_TAKEN, path),))
+    taker = _TAKERS[record.outage.kind]
     payload = build_outage(record.outage)
     digest = hashlib.sha256(msgspec.json.encode(payload, order="sorted")).hexdigest()
     arrived = Arrived(message_id, record.outage, payload, digest, now)
@@ -246,7 +243,7 @@ def _ours(code: str, path: str, words: str) -> Finding:
     return find(kept, path, f"{code}: {words}")
 
 
-# Which kind of outage is written by whom; kinds that nobody takes yet are refused with a reason.
+# Which kind of outage is written by whom; other kinds the reader of the feed does not let pass.
 _TAKERS: Mapping[str, Callable[[Session, Arrived, str], tuple[Finding, ...]]] = {
     "FAULT": _take_fault,
     "PLANNED": _take_planned,
