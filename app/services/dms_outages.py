@@ -129,7 +129,7 @@ def _keep(session: Session, arrived: Arrived, verdict: str, outage_id: int | Non
 
 
 def _take_fault(session: Session, arrived: Arrived, verdict: str) -> tuple[Finding, ...]:
-    """Keep the statement with its fault; the newest one is derived from at once."""
+    """Keep the statement with its fault, and derive the fault anew; only the newest one counts."""
     stated, now = arrived.outage, arrived.now
     findings = _check(session, stated, now)
     if any(finding.severity is Severity.ERROR for finding in findings):
@@ -155,8 +155,8 @@ def _take_fault(session: Session, arrived: Arrived, verdict: str) -> tuple[Findi
     }
     faults.record(session, outage_id, "DMS_STATED", stated.stated_at, now, by=BY, facts=facts)
     _note_split(session, outage_id, stated, now)
+    faults.refresh(session, outage_id, now, by=BY)
     if verdict == APPLIED:
-        faults.refresh(session, outage_id, now, by=BY)
         fault_candidates.absorb(session, outage_id, now, by=BY)
     if known is None:
         _join_parts(session, stated.source_ref, now)

@@ -31,6 +31,7 @@ class _Fault:
     plan: Plan
     every_s: float
     version: int = 0
+    last: Body | None = None
     pending: dict[int, Body] = field(default_factory=dict)
 
 
@@ -100,7 +101,7 @@ class ControlRoom:
             return
         fault = self._faults[entry["ref"]]
         if kind == "statement":
-            fault.version = entry["version"]
+            fault.version, fault.last = entry["version"], entry["body"]
             fault.pending[entry["version"]] = entry["body"]
             if self._live:
                 self._reports.put(time.time() + self._held_s(), (entry["ref"], entry["version"], 0))
@@ -117,7 +118,7 @@ class ControlRoom:
         version = fault.version + 1
         if version > len(fault.plan.steps):
             return
-        body = statement(fault.plan, version, datetime.now(UTC))
+        body = statement(fault.plan, version, datetime.now(UTC), fault.last)
         await self.ledger.append("statement", {"ref": ref, "version": version, "body": body})
 
     async def _report(self, item: tuple[str, int, int]) -> None:

@@ -96,8 +96,8 @@ def make_faults(
         )
 
 
-def statement(plan: Plan, version: int, now: datetime) -> Body:
-    """What the DMS says in one version: everything that holds then, whole."""
+def statement(plan: Plan, version: int, now: datetime, before: Body | None = None) -> Body:
+    """What the DMS says in one version: everything that holds then, whole; `before` is the last."""
     step = plan.steps[version - 1]
     body: Body = {
         "sourceRef": plan.ref,
@@ -113,7 +113,9 @@ def statement(plan: Plan, version: int, now: datetime) -> Body:
         body["etrConfidence"] = "MEDIUM"
         late_s = 3_600 if step == "later" else 0
         body["etrAt"] = _utc(plan.started_at + timedelta(seconds=plan.repair_s + late_s))
-        body["etrSetAt"] = _utc(now) if step in ("estimated", "later") else _utc(plan.started_at)
+        body["etrSetAt"] = _utc(now)
+        if before is not None and before.get("etrAt") == body["etrAt"]:
+            body["etrSetAt"] = before["etrSetAt"]
     return body
 
 
