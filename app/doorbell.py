@@ -15,7 +15,7 @@ import structlog
 from flask_rq import RQ
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue
+from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
 from app.db import after_commit
@@ -82,6 +82,14 @@ def lanes_ringing(lanes: Iterable[str]) -> dict[str, int]:
         return {lane: _queue(lane, bell).count for lane in lanes}
     except RedisError:
         return {}
+
+
+def listens(lane: str) -> bool:
+    """Whether a worker waits for this lane's ring, or waited some seconds ago."""
+    try:
+        return bool(Worker.all(queue=_queue(lane, _bell())))
+    except RedisError:
+        return False
 
 
 def _bell() -> Redis:

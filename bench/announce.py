@@ -18,6 +18,7 @@ from app.factory import create_app
 from app.services.announcements import about_outage, announce
 from app.settings import Settings
 from bench.report import row
+from workers.memory import collect_seldom
 from workers.notices import plan_slices
 
 # The floor: the same rows read and as many written, by one statement that decides nothing.
@@ -41,6 +42,7 @@ def main(count: int) -> list[dict[str, Any]]:
     settings: Settings = app.extensions["tiedolla_settings"].model_copy(
         update={"blast_guard_count": 10**9, "blast_guard_area_percent": 101.0}
     )
+    collect_seldom()
     with app.app_context():
         outage = _seed(count)
         floor_s = _floor(outage)

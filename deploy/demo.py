@@ -14,24 +14,40 @@ import signal
 import sys
 import time
 import urllib.request
+from datetime import datetime
 from pathlib import Path
 from typing import IO
+from zoneinfo import ZoneInfo
 
 from deploy import casting
 from deploy.demo_record import Login, describe, keep_logins, write_record
-from deploy.environment import Rehearsal, clean_environment, keep_secrets, product_settings
+from deploy.environment import (
+    Rehearsal,
+    clean_environment,
+    keep_secrets,
+    product_settings,
+    settings_text,
+)
 from deploy.ports import is_free, keep_ports
 from deploy.postgres import PrivatePostgres
-from deploy.private_dirs import AlreadyRunning, own
+from deploy.private_dirs import AlreadyRunning, own, write_private
 from deploy.supervisor import ROOT, Child, Supervisor, describe_exit
 from deploy.tether import stop_with_parent
 from deploy.valkey import PrivateValkey
 
+# Time enough to find the phone on the page and to type OK or EI.
+ANSWER_WAIT_S = (600.0, 1200.0)
 READY_PATIENCE_S = 180.0
 HAND_OVER_PATIENCE_S = 30.0
 WEB_THREADS = "4"
 PARTNER = "voima"
+PLANNER = "planning"
 SEED_POINTS, SEED_ORDERS = 200, 40
+# One planned cut waits for somebody to approve it.
+SEED_CUT_POINTS = 12
+# Connection orders of the day, of which one more starts at each step and all others move on.
+SEED_CONNECTIONS, CONNECTION_STEPS = 6, 13
+CONNECTION_STEP_S = 45.0
 
 
 class DemoFailed(RuntimeError):
@@ -45,11 +61,15 @@ class Demo:
         self._home = home
         self._environment = clean_environment()
         self._record_file = home / "demo.json"
+        self._settings_file = home / "demo.env"
         self._supervisor = Supervisor(home, environment=self._environment, record=self._record_file)
         self._postgres = PrivatePostgres(home / "postgres")
         self._valkey = PrivateValkey(home / "valkey")
         self._logins: dict[str, Login] = {}
         self._ready = False
+        self._ordered_on = f"{datetime.now(ZoneInfo('Europe/Helsinki')):%Y-%m-%d}"
+        self._step = 0
+        self._moved_at = time.monotonic()
 
     def run(self) -> None:
         """Run until a signal asks for the end."""
@@ -60,6 +80,7 @@ class Demo:
             self._seed_once()
             self._announce()
             while not self._supervisor.stop_asked:
+                self._move_connections()
                 self._turn()
         except DemoFailed as failure:
             # A stop during the start makes the step fail that was under way; that is no failure.
@@ -91,6 +112,7 @@ class Demo:
         say("starting PostgreSQL and Valkey")
         database_url, redis_url = self._postgres.start(), self._valkey.start()
         self._simulate("init", "--tiedolla-url", self._base_url)
+        self._rehearsal.let_crews_wait(*ANSWER_WAIT_S)
         settings = product_settings(
             base_url=self._base_url,
             database_url=database_url,
@@ -98,6 +120,7 @@ class Demo:
             own_secrets=keep_secrets(self._home / "secrets.json"),
             rehearsal=self._rehearsal,
         )
+        write_private(self._settings_file, settings_text(settings))
         self._environment.update(settings)
         self._supervisor.add_environment(settings)
         self._supervisor.plant("wsgi")
@@ -117,6 +140,9 @@ class Demo:
         done.touch()
         credential = json.loads(self._flask("partners", "credential", PARTNER, "--json"))
         self._rehearsal.give_ack_credentials(credential)
+        self._flask("planned-cuts", "planner", PLANNER, "--name", "Verkkosuunnittelu")
+        credential = json.loads(self._flask("partners", "credential", PLANNER, "--json"))
+        self._rehearsal.give_planner_credentials(credential)
         return self._flask("lanes", "--plain").split()
 
     def _start_children(self) -> None:
@@ -143,14 +169,38 @@ class Demo:
         self._supervisor.say(f"the CIS sends {SEED_POINTS} points and {SEED_ORDERS} orders")
         self._simulate("cis", "master-data", "--points", str(SEED_POINTS))
         self._simulate("cis", "orders", "--count", str(SEED_ORDERS))
+        self._simulate("planner", "cut", "--points", str(SEED_CUT_POINTS))
         done.touch()
+
+    def _move_connections(self) -> None:
+        """Let the connection orders of the day move on, until all of them are complete."""
+        due = time.monotonic() - self._moved_at >= CONNECTION_STEP_S
+        if self._supervisor.stop_asked or not due or self._step >= CONNECTION_STEPS:
+            return
+        self._moved_at = time.monotonic()
+        self._step += 1
+        try:
+            self._simulate(
+                *("cis", "connections", "--count", str(SEED_CONNECTIONS)),
+                *("--day", self._ordered_on, "--step", str(self._step)),
+            )
+        except DemoFailed as failure:
+            # Somebody may have stopped the file server on purpose; the next step comes anyway.
+            self._supervisor.say(f"the CIS could not send: {failure}")
 
     def _announce(self) -> None:
         if self._supervisor.stop_asked:
             return
         self._ready = True
         self._keep_record()
-        for line in describe(self._base_url, self._rehearsal.url, self._logins, self._record_file):
+        lines = describe(
+            self._base_url,
+            self._rehearsal.url,
+            self._logins,
+            record=self._record_file,
+            settings=self._settings_file,
+        )
+        for line in lines:
             self._supervisor.say(line)
 
     def _turn(self) -> None:
@@ -171,6 +221,7 @@ class Demo:
                 self._record_file,
                 base_url=self._base_url,
                 rehearsal=self._rehearsal,
+                settings=self._settings_file,
                 logins=self._logins,
                 pids=pids,
             )

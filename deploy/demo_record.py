@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ def write_record(
     *,
     base_url: str,
     rehearsal: Rehearsal,
+    settings: Path,
     logins: Mapping[str, Login],
     pids: Mapping[str, int],
 ) -> None:
@@ -44,6 +46,7 @@ def write_record(
     record = {
         "base_url": base_url,
         "simulator_url": rehearsal.url,
+        "settings_file": str(settings),
         "sftp": {
             "host": "127.0.0.1",
             "port": rehearsal.sftp_port,
@@ -58,8 +61,19 @@ def write_record(
     write_private(path, json.dumps(record, indent=2) + "\n")
 
 
+def _flask() -> Path:
+    """The flask command of this environment, as short as it can be named from here."""
+    command = Path(sys.executable).with_name("flask")
+    return command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
+
+
 def describe(
-    base_url: str, simulator_url: str, logins: Mapping[str, Login], record: Path
+    base_url: str,
+    simulator_url: str,
+    logins: Mapping[str, Login],
+    *,
+    record: Path,
+    settings: Path,
 ) -> list[str]:
     """Where to look and who to log in as."""
     width = max(len(login.username) for login in logins.values())
@@ -73,6 +87,7 @@ def describe(
         *(f"  {login.username:<{width}}  {login.password}" for login in logins.values()),
         "",
         f"The same for programs: {record}",
+        f"Commands beside it:    {_flask()} -e {settings} doctor",
         "Ctrl-C stops everything.",
         "",
     ]

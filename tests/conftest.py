@@ -14,7 +14,7 @@ from sqlalchemy import text
 from app.db import db, transaction
 from app.doorbell import rq
 from app.factory import create_app
-from app.services import setup
+from app.services import published_texts, setup
 from app.settings import Settings
 
 pytest_plugins = ["tests.servers"]
@@ -85,6 +85,8 @@ def app(migrated_app: Flask) -> Iterator[Flask]:
             setup.install_defaults(session, migrated_app.extensions["tiedolla_settings"])
         db.session.remove()
         rq.queue.connection.flushall()
+    # What a process remembers of the texts in use went with the tables.
+    published_texts.forget()
     yield migrated_app
     with migrated_app.app_context():
         db.session.remove()

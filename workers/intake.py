@@ -14,9 +14,10 @@ from flask import current_app
 
 from app.db import db, held_lock, is_connection_lost, transaction
 from app.models.inbound_message import InboundMessage
-from app.services import inbound, intake, master_data, rejects, runs
+from app.services import connections, inbound, intake, master_data, rejects, runs
 from app.services.slices import Lists, Refusal, Slice, SliceResult, our_finding
 from app.settings import Settings
+from integrations.cis.connection_codec import parse_connections
 from integrations.cis.document import HEAD_BYTES, sniff
 from integrations.cis.master_data_codec import parse_master_data
 from integrations.cis.types import (
@@ -27,6 +28,7 @@ from integrations.cis.types import (
     DocumentKind,
     FileRejected,
     MessageHeader,
+    ParsedConnection,
     ParsedOrder,
     ParsedRecord,
 )
@@ -127,9 +129,8 @@ def _read(settings: Settings, reading: _Reading) -> None:
         reading.document = kind
         if kind is DocumentKind.MASS_WORK_ORDERS:
             raise FileRejected(_not_yet())
-        parse = parse_master_data if kind is DocumentKind.MASTER_DATA else parse_work_orders
-        take = _take_records if kind is DocumentKind.MASTER_DATA else _take_orders
-        records = cast("Iterator[object]", iter(parse(chunks)))
+        parse, take = _reader(kind)
+        records = iter(parse(chunks))
         header = next(records, None)
         if isinstance(header, MessageHeader):
             reading.header = header
@@ -219,6 +220,23 @@ def _take_orders(part: Slice, batch: list[object]) -> SliceResult:
 def _take_records(part: Slice, batch: list[object]) -> SliceResult:
     with transaction() as session:
         return master_data.take_slice(session, part, cast("list[ParsedRecord]", batch))
+
+
+def _take_connections(part: Slice, batch: list[object]) -> SliceResult:
+    with transaction() as session:
+        return connections.take_slice(session, part, cast("list[ParsedConnection]", batch))
+
+
+_Take = Callable[[Slice, list[object]], SliceResult]
+
+
+def _reader(kind: DocumentKind) -> tuple[Callable[[Iterable[bytes]], Iterator[object]], _Take]:
+    """How this kind of document is read, and who takes what is in it."""
+    if kind is DocumentKind.MASTER_DATA:
+        return parse_master_data, _take_records
+    if kind is DocumentKind.CONNECTIONS:
+        return parse_connections, _take_connections
+    return parse_work_orders, _take_orders
 
 
 def _check_header(header: MessageHeader, settings: Settings) -> None:

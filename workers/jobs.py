@@ -14,15 +14,27 @@ from sqlalchemy.exc import DBAPIError
 
 from app.clients import close_clients
 from app.db import db, is_connection_lost
-from app.domain.lanes import ACKS, INTAKE, NOTICES, POLL_CIS, RECEIPTS, UPKEEP
+from app.domain.lanes import (
+    ACKS,
+    INTAKE,
+    NETWORK,
+    NOTICES,
+    POLL_CIS,
+    RECEIPTS,
+    REPLIES,
+    UPKEEP,
+)
 from app.settings import Settings
 from workers.acks import interpret_acks
 from workers.drain import Drain, drain
 from workers.holder import Holder
 from workers.intake import interpret_files
+from workers.memory import collect_seldom
+from workers.network import interpret_network
 from workers.notices import plan_notices
 from workers.poll_cis import poll_cis
 from workers.receipts import apply_receipts
+from workers.replies import handle_replies
 from workers.upkeep import upkeep
 
 log = structlog.get_logger()
@@ -44,12 +56,15 @@ _WORK: dict[str, Callable[[Settings, int, str], object]] = {
     INTAKE: interpret_files,
     ACKS: interpret_acks,
     RECEIPTS: apply_receipts,
+    REPLIES: handle_replies,
+    NETWORK: interpret_network,
 }
 
 
 def begin(lane: str) -> Worker:
     """Make the process ready to work; called once before the first job."""
     global _worker  # noqa: PLW0603 - RQ calls `work` by name, so the process's state has to live here.
+    collect_seldom()
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     _worker = Worker(Holder(lane), loop)

@@ -6,6 +6,7 @@ in the processing folder, a stored one that was not archived is recognised by it
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,15 +19,17 @@ from sqlalchemy.orm import Session
 
 from app.clients import cis_inbox
 from app.db import held_lock, transaction
-from app.domain.lanes import INTAKE
+from app.domain.lanes import INTAKE, NETWORK
 from app.doorbell import ring_after_commit
-from app.services import alarms, inbound, rejects, runs, sightings
+from app.services import alarms, feed_receipt, inbound, rejects, runs, sightings
 from app.settings import Settings
 from integrations.cis.sftp_inbox import (
     ClaimLost,
     FileChanged,
     FileGone,
     FileTooLarge,
+    LeftAlone,
+    Reason,
     RemoteFile,
     SftpInbox,
 )
@@ -37,6 +40,9 @@ log = structlog.get_logger()
 
 SOURCE = "cis"
 KIND = "CIS_FILE"
+# The DMS may drop its outages into the same folder, as files of this name.
+DMS_SOURCE = "dms"
+_DMS_NAME = re.compile(r"dms[-_]outages?[-_.].*\.jsonl?", re.IGNORECASE | re.ASCII)
 _POLL_SPACE = 7_403_004
 _READ_BYTES = 1024 * 1024
 # Up to this size a file is held in memory while it is fetched, above on disk.
@@ -45,6 +51,11 @@ _SPOOL_BYTES = 8 * 1024 * 1024
 _TROUBLES_SHOWN = 3
 # So many in one poll are no longer the trouble of single files.
 _TROUBLES_MOST = 20
+# A sender that pauses for longer in the middle of a file has given it up.
+_PAUSES_MOST = timedelta(hours=1)
+_UPLOADS_MOST = timedelta(hours=1)
+_MAY_BE_COMING = (Reason.HIDDEN, Reason.UPLOADING)
+LEFT_ALONE_ALARM = "CIS_LEFT_ALONE"
 
 
 @dataclass(slots=True)
@@ -91,6 +102,8 @@ def _poll(settings: Settings, lease: int, trigger: str) -> None:
             )
         _each(poll, [file for file in files if file.name in rested], _claim)
         _quarantine_refused(poll)
+        _give_back_grown(poll, now)
+        _note_left_alone(inbox.left_alone, now)
         _alarm("; ".join(poll.troubles[:_TROUBLES_SHOWN]) or None)
     except CallError as caught:
         log.warning("cis_sftp_failed", error=type(caught).__name__, why=caught.why)
@@ -136,10 +149,45 @@ def _quarantine_refused(poll: _Poll) -> None:
     """Move on what the second stage could not read, so that the CIS's people find it there."""
     with transaction() as session:
         refused = inbound.refused_files(session, SOURCE)
+        refused += inbound.refused_files(session, DMS_SOURCE)
     for message_id, remote_name in refused:
-        poll.inbox.quarantine_archived(remote_name)
+        placed = poll.inbox.quarantine_archived(remote_name)
         with transaction() as session:
-            inbound.note_quarantined(session, message_id, datetime.now(UTC))
+            inbound.note_quarantined(session, message_id, placed, datetime.now(UTC))
+
+
+def _give_back_grown(poll: _Poll, now: datetime) -> None:
+    """Take again what broke off and has gone on since: its sender had only paused.
+
+    What of it was taken before is known by its revisions.
+    """
+    with transaction() as session:
+        broken = inbound.broken_files(session, SOURCE, now - _PAUSES_MOST)
+    for file in broken:
+        size = poll.inbox.give_back_grown(file.remote_name, file.size_bytes)
+        if size is None:
+            continue
+        with transaction() as session:
+            inbound.note_given_back(session, file.id)
+        detail = f"{file.size_bytes} bytes were read, it has {size} now"
+        _step(poll, "look again", "GROWN", file.name, datetime.now(UTC), detail)
+
+
+def _note_left_alone(others: Sequence[LeftAlone], now: datetime) -> None:
+    """What lies in the inbox and is never taken is for the CIS's people to look at."""
+    begun = int((now - _UPLOADS_MOST).timestamp())
+    told = [
+        f"{other.name} ({other.reason})"
+        for other in others
+        if other.reason not in _MAY_BE_COMING or other.mtime < begun
+    ]
+    with transaction() as session:
+        if told:
+            more = f" and {len(told) - _TROUBLES_SHOWN} more" if len(told) > _TROUBLES_SHOWN else ""
+            detail = ", ".join(told[:_TROUBLES_SHOWN]) + more
+            alarms.open_alarm(session, LEFT_ALONE_ALARM, "inbox", detail, now)
+        else:
+            alarms.close_alarm(session, LEFT_ALONE_ALARM, "inbox", now)
 
 
 def _take(poll: _Poll, file: RemoteFile) -> None:
@@ -149,6 +197,7 @@ def _take(poll: _Poll, file: RemoteFile) -> None:
         return
     started_at = datetime.now(UTC)
     name = file.name
+    from_dms = _DMS_NAME.fullmatch(name) is not None
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
         try:
             # The network comes before the transaction, never inside it.
@@ -166,8 +215,8 @@ def _take(poll: _Poll, file: RemoteFile) -> None:
             run_id = _run(session, poll)
             stored = inbound.store(
                 session,
-                source=SOURCE,
-                kind=KIND,
+                source=DMS_SOURCE if from_dms else SOURCE,
+                kind=feed_receipt.DMS_OUTAGES if from_dms else KIND,
                 name=name,
                 chunks=_read(spool),
                 now=started_at,
@@ -188,7 +237,7 @@ def _take(poll: _Poll, file: RemoteFile) -> None:
                 ],
             )
             if stored.new:
-                ring_after_commit(INTAKE)
+                ring_after_commit(NETWORK if from_dms else INTAKE)
     poll.counts[outcome] += 1
     remote_name = poll.inbox.archive(file.name)
     if remote_name is not None:

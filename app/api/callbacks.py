@@ -1,4 +1,4 @@
-"""POST /callbacks/…: what the SMS and e-mail providers report about our messages.
+"""POST /callbacks/…: what the SMS and e-mail providers report, and what people write to us.
 
 A report is verified, stored and answered; what it changes is decided in the receipts lane. What a
 signature covers is read from the settings and the request, never from the Host header.
@@ -13,16 +13,19 @@ from uuid import UUID
 import structlog
 from flask import Blueprint, Response, current_app, request
 
+from app import clients
 from app.api import problems
 from app.api.problems import Problem
 from app.db import transaction
-from app.services import receipt_store
+from app.services import inbound_sms, receipt_store
 from app.services.receipt_store import SENDGRID, TWILIO, NewReceipt
 from app.settings import Settings
 from integrations.sendgrid_email.codes import DROP_REASONS
 from integrations.sendgrid_email.events import EventsInvalid, verify_events
 from integrations.sendgrid_email.types import EmailEvent
 from integrations.twilio_sms.callbacks import CallbackInvalid, verify_status_callback
+from integrations.twilio_sms.inbound import verify_inbound_sms
+from integrations.twilio_sms.types import TwilioAccount
 
 log = structlog.get_logger()
 
@@ -32,6 +35,7 @@ EVENTS_MAX_BYTES = 1024 * 1024
 # that time does no harm: events are told apart by their content and move nothing back.
 EVENTS_WINDOW = timedelta(hours=25)
 _FIELDS_MAX = 100
+_EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 
 blueprint = Blueprint("callbacks", __name__, url_prefix="/callbacks")
 problems.cover(blueprint)
@@ -43,16 +47,15 @@ def twilio_status() -> Response:
     settings: Settings = current_app.extensions["tiedolla_settings"]
     now = datetime.now(UTC)
     body = _body(FORM_MAX_BYTES, "application/x-www-form-urlencoded")
-    url = f"{settings.base_url}{request.path}"
-    if request.query_string:
-        url += f"?{request.query_string.decode('latin-1')}"
+    form = _form(body)
+    account = _account_named(form, settings)
     try:
         report = verify_status_callback(
-            url,
-            _form(body),
+            _public_url(settings),
+            form,
             request.headers.get("X-Twilio-Signature"),
-            settings.twilio_auth_token.get_secret_value(),
-            settings.twilio_account_sid,
+            account.auth_token,
+            account.account_sid,
         )
     except CallbackInvalid as error:
         raise _refused(TWILIO, error.code, error.why) from None
@@ -66,6 +69,32 @@ def twilio_status() -> Response:
         occurred_at=report.at,
     )
     return _stored(TWILIO, [receipt], now)
+
+
+@blueprint.post("/twilio/inbound")
+def twilio_inbound() -> Response:
+    """Take one text message to us; what it means is found out in the replies lane.
+
+    The answer is an empty TwiML document: what we have to say leaves like every other message.
+    """
+    settings: Settings = current_app.extensions["tiedolla_settings"]
+    body = _body(FORM_MAX_BYTES, "application/x-www-form-urlencoded")
+    form = _form(body)
+    account = _account_named(form, settings)
+    try:
+        sms = verify_inbound_sms(
+            _public_url(settings),
+            form,
+            request.headers.get("X-Twilio-Signature"),
+            account.auth_token,
+            account.account_sid,
+        )
+    except CallbackInvalid as error:
+        raise _refused(TWILIO, error.code, error.why) from None
+    with transaction() as session:
+        new = inbound_sms.store(session, sms, datetime.now(UTC))
+    log.info("sms_received", sender=sms.sender[-3:], new=new)
+    return Response(_EMPTY_TWIML, mimetype="text/xml")
 
 
 @blueprint.post("/sendgrid/events")
@@ -86,6 +115,23 @@ def sendgrid_events() -> Response:
     except EventsInvalid as error:
         raise _refused(SENDGRID, error.code, error.why) from None
     return _stored(SENDGRID, [_receipt_of(event) for event in events], now)
+
+
+def _account_named(form: list[tuple[str, str]], settings: Settings) -> TwilioAccount:
+    """The account that the form claims to come from; its own secret has to prove it."""
+    claimed = next((value for name, value in form if name == "AccountSid"), None)
+    accounts = clients.twilio_accounts(settings)
+    return next(
+        (one for one in accounts.values() if one.account_sid == claimed), accounts[clients.TWILIO]
+    )
+
+
+def _public_url(settings: Settings) -> str:
+    """The address that the provider was given; the Host header is the caller's."""
+    url = f"{settings.base_url}{request.path}"
+    if request.query_string:
+        url += f"?{request.query_string.decode('latin-1')}"
+    return url
 
 
 def _body(max_bytes: int, media_type: str) -> bytes:

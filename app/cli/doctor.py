@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.clients import cis_inbox
 from app.db import db
-from app.doorbell import rq
+from app.doorbell import listens, rq
 from app.settings import Settings
 from integrations.outcomes import CallError
 from integrations.sendgrid_email.events import load_public_key
@@ -60,6 +60,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     yield _workers()
     yield _partner_tokens(settings)
     yield _event_key(settings)
+    yield _sms_senders(settings)
     yield _sftp(settings)
     for name, url in (
         ("NIS", settings.nis_url),
@@ -69,6 +70,14 @@ def _checks(settings: Settings) -> Iterator[Check]:
         ("SendGrid", settings.sendgrid_url),
     ):
         yield _host(name, url)
+
+
+def _sms_senders(settings: Settings) -> Check:
+    """Operators block what comes from a sender that was not authorised beforehand (REQ-28)."""
+    unlisted = settings.sms_senders.unlisted()
+    found = f"not authorised: {', '.join(unlisted)}" if unlisted else "all authorised"
+    fix = "authorise them and add them to TIEDOLLA_SMS_AUTHORISED_SENDERS"
+    return Check("SMS senders", not unlisted, found, fix)
 
 
 def _database() -> Check:
@@ -116,7 +125,8 @@ def _dispatcher() -> Check:
 
 def _workers() -> Check:
     try:
-        missing = _one(
+        # A worker has a lease from its first work on; until then it only waits to be rung.
+        idle = _one(
             "SELECT string_agg(name, ' ' ORDER BY name) FROM lane WHERE NOT EXISTS"
             " (SELECT 1 FROM drainer d WHERE d.lane = lane.name AND d.ended_at IS NULL)"
         )
@@ -125,7 +135,8 @@ def _workers() -> Check:
         return Check("workers", False, "lanes cannot be read", "run: flask db upgrade; flask setup")
     if not count:
         return Check("workers", False, "there are no lanes", "run: flask setup")
-    found = f"none for {missing}" if missing else "one for each lane that has had work"
+    missing = " ".join(lane for lane in str(idle or "").split() if not listens(lane))
+    found = f"none for {missing}" if missing else "one for each lane"
     return Check("workers", not missing, found, "run for each lane: flask worker LANE")
 
 

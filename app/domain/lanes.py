@@ -9,6 +9,8 @@ INTAKE = "intake"
 ACKS = "acks"
 RECEIPTS = "receipts"
 NOTICES = "notices"
+REPLIES = "replies"
+NETWORK = "network"
 UPKEEP = "upkeep"
 
 CIS = "cis"
@@ -18,7 +20,7 @@ BILLING = "billing"
 SMS = "sms"
 EMAIL = "email"
 
-WORK_LANES = (POLL_CIS, INTAKE, ACKS, RECEIPTS, NOTICES, UPKEEP)
+WORK_LANES = (POLL_CIS, INTAKE, ACKS, RECEIPTS, NETWORK, NOTICES, REPLIES, UPKEEP)
 DOWNSTREAM_LANES = (CIS, NIS, DMS, BILLING)
 NOTICE_LANES = (SMS, EMAIL)
 

@@ -22,13 +22,14 @@ from app.domain.message_text import (
 )
 from app.domain.notice_types import NoticeType
 from app.domain.notice_values import placeholders_of
-from app.domain.sender_profiles import TWO_WAY_KINDS
+from app.domain.sender_profiles import TWO_WAY_KINDS, Senders, sender_for
 
 
 class FaultCode(StrEnum):
     """What can be wrong with a set of texts."""
 
     LANGUAGE_MISSING = "LANGUAGE_MISSING"
+    PART_EMPTY = "PART_EMPTY"
     LANGUAGES_EQUAL = "LANGUAGES_EQUAL"
     PLACEHOLDERS_DIFFER = "PLACEHOLDERS_DIFFER"
     PLACEHOLDER_UNKNOWN = "PLACEHOLDER_UNKNOWN"
@@ -40,6 +41,8 @@ class FaultCode(StrEnum):
     ONE_WAY_MISSING = "ONE_WAY_MISSING"
     ONE_WAY_NEEDLESS = "ONE_WAY_NEEDLESS"
     MARKETING = "MARKETING"
+    MARKETING_FLAG = "MARKETING_FLAG"
+    SENDER_UNLISTED = "SENDER_UNLISTED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,24 @@ class TextFault:
 
 def check_message(kind: NoticeType, message: MessageSet) -> Iterator[TextFault]:
     """Yield every fault of a set; none means that it may be used."""
+    whole: dict[Language, MessageText] = {}
     for language in Language:
-        if language in message:
-            yield from _check_language(kind, language, message[language])
-        else:
+        text = message.get(language)
+        if text is None or not any(part.strip() for part in text.all_texts()):
             yield TextFault(FaultCode.LANGUAGE_MISSING, (language,))
-    yield from _compared(message)
+        elif blank := _blank_parts(text):
+            yield TextFault(FaultCode.PART_EMPTY, (language,), blank)
+        else:
+            whole[language] = text
+            yield from _check_language(kind, language, text)
+    yield from _compared(whole)
+
+
+def check_senders(kind: NoticeType, senders: Senders) -> Iterator[TextFault]:
+    """Yield a fault if the text message would leave from an id that nobody authorised (REQ-28)."""
+    sender = sender_for(kind, senders).id
+    if sender not in senders.authorised:
+        yield TextFault(FaultCode.SENDER_UNLISTED, (), (sender,))
 
 
 def reply_words(text: str) -> tuple[str, ...]:
@@ -72,9 +87,31 @@ def reply_words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found[0] for found in _REPLY.finditer(without_placeholders(text))))
 
 
+def check_words(text: str) -> Iterator[FaultCode]:
+    """Yield what is wrong with words that somebody wrote to one customer (REQ-28, REQ-30)."""
+    for code, pattern in (
+        (FaultCode.LINK, _LINK),
+        (FaultCode.CODE_ASKED, _SECRET),
+        (FaultCode.MARKETING, _ADVERT),
+    ):
+        if pattern.search(text):
+            yield code
+
+
 def required_in_sms(kind: NoticeType) -> frozenset[str]:
     """Without these a text message does not say who, where and what."""
     return frozenset({"brand", *_REQUIRED[kind].split()})
+
+
+def _blank_parts(text: MessageText) -> tuple[str, ...]:
+    """The parts of a text that nobody has written yet."""
+    parts = {
+        "sms": (text.sms,),
+        "subject": (text.subject,),
+        "email_lines": text.email_lines or ("",),
+        "facts": tuple(cell for row in text.facts for cell in row) or ("",),
+    }
+    return tuple(name for name, cells in parts.items() if not all(map(str.strip, cells)))
 
 
 def _check_language(kind: NoticeType, language: Language, text: MessageText) -> Iterator[TextFault]:
@@ -121,7 +158,7 @@ def _check_replies(kind: NoticeType, language: Language, text: MessageText) -> I
 
 
 def _compared(message: MessageSet) -> Iterator[TextFault]:
-    languages = [language for language in Language if language in message]
+    languages = list(message)
     for place, language in enumerate(languages):
         for other in languages[:place]:
             ours, theirs = message[language], message[other]
@@ -149,7 +186,8 @@ def _repeats(ours: MessageText, theirs: MessageText) -> bool:
 
 
 def _same(one: str, other: str) -> bool:
-    return " ".join(one.casefold().split()) == " ".join(other.casefold().split())
+    ours, theirs = (" ".join(text.casefold().split()) for text in (one, other))
+    return ours == theirs != ""
 
 
 def _asked_for(text: MessageText) -> tuple[frozenset[str], ...]:
@@ -187,6 +225,7 @@ _REQUIRED: Mapping[NoticeType, str] = {
     _T.PLANNED_CHANGED: "addr date t1 t2",
     _T.PLANNED_CANCELLED: "addr date",
     _T.PLANNED_OVERRUN: "addr etr",
+    _T.AREA_PLANNED: "area date t1",
     _T.STORM_BULLETIN: "area",
     _T.SAFETY_WARNING: "area",
     _T.COMPENSATION: "addr dur",
@@ -210,9 +249,11 @@ _REQUIRED: Mapping[NoticeType, str] = {
     _T.HELP_REPLY: "phone",
     _T.WHICH_SITE: "sites",
     _T.NOT_UNDERSTOOD: "phone",
+    _T.AGENT_REPLY: "words",
 }
 _SENTENCES: Mapping[FaultCode, str] = {
     FaultCode.LANGUAGE_MISSING: "There is no text in {languages}.",
+    FaultCode.PART_EMPTY: "The text in {languages} lacks {what}.",
     FaultCode.LANGUAGES_EQUAL: "The texts in {languages} are the same.",
     FaultCode.PLACEHOLDERS_DIFFER: "The texts in {languages} have other placeholders: {what}.",
     FaultCode.PLACEHOLDER_UNKNOWN: "Placeholders in {languages} are not known for this kind: {what}.",
@@ -226,6 +267,8 @@ _SENTENCES: Mapping[FaultCode, str] = {
     FaultCode.ONE_WAY_NEEDLESS: "The variant in {languages} for a sender that cannot be answered is"
     " never used: this kind always leaves from one.",
     FaultCode.MARKETING: "The text in {languages} advertises: {what}.",
+    FaultCode.MARKETING_FLAG: "The text is marked as marketing, which needs a consent of its own.",
+    FaultCode.SENDER_UNLISTED: "The sender {what} is not among those authorised beforehand.",
 }
 
 _LOOSE = re.compile(r"\(\(|\)\)")

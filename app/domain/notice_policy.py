@@ -66,7 +66,9 @@ class NoticeEvent:
     subject: what it is about, for instance an order id or an outage; occurrence: which of several
     happenings of the same kind it is, for instance the id of the acknowledgement. over_at: when
     the situation ended, if it has. confirmed: False when its time is not to be believed. no_outage:
-    True when the power stays on, so that a text about a cut would be untrue.
+    True when the power stays on, so that a text about a cut would be untrue. true_until: when the
+    text turns untrue by itself. if_told: True when it means something only to those who have been
+    told of the plan that it changes.
     """
 
     type: NoticeType
@@ -77,6 +79,8 @@ class NoticeEvent:
     over_at: datetime | None = None
     confirmed: bool = True
     no_outage: bool = False
+    true_until: datetime | None = None
+    if_told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,8 @@ def decide_notice(
         return Decision(Action.SUPPRESS, found[1], found[0], supersedes=supersedes)
     action, why, until = _when(event, recipient, rule, now)
     expires_at = event.happened_at + rule.good_for
+    if event.true_until is not None:
+        expires_at = min(expires_at, event.true_until)
     if until is not None and until >= expires_at:
         why = "Quiet hours end only after the text has gone stale."
         return Decision(Action.SUPPRESS, why, SuppressReason.STALE, supersedes=supersedes)
@@ -215,7 +221,11 @@ def _obstacle(
     key = dedupe_key(event, recipient)
     if any(row.dedupe_key == key for row in rows):
         return SuppressReason.DUPLICATE, "This was decided before."
-    found = contact_obstacle(recipient) or _untrue(event, rule, now)
+    found = (
+        contact_obstacle(recipient)
+        or _untrue(event, rule, now)
+        or _never_told(event, recipient, rows)
+    )
     if found is not None:
         return found
     if any(_tells_the_same(row, event, recipient, rule, rows) for row in rows):
@@ -246,11 +256,31 @@ def _untrue(event: NoticeEvent, rule: NoticeRule, now: datetime) -> _Obstacle | 
         return SuppressReason.NO_OUTAGE, "The power stays on, there is no cut to tell of."
     if rule.only_while_it_lasts and event.over_at is not None:
         return SuppressReason.STALE, "It was over before it could be told."
+    if event.true_until is not None and now >= event.true_until:
+        return SuppressReason.STALE, "What it says has passed already."
     if now - event.happened_at > rule.good_for:
         minutes = int((now - event.happened_at).total_seconds() // 60)
         limit = int(rule.good_for.total_seconds() // 60)
         return SuppressReason.STALE, f"It happened {minutes} min ago, more than {limit} min."
     return None
+
+
+def _never_told(
+    event: NoticeEvent, recipient: Recipient, rows: tuple[LedgerRow, ...]
+) -> _Obstacle | None:
+    """A cancellation is for whoever knows of this visit: told since the last one began or ended."""
+    if not event.if_told:
+        return None
+    ours = [row for row in rows if _is_for(row, recipient)]
+    last = max((row.event_at for row in ours if row.type in _VISIT_OVER), default=None)
+    if any(
+        row.type in VISIT_PLANS
+        and row.state in _MAY_BE_KNOWN
+        and (last is None or row.event_at > last)
+        for row in ours
+    ):
+        return None
+    return SuppressReason.NEVER_TOLD, "The recipient was not told of the visit."
 
 
 def _tells_the_same(
@@ -304,6 +334,34 @@ def _when(
     return Action.HOLD, "Held until the end of quiet hours.", until
 
 
+# What tells of a visit to come.
+VISIT_PLANS = frozenset(
+    {
+        NoticeType.METER_SWAP_ANNOUNCED,
+        NoticeType.METER_SWAP_BOOK,
+        NoticeType.METER_SWAP_REMINDER,
+        NoticeType.METER_SWAP_RESCHEDULED,
+    }
+)
+_VISIT_OVER = frozenset(
+    {
+        NoticeType.METER_SWAP_STARTED,
+        NoticeType.METER_SWAP_DONE,
+        NoticeType.METER_SWAP_FAILED,
+        NoticeType.METER_SWAP_CANCELLED,
+    }
+)
+_MAY_BE_KNOWN = frozenset(
+    {
+        NoticeState.SENDING,
+        NoticeState.SENT,
+        NoticeState.UNKNOWN,
+        NoticeState.RESENT,
+        NoticeState.DELIVERED,
+        NoticeState.UNDELIVERED,
+        NoticeState.FALLBACK,
+    }
+)
 _NOT_TOLD = frozenset(
     {NoticeState.SUPPRESSED, NoticeState.SUPERSEDED, NoticeState.EXPIRED, NoticeState.FAILED}
 )

@@ -62,6 +62,7 @@ class NoticeType(StrEnum):
     PLANNED_CHANGED = "PLANNED_CHANGED"
     PLANNED_CANCELLED = "PLANNED_CANCELLED"
     PLANNED_OVERRUN = "PLANNED_OVERRUN"
+    AREA_PLANNED = "AREA_PLANNED"
     STORM_BULLETIN = "STORM_BULLETIN"
     SAFETY_WARNING = "SAFETY_WARNING"
     COMPENSATION = "COMPENSATION"
@@ -85,6 +86,7 @@ class NoticeType(StrEnum):
     HELP_REPLY = "HELP_REPLY"
     WHICH_SITE = "WHICH_SITE"
     NOT_UNDERSTOOD = "NOT_UNDERSTOOD"
+    AGENT_REPLY = "AGENT_REPLY"
 
 
 class Urgency(StrEnum):
@@ -147,15 +149,20 @@ def _fault(
 
 
 def _planned(
-    *supersedes: NoticeType, urgency: Urgency = Urgency.ORDINARY, must_reach: bool = False
+    *supersedes: NoticeType,
+    urgency: Urgency = Urgency.ORDINARY,
+    must_reach: bool = False,
+    good_for: timedelta = _DAY,
+    lasts: bool = False,
 ) -> NoticeRule:
     return NoticeRule(
         Topic.PLANNED,
         urgency,
-        good_for=_DAY,
+        good_for=good_for,
         live_for=_HOUR,
         repeats_after=_NEVER_THE_SAME,
         supersedes=frozenset(supersedes),
+        only_while_it_lasts=lasts,
         must_reach=must_reach,
     )
 
@@ -209,7 +216,7 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
         live_for=_HALF_HOUR,
         good_for=_HALF_HOUR,
         repeats_after=2 * _HOUR,
-        supersedes=frozenset({_T.METER_SWAP_FAILED}),
+        supersedes=frozenset({_T.METER_SWAP_FAILED, *_VISITS_AHEAD}),
         only_while_it_lasts=True,
     ),
     _T.METER_SWAP_DONE: NoticeRule(
@@ -217,7 +224,7 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
         Urgency.LIVE,
         live_for=_HALF_HOUR,
         good_for=_DAY,
-        supersedes=frozenset({_T.METER_SWAP_STARTED, _T.METER_SWAP_FAILED}),
+        supersedes=frozenset({_T.METER_SWAP_STARTED, _T.METER_SWAP_FAILED, *_VISITS_AHEAD}),
     ),
     _T.METER_SWAP_FAILED: NoticeRule(
         Topic.METER_SWAP,
@@ -225,7 +232,7 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
         live_for=_HALF_HOUR,
         good_for=_DAY,
         repeats_after=2 * _HOUR,
-        supersedes=frozenset({_T.METER_SWAP_STARTED}),
+        supersedes=frozenset({_T.METER_SWAP_STARTED, *_VISITS_AHEAD}),
     ),
     # Power that has gone again makes news of its return untrue.
     _T.FAULT_STARTED: _fault(_T.FAULT_RESTORED, _T.MORNING_SUMMARY),
@@ -235,12 +242,15 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
     _T.FAULT_PARTLY_RESTORED: _fault(_T.FAULT_STARTED, *_ESTIMATES),
     _T.FAULT_RESTORED: _fault(_T.FAULT_STARTED, *_ESTIMATES, lasts=False),
     _T.MORNING_SUMMARY: _fault(_T.FAULT_STARTED, *_ESTIMATES, _T.FAULT_RESTORED, lasts=False),
-    _T.PLANNED_NOTICE: _planned(),
+    # A plan is worth reading until it begins, which ends these texts by itself.
+    _T.PLANNED_NOTICE: _planned(good_for=60 * _DAY),
     # It is about the next hour, so it may come before the quiet hours are over.
     _T.PLANNED_REMINDER: _planned(urgency=Urgency.LIVE),
-    _T.PLANNED_CHANGED: _planned(*_PLANS, must_reach=True),
-    _T.PLANNED_CANCELLED: _planned(*_PLANS, must_reach=True),
-    _T.PLANNED_OVERRUN: _planned(urgency=Urgency.LIVE),
+    _T.PLANNED_CHANGED: _planned(*_PLANS, must_reach=True, good_for=60 * _DAY),
+    _T.PLANNED_CANCELLED: _planned(*_PLANS, must_reach=True, good_for=60 * _DAY),
+    # Not for those whose power came back before the others' (REQ-17).
+    _T.PLANNED_OVERRUN: _planned(urgency=Urgency.LIVE, lasts=True),
+    _T.AREA_PLANNED: _planned(_T.AREA_PLANNED),
     _T.STORM_BULLETIN: NoticeRule(
         Topic.STORM,
         Urgency.ORDINARY,
@@ -287,4 +297,5 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
     _T.HELP_REPLY: _service(),
     _T.WHICH_SITE: _service(),
     _T.NOT_UNDERSTOOD: _service(),
+    _T.AGENT_REPLY: _service(_DAY),
 }

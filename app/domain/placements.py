@@ -87,6 +87,11 @@ def current(stays: Iterable[Stay]) -> Stay | None:
     return max((stay for stay in stays if stay.is_open), key=_begin, default=None)
 
 
+def is_overtaken(stays: Iterable[Stay], swap: Swap) -> bool:
+    """Whether the point has moved on: what the swap hung came down, or another went up later."""
+    return any(_moves_on(stay, swap) for stay in stays if stay.gsrn == swap.gsrn)
+
+
 def latest(stays: Iterable[Stay]) -> Stay | None:
     """The last stay of one meter, whether it has ended or not."""
     return max(
@@ -139,6 +144,13 @@ def _hang(stays: list[Stay], number: str, swap: Swap) -> None:
     stays[stays.index(found)] = replace(
         hung, removed_at=found.removed_at, removed_by=found.removed_by
     )
+
+
+def _moves_on(stay: Stay, swap: Swap) -> bool:
+    if stay.number == swap.new_number and stay.installed_by == swap.order_id:
+        return not stay.is_open
+    is_other = stay.number not in (swap.old_number, swap.new_number)
+    return is_other and stay.is_open and _begin(stay) > swap.at
 
 
 def _begin(stay: Stay) -> datetime:

@@ -70,6 +70,7 @@ _FACTS: Mapping[Sample, Mapping[str, Any]] = {
         "on": "2026-11-24",
         "meter": "65340012",
         "code": "482913",
+        "words": "Asentaja tulee huomenna klo 9. Ilmoitamme, jos aika muuttuu.",
     },
     # Everything is on two days, so that times carry their day.
     Sample.WORST: {
@@ -89,6 +90,8 @@ _FACTS: Mapping[Sample, Mapping[str, Any]] = {
         "on": "2026-11-24",
         "meter": "6999000012345678",
         "code": "482913",
+        "words": "Asentajamme käy mittarilla huomenna klo 9.00-11.00, ja sähköt ovat poikki noin"
+        " 20 minuuttia. Ilmoitamme heti, jos aika vielä muuttuu. Avaattehan portin ajoissa?",
         "sites": "1 Vanhankirkonkylänmäentie 128 B 112, 2 Keskikoskenrannantie 55 A 12,"
         " 3 Rantatie 5, 4 Mökkitie 140 B, 5 Kauppakatu 2 C 41",
     },

@@ -115,6 +115,50 @@ class AnnouncementState(StrEnum):
     WITHDRAWN = "WITHDRAWN"
 
 
+class ConnectionStage(StrEnum):
+    """How far the order of a new connection (liittymä) is; the order of the lines is that of the work.
+
+    READY: the contractor's form and the sales contract are there.
+    """
+
+    ORDERED = "ORDERED"
+    CONTRACTED = "CONTRACTED"
+    SITE_PLANNING = "SITE_PLANNING"
+    BUILDING = "BUILDING"
+    READY = "READY"
+    ENERGISED = "ENERGISED"
+    METERED = "METERED"
+    COMPLETED = "COMPLETED"
+    ON_HOLD = "ON_HOLD"
+    CANCELLED = "CANCELLED"
+
+
+class TextState(StrEnum):
+    """One version of a kind's texts; at most one per kind is PUBLISHED, else the shipped one leaves."""
+
+    DRAFT = "DRAFT"
+    SUBMITTED = "SUBMITTED"
+    PUBLISHED = "PUBLISHED"
+    RETIRED = "RETIRED"
+    REJECTED = "REJECTED"
+
+
+class ReplyCaseState(StrEnum):
+    """Something that customers wrote and a person has to look at; TAKEN while somebody does."""
+
+    OPEN = "OPEN"
+    TAKEN = "TAKEN"
+    CLOSED = "CLOSED"
+
+
+class InboundSmsState(StrEnum):
+    """A text message to us; HELD when it could not be handled by our own fault."""
+
+    WAITING = "WAITING"
+    DONE = "DONE"
+    HELD = "HELD"
+
+
 class OutboxState(StrEnum):
     """One message on its way to an outside system."""
 
@@ -359,11 +403,13 @@ _CALLED_OFF = frozenset({_P.CANCELLED})
 PLANNED_CUT_MOVES = Moves(
     "planned cut",
     {
-        _P.DRAFT: frozenset({_P.APPROVED}) | _CALLED_OFF,
+        # ONGOING from here: the DMS reports that work has begun which nobody had announced.
+        _P.DRAFT: frozenset({_P.APPROVED, _P.ONGOING}) | _CALLED_OFF,
         # Back to a draft when somebody changes what had been approved.
-        _P.APPROVED: frozenset({_P.ANNOUNCED, _P.DRAFT}) | _CALLED_OFF,
+        _P.APPROVED: frozenset({_P.ANNOUNCED, _P.DRAFT, _P.ONGOING}) | _CALLED_OFF,
         _P.ANNOUNCED: frozenset({_P.RESCHEDULED, _P.REMINDED, _P.ONGOING}) | _CALLED_OFF,
-        _P.RESCHEDULED: frozenset({_P.RESCHEDULED, _P.REMINDED, _P.ONGOING}) | _CALLED_OFF,
+        # Rescheduled again, it stays where it is.
+        _P.RESCHEDULED: frozenset({_P.REMINDED, _P.ONGOING}) | _CALLED_OFF,
         _P.REMINDED: frozenset({_P.RESCHEDULED, _P.ONGOING}) | _CALLED_OFF,
         _P.ONGOING: frozenset({_P.OVERRUN, _P.ENDED}),
         _P.OVERRUN: frozenset({_P.ENDED}),
@@ -378,6 +424,52 @@ ANNOUNCEMENT_MOVES = Moves(
         _A.PENDING: frozenset({_A.HELD, _A.DONE, _A.WITHDRAWN}),
         _A.HELD: frozenset({_A.PENDING, _A.WITHDRAWN}),
     },
+)
+
+_C = ConnectionStage
+# The stages of the work itself; an order may skip some of them, and never goes back by itself.
+CONNECTION_PATH = tuple(stage for stage in _C if stage not in (_C.ON_HOLD, _C.CANCELLED))
+_ASIDE = frozenset({_C.ON_HOLD, _C.CANCELLED})
+
+CONNECTION_MOVES = Moves(
+    "connection order",
+    {
+        **{
+            stage: frozenset(CONNECTION_PATH[place + 1 :]) | _ASIDE
+            for place, stage in enumerate(CONNECTION_PATH)
+            if stage is not _C.COMPLETED
+        },
+        # Not behind the stage in which it was put on hold: its course knows which that was.
+        _C.ON_HOLD: frozenset(CONNECTION_PATH) | {_C.CANCELLED},
+    },
+)
+# Where the CIS says that the stage before was an error, any other may follow.
+CONNECTION_CORRECTIONS = Moves(
+    "corrected connection order", {stage: frozenset(_C) - {stage} for stage in _C}
+)
+
+TEXT_MOVES = Moves(
+    "message version",
+    {
+        TextState.DRAFT: frozenset({TextState.SUBMITTED, TextState.REJECTED}),
+        TextState.SUBMITTED: frozenset({TextState.DRAFT, TextState.PUBLISHED, TextState.REJECTED}),
+        TextState.PUBLISHED: frozenset({TextState.RETIRED}),
+        # What a second person has let pass before may come back at once.
+        TextState.RETIRED: frozenset({TextState.PUBLISHED}),
+    },
+)
+
+REPLY_CASE_MOVES = Moves(
+    "reply case",
+    {
+        ReplyCaseState.OPEN: frozenset({ReplyCaseState.TAKEN, ReplyCaseState.CLOSED}),
+        ReplyCaseState.TAKEN: frozenset({ReplyCaseState.OPEN, ReplyCaseState.CLOSED}),
+    },
+)
+
+INBOUND_SMS_MOVES = Moves(
+    "inbound SMS",
+    {InboundSmsState.WAITING: frozenset({InboundSmsState.DONE, InboundSmsState.HELD})},
 )
 
 OUTBOX_MOVES = Moves(

@@ -3,8 +3,11 @@
 from app.models.ack import Ack
 from app.models.alarm import Alarm
 from app.models.announcement import Announcement
+from app.models.area_subscription import AreaSubscription
 from app.models.audit_entry import AuditEntry
+from app.models.call_list import CallListEntry
 from app.models.code_list import CodeValue, MeterModel, OrderType
+from app.models.connection_order import ConnectionEvent, ConnectionOrder
 from app.models.customer import (
     Contact,
     ContactChange,
@@ -14,43 +17,70 @@ from app.models.customer import (
     PreferenceChange,
 )
 from app.models.customer_login import CustomerSession, OneTimeCode, RateCount
+from app.models.dms_statement import DmsStatement
 from app.models.drainer import Drainer
 from app.models.file_sighting import FileSighting
 from app.models.inbound_message import InboundChunk, InboundFinding, InboundMessage
 from app.models.lane import Lane
+from app.models.letter import Letter
+from app.models.message_version import MessageVersion
 from app.models.meter import Meter, MeterPlacement, MeterReading
+from app.models.meter_event import MeterEvent
 from app.models.metering_point import MeteringPoint, Occupancy, PointSearch
 from app.models.notice import DeliveryReceipt, Notice, NoticePoint
 from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
 from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
+from app.models.planned_cut import PlannedCut, PlannedCutFinding
+from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
 from app.models.route_rule import RouteRule
 from app.models.run import PayloadBlob, Run, Step
 from app.models.schedule import DailyTask, Schedule
+from app.models.sending import (
+    BudgetRaise,
+    ProviderRoute,
+    ProviderRouteChange,
+    RateBucket,
+    SendingStop,
+    SpendHour,
+)
 from app.models.staff_account import StaffAccount
+from app.models.staff_address import StaffAddress
+from app.models.visit import Visit, VisitAnswer
 from app.models.work_order import WorkOrder, WorkOrderChange
 
 __all__ = [
     "Ack",
     "Alarm",
     "Announcement",
+    "AreaSubscription",
     "Attempt",
     "AuditEntry",
+    "BudgetRaise",
+    "CallListEntry",
     "CodeValue",
+    "ConnectionEvent",
+    "ConnectionOrder",
     "Contact",
     "ContactChange",
     "ContactIssue",
     "Customer",
+    "CustomerReport",
     "CustomerSession",
     "DailyTask",
     "DeliveryReceipt",
+    "DmsStatement",
     "Drainer",
     "FileSighting",
     "InboundChunk",
     "InboundFinding",
     "InboundMessage",
+    "InboundSms",
     "Lane",
+    "Letter",
+    "MessageVersion",
     "Meter",
+    "MeterEvent",
     "MeterModel",
     "MeterPlacement",
     "MeterReading",
@@ -66,16 +96,28 @@ __all__ = [
     "OutboxItem",
     "Partner",
     "PayloadBlob",
+    "PendingQuestion",
+    "PlannedCut",
+    "PlannedCutFinding",
     "PointSearch",
     "Preference",
     "PreferenceChange",
+    "ProviderRoute",
+    "ProviderRouteChange",
+    "RateBucket",
     "RateCount",
+    "ReplyCase",
     "RouteRule",
     "Run",
     "Schedule",
+    "SendingStop",
+    "SpendHour",
     "StaffAccount",
+    "StaffAddress",
     "Step",
     "Storm",
+    "Visit",
+    "VisitAnswer",
     "WorkOrder",
     "WorkOrderChange",
 ]

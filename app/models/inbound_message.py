@@ -52,7 +52,7 @@ class InboundMessage(Model):
     received_at: Mapped[At]
     interpreted_at: Mapped[At | None]
     attempts: Mapped[int] = mapped_column(default=0)
-    # The file's name in the SFTP server's archive, until it is moved on to the quarantine.
+    # The file's name in the SFTP server's archive or quarantine.
     remote_name: Mapped[Str | None]
     quarantined_at: Mapped[At | None]
     # When the interpreter may look again, after an error that was ours.

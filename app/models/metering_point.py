@@ -16,6 +16,9 @@ class MeteringPoint(Model):
     __table_args__ = (
         Index("ix_metering_point_dso_code", "dso_code"),
         Index("ix_metering_point_municipality_code", "municipality_code"),
+        # Planned cuts and faults name these instead of points.
+        Index("ix_metering_point_transformer", "transformer"),
+        Index("ix_metering_point_feeder", "feeder"),
     )
 
     gsrn: Mapped[Str] = mapped_column(primary_key=True)

@@ -103,8 +103,10 @@ def _complete(session: Session, news: News) -> None:
     swaps = around.takes_new_meter or around.for_removal
     report = register_report(news.order, after, swaps=swaps)
     replaced = None if before is None else str(before.ack.ack_id)
-    meter_register.record(session, news.order.order_id, news.order.gsrn, report, replaced, news.now)
-    fan_out.tell_all(session, news.order, after, report, around, news.now)
+    stays = meter_register.record(
+        session, news.order.order_id, news.order.gsrn, report, replaced, news.now
+    )
+    fan_out.tell_all(session, news.order, after, report, around, stays, news.now)
     if news.after.failed_ack_id is not None:
         # It may have been taken back before.
         alarms.close_alarm(session, fan_out.TAKEN_BACK_ALARM, news.order.order_id, news.now)

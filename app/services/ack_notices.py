@@ -10,11 +10,15 @@ from sqlalchemy.orm import Session
 from app.domain.acks import AckType, Derived
 from app.domain.notice_types import NoticeType
 from app.domain.reject_codes import RejectCode
-from app.domain.states import AckVerdict
-from app.services import notices
+from app.domain.states import AckVerdict, WorkOrderState
+from app.services import notices, visit_notices, visits
 from app.services.ack_news import News, derive
 from app.services.completion import Reported, is_completing, is_effective
+from app.services.visits import Window
 
+_PLANNED = frozenset({WorkOrderState.SCHEDULED, WorkOrderState.RESCHEDULED})
+_SCHEDULES = frozenset({AckType.SCHEDULED, AckType.RESCHEDULED})
+_CALLED_OFF = frozenset({AckType.REJECTED, AckType.CANCELLED})
 _ENDS = frozenset({AckType.COMPLETED, AckType.FAILED, AckType.CORRECTED})
 
 
@@ -26,24 +30,56 @@ def tell_customers(session: Session, news: News) -> None:
         if _tells(name, news, news.after) and not _tells(name, news, news.before)
     ]
     for name in sorted(fresh, key=lambda one: (news.reports[one].fact.happened_at, one)):
-        told = _TOLD[news.reports[name].fact.type](news, news.reports[name])
-        if told is None:
-            continue
+        if news.reports[name].fact.type in _SCHEDULES:
+            _tell_schedule(session, news, name)
+        elif news.reports[name].fact.type in _CALLED_OFF:
+            visit_notices.tell_cancelled(session, news.order, name=name, now=news.now)
+        else:
+            _tell_work(session, news, name)
+
+
+def _tell_work(session: Session, news: News, name: str) -> None:
+    """A visit began or ended."""
+    report = news.reports[name]
+    told = _TOLD[report.fact.type](news, report)
+    if told is not None:
         kind, facts = told
         notices.plan_for_swap(
             session,
             news.order,
             kind,
-            news.reports[name].fact.happened_at,
+            report.fact.happened_at,
             news.now,
-            {"ack_id": name, "confirmed": _is_time_believed(news.reports[name]), **facts},
+            {"ack_id": name, "confirmed": _is_time_believed(report), **facts},
         )
+    # A late report of an earlier visit says nothing of the one that is planned now.
+    if news.after.state not in _PLANNED:
+        visits.note_over(session, news.order.order_id, news.now)
+
+
+def _tell_schedule(session: Session, news: News, name: str) -> None:
+    """A window became the order's; one that another acknowledgement has replaced is no news."""
+    report = news.reports[name]
+    begin, end = report.fact.schedule_from, report.fact.schedule_to
+    current = (news.after.schedule_from, news.after.schedule_to)
+    if begin is None or end is None or current != (begin, end) or news.after.state not in _PLANNED:
+        return
+    schedule = report.wire.schedule
+    visit_notices.tell_schedule(
+        session,
+        news.order,
+        Window(begin, end),
+        agreed=bool(schedule and schedule.agreed_with_customer),
+        name=name,
+        at=report.fact.happened_at,
+        now=news.now,
+    )
 
 
 def _tells(name: str, news: News, derived: Derived) -> bool:
     """Whether the acknowledgement is one that customers may hear of."""
     report = news.reports[name]
-    if report.fact.type not in _TOLD or name not in derived.verdicts:
+    if report.fact.type not in _TELLING or name not in derived.verdicts:
         return False
     if report.fact.type is AckType.STARTED and derived.verdicts[name] is AckVerdict.STALE:
         return _began_visit(name, news)
@@ -104,3 +140,4 @@ _TOLD: Mapping[AckType, Callable[[News, Reported], Told | None]] = {
     AckType.FAILED: _ended,
     AckType.CORRECTED: _corrected,
 }
+_TELLING = _TOLD.keys() | _SCHEDULES | _CALLED_OFF

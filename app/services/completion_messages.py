@@ -9,6 +9,8 @@ from typing import Any, cast
 
 import msgspec
 
+from app.domain import placements
+from app.domain.placements import Stay
 from app.models.work_order import WorkOrder
 from app.services.ack_rows import decimal_of
 from app.services.completion import Completion
@@ -38,18 +40,27 @@ _MULTIPLIER_STEP = Decimal("0.0001")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What all four messages are made of."""
+    """What all four messages are made of; stays: those at the metering point, this work included."""
 
     order: WorkOrder
     completion: Completion
     report: Report
     around: Surroundings
+    stays: Sequence[Stay]
     version: int
 
     @property
+    def is_overtaken(self) -> bool:
+        """Whether later work, told of before, has changed the meter since."""
+        return placements.is_overtaken(self.stays, self.report.swap)
+
+    @property
     def hanging_number(self) -> str | None:
-        """The meter that hangs at the point after the work."""
+        """The meter that hangs at the point now."""
         swap = self.report.swap
+        if self.is_overtaken:
+            hanging = placements.current(self.stays)
+            return None if hanging is None else hanging.number
         if swap.new_number is not None:
             return swap.new_number
         number: str | None = self.around.point.register_number
@@ -78,9 +89,13 @@ def for_cis(facts: Facts) -> dict[str, Any]:
 
 
 def for_nis(facts: Facts) -> dict[str, Any] | None:
-    """The device at the point; None when the work hung none."""
+    """The device at the point; None when the work hung none, or one that is not the last.
+
+    The NIS keeps one device per point and goes by the version, so a late report of earlier work
+    must not reach it behind one of later work.
+    """
     number, new, point = facts.report.swap.new_number, facts.report.new_meter, facts.around.point
-    if number is None:
+    if number is None or facts.is_overtaken:
         return None
     told = facts.order.facts
     fuse_a = point.main_fuse_a or told.get("main_fuse_a")
@@ -201,7 +216,7 @@ def _hanging_meter(facts: Facts) -> CisMeter | None:
     number, new = facts.hanging_number, facts.report.new_meter
     if number is None:
         return None
-    if new is None:
+    if new is None or new.number != number:
         return CisMeter(meter_number=number)
     return CisMeter(
         meter_number=number,

@@ -19,7 +19,8 @@ from app.domain.notice_types import NOTICE_RULES, NoticeType
 from app.domain.notice_values import values_for
 from app.domain.states import NoticeState
 from app.models.notice import Notice
-from app.services import message_templates, outbox
+from app.services import message_templates, outbox, published_texts
+from app.services.message_templates import Rendered
 from app.services.notice_items import build_item
 from app.settings import Settings
 
@@ -44,8 +45,6 @@ def tell_contact(
     key: which happening this answers, unique per kind and address. why: the sentence for the
     record. An address that can get nothing gets a ledger row with the reason instead.
     """
-    rule = NOTICE_RULES[kind]
-    gone = contact.state in (ContactState.REMOVED, ContactState.INVALID)
     values = values_for(
         kind,
         language,
@@ -55,23 +54,44 @@ def tell_contact(
         address=address,
     )
     rendered = message_templates.render(
-        message_templates.SHIPPED,
+        published_texts.current(session),
         kind,
         contact.channel,
         language,
         values,
         settings.sms_senders,
     )
-    expires_at = now + rule.good_for
+    row = {
+        "dedupe_key": f"{kind}/{key}/{address_hash(contact)}",
+        "customer_id": customer_id,
+        "gsrn": gsrn or "",
+        "topic": NOTICE_RULES[kind].topic,
+        "decision": why,
+    }
+    return put_rendered(session, contact, kind, language, rendered, row, now, settings)
+
+
+def put_rendered(
+    session: Session,
+    contact: ContactFacts,
+    kind: NoticeType,
+    language: Language,
+    rendered: Rendered,
+    row: Mapping[str, Any],
+    now: datetime,
+    settings: Settings,
+) -> int | None:
+    """Write a notice whose text is ready and put it on its way; None if its dedupe_key is known.
+
+    row: dedupe_key, topic, decision, gsrn, and what else differs.
+    """
+    gone = contact.state in (ContactState.REMOVED, ContactState.INVALID)
+    expires_at = now + NOTICE_RULES[kind].good_for
     notice_id: int | None = session.execute(
         insert(Notice)
         .values(
             type=kind,
-            dedupe_key=f"{kind}/{key}/{address_hash(contact)}",
             contact_id=contact.id or None,
-            customer_id=customer_id,
-            gsrn=gsrn or "",
-            topic=rule.topic,
             language=language,
             channel=contact.channel,
             sent_to=contact.value,
@@ -81,22 +101,24 @@ def tell_contact(
             html=rendered.html,
             encoding=rendered.encoding,
             segments=rendered.segments,
+            text_version=rendered.version,
             state=NoticeState.SUPPRESSED if gone else NoticeState.QUEUED,
             state_at=now,
             suppress_reason=SuppressReason.CONTACT_INVALID if gone else None,
-            decision=why,
             event_at=now,
             expires_at=expires_at,
             resent_count=0,
             created_at=now,
+            **row,
         )
         .on_conflict_do_nothing(index_elements=["dedupe_key"])
         .returning(Notice.id)
     ).scalar_one_or_none()
     if notice_id is None or gone:
         return notice_id
+    gsrn = row.get("gsrn") or None
     item = build_item(
-        notice_id, kind, gsrn or None, contact, language, rendered, settings, None, expires_at
+        notice_id, kind, gsrn, contact, language, rendered, settings, None, expires_at
     )
     outbox.put(session, [item], now)
     return notice_id

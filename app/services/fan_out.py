@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.domain import lanes
+from app.domain.placements import Stay
 from app.domain.states import WorkOrderState
 from app.models.work_order import WorkOrder
 from app.services import alarms, completion_messages, outbox, work_orders
@@ -40,14 +41,18 @@ def tell_all(
     completion: Completion,
     report: Report,
     around: Surroundings,
+    stays: Sequence[Stay],
     now: datetime,
 ) -> int:
-    """Put one item per system; returns the version under which they know the order from now on."""
-    told = _newest_version(session, order.order_id)
+    """Put one item per system; returns the version under which they know the order from now on.
+
+    The version grows from order to order of a metering point, because the NIS knows only the point.
+    """
+    told = _newest_version(session, order.gsrn)
     version = max(completion.version, told + 1)
     if told:
         _withdraw(session, order.order_id, now)
-    facts = Facts(order, completion, report, around, version)
+    facts = Facts(order, completion, report, around, stays, version)
     items = [
         _item(order, lanes.CIS, CIS_KIND, version, completion_messages.for_cis(facts)),
         _item(order, lanes.DMS, DMS_KIND, version, completion_messages.for_dms(facts)),
@@ -132,14 +137,15 @@ def note_settled(session: Session, settlements: Sequence[Settlement], now: datet
     )
 
 
-def _newest_version(session: Session, order_id: str) -> int:
+def _newest_version(session: Session, gsrn: str) -> int:
     return int(
         session.execute(
             text(
-                "SELECT coalesce(max(version), 0) FROM outbox_item"
-                " WHERE business_key = :order_id AND kind = ANY(:kinds)"
+                "SELECT coalesce(max(item.version), 0) FROM work_order o"
+                " JOIN outbox_item item ON item.business_key = o.order_id"
+                " WHERE o.gsrn = :gsrn AND item.kind = ANY(:kinds)"
             ),
-            {"order_id": order_id, "kinds": list(_KINDS)},
+            {"gsrn": gsrn, "kinds": list(_KINDS)},
         ).scalar_one()
     )
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.db import copy_rows
 from app.domain.findings import Finding
+from app.domain.reject_codes import RejectCode
 from app.models.inbound_message import InboundChunk, InboundMessage
 
 CHUNK_BYTES = 1024 * 1024
@@ -31,6 +32,16 @@ class Stored:
     body_hash: str
     size_bytes: int
     new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenFile:
+    """A file that broke off: its row, the name it came by and its name on the server now."""
+
+    id: int
+    name: str
+    remote_name: str
+    size_bytes: int
 
 
 def store(
@@ -328,10 +339,41 @@ def refused_files(session: Session, source: str) -> list[tuple[int, str]]:
     return [(row.id, str(row.remote_name)) for row in rows]
 
 
-def note_quarantined(session: Session, message_id: int, now: datetime) -> None:
-    """The file lies in the quarantine now."""
+def note_quarantined(
+    session: Session, message_id: int, remote_name: str | None, now: datetime
+) -> None:
+    """The file lies in the quarantine now, under this name unless it was put there before."""
+    values: dict[str, Any] = {"quarantined_at": now}
+    if remote_name is not None:
+        values["remote_name"] = remote_name
+    session.execute(update(InboundMessage).where(InboundMessage.id == message_id).values(values))
+
+
+def broken_files(session: Session, source: str, since: datetime) -> list[BrokenFile]:
+    """Files that came since then, are on the server still and could not be read to their end."""
+    rows = session.execute(
+        select(
+            InboundMessage.id,
+            InboundMessage.name,
+            InboundMessage.remote_name,
+            InboundMessage.size_bytes,
+        )
+        .where(
+            InboundMessage.source == source,
+            InboundMessage.received_at > since,
+            InboundMessage.state.in_(("REJECTED", "PARTLY")),
+            InboundMessage.reason_code == RejectCode.XML_MALFORMED,
+            InboundMessage.remote_name.is_not(None),
+        )
+        .order_by(InboundMessage.id)
+    ).all()
+    return [BrokenFile(row.id, row.name, str(row.remote_name), row.size_bytes) for row in rows]
+
+
+def note_given_back(session: Session, message_id: int) -> None:
+    """The file is no longer where it was put away: it comes again as a file of its own."""
     session.execute(
-        update(InboundMessage).where(InboundMessage.id == message_id).values(quarantined_at=now)
+        update(InboundMessage).where(InboundMessage.id == message_id).values(remote_name=None)
     )
 
 

@@ -20,7 +20,7 @@ from app.domain.languages import ASSUMED_LANGUAGE, Language
 from app.domain.reject_codes import RejectCode, Severity
 from app.models.customer import Customer
 from app.models.metering_point import MeteringPoint, Occupancy
-from app.services import cis_contacts, cis_meters, inbound, runs, search_index
+from app.services import cis_contacts, cis_meters, connections, inbound, runs, search_index
 from app.services.slices import Refusal, Slice, SliceResult, our_finding
 from integrations.cis.types import CisContract, CisCustomer, CisMeteringPoint, ParsedRecord
 
@@ -172,6 +172,7 @@ class _Taken:
         ]
         _upsert(self.session, Customer, "cis_id", rows)
         cis_contacts.sync(self.session, records, self.part.now)
+        connections.index_customers(self.session, [record.customer_id for record in records])
         self.touched.update(
             self.session.execute(
                 text("SELECT gsrn FROM occupancy WHERE customer_id = ANY(:ids)"),

@@ -7,11 +7,13 @@ from starting instead of reaching somebody half.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TypeVar
+
+import structlog
 
 from app.domain.email_text import EmailFooter, parse_footer, render_email
 from app.domain.languages import Language
@@ -21,6 +23,8 @@ from app.domain.notice_types import Channel, NoticeType
 from app.domain.sender_profiles import Senders, sender_for
 from app.domain.sms_text import plain_sms, sms_parts
 
+log = structlog.get_logger()
+
 FOLDER = Path(__file__).resolve().parents[2] / "templates" / "messages"
 _FOOTER = "EMAIL_FOOTER.toml"
 
@@ -29,10 +33,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """All texts, by kind of notice and language."""
+    """All texts, by kind of notice and language.
+
+    versions: of the kinds whose text is not the shipped one, which it is.
+    """
 
     by_type: Mapping[NoticeType, MessageSet]
     footer: EmailFooter
+    versions: Mapping[NoticeType, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,7 @@ class Rendered:
     """A notice as it leaves; subject and html are for e-mail, the rest is for SMS.
 
     sender: whom the text message comes from. It belongs to the text: what asks for an answer
-    leaves only from a number (REQ-29).
+    leaves only from a number (REQ-29). version: of the kind's texts; 0 is the shipped one.
     """
 
     body: str
@@ -49,6 +57,7 @@ class Rendered:
     encoding: str | None = None
     segments: int | None = None
     sender: str | None = None
+    version: int = 0
 
 
 def load(folder: Path) -> Messages:
@@ -73,9 +82,34 @@ def render(
 ) -> Rendered:
     """Build the text once; what is stored is what leaves.
 
+    Where a text that staff wrote needs a value that this event does not have, the shipped one
+    takes its place: it says less, but somebody is told.
+
     Raises: TemplateError -> a value is missing; nothing may be sent.
     """
-    texts = messages.by_type[kind]
+    try:
+        return render_exactly(messages, kind, channel, language, values, senders)
+    except TemplateError as error:
+        version = messages.versions.get(kind)
+        if version is None:
+            raise
+        log.error("text_lacks_value", kind=kind, version=version, problems=error.problems)
+        return render_exactly(SHIPPED, kind, channel, language, values, senders)
+
+
+def render_exactly(
+    messages: Messages,
+    kind: NoticeType,
+    channel: Channel,
+    language: Language,
+    values: Mapping[str, str],
+    senders: Senders,
+) -> Rendered:
+    """Build the text from these messages and no others.
+
+    Raises: TemplateError -> a value is missing.
+    """
+    texts, version = messages.by_type[kind], messages.versions.get(kind, 0)
     if channel is Channel.SMS:
         sender = sender_for(kind, senders)
         sms = render_sms(texts, language, values, takes_replies=sender.takes_replies)
@@ -84,9 +118,10 @@ def render(
             encoding=sms.size.encoding.value,
             segments=sms.size.parts,
             sender=sender.id,
+            version=version,
         )
     email = render_email(texts, messages.footer, language, values)
-    return Rendered(email.text, subject=email.subject, html=email.html)
+    return Rendered(email.text, subject=email.subject, html=email.html, version=version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +133,7 @@ class Prepared:
     subject: str | None
     html: str | None
     sender: str | None
+    version: int
 
     def render(self, *, addr: str) -> Rendered:
         """The text for one recipient."""
@@ -106,12 +142,17 @@ class Prepared:
             body = self.body.replace(_ADDRESS, plain_sms(address))
             size = sms_parts(body)
             return Rendered(
-                body, encoding=size.encoding.value, segments=size.parts, sender=self.sender
+                body,
+                encoding=size.encoding.value,
+                segments=size.parts,
+                sender=self.sender,
+                version=self.version,
             )
         return Rendered(
             self.body.replace(_ADDRESS, address),
             subject=(self.subject or "").replace(_ADDRESS, address),
             html=(self.html or "").replace(_ADDRESS, escape(address)),
+            version=self.version,
         )
 
 
@@ -132,7 +173,9 @@ def prepare(
     Raises: TemplateError -> a value is missing; nothing may be sent.
     """
     shared = render(messages, kind, channel, language, {**values, "addr": _ADDRESS}, senders)
-    return Prepared(channel, shared.body, shared.subject, shared.html, shared.sender)
+    return Prepared(
+        channel, shared.body, shared.subject, shared.html, shared.sender, shared.version
+    )
 
 
 def _parsed(path: Path, parse: Callable[[bytes], T]) -> T:

@@ -62,10 +62,10 @@ def record(
     report: Report | None,
     replaced_ack_id: str | None,
     now: datetime,
-) -> None:
+) -> tuple[Stay, ...]:
     """Make the register say what the order reports; None takes back what it had said before.
 
-    replaced_ack_id names the report that had counted until now.
+    replaced_ack_id names the report that had counted until now. Returns the stays at the point.
     """
     named = (report.swap.old_number, report.swap.new_number) if report else ()
     numbers = {number for number in named if number is not None}
@@ -75,6 +75,7 @@ def record(
         after = placements.without(before.values(), order_id)
     else:
         after = placements.with_swap(before.values(), report.swap)
+    here = tuple(stay for stay in after if stay.gsrn == gsrn)
     touched = write_stays(session, before, after)
     if touched - numbers:
         # A meter that the order no longer speaks of may hang somewhere else.
@@ -85,6 +86,7 @@ def record(
         session.execute(_DROP_READINGS, {"ack_id": replaced_ack_id})
     if report is not None and report.readings:
         _add_readings(session, gsrn, report)
+    return here
 
 
 _METERS = text(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import select, text
@@ -30,12 +31,14 @@ from app.domain.notice_types import Channel, NoticeType
 from app.domain.notice_values import HIDDEN_ADDRESS, several_points, values_for
 from app.domain.states import AnnouncementState
 from app.models.announcement import Announcement
-from app.services import blast_guard, message_templates
+from app.services import blast_guard, message_templates, published_texts
 from app.services.audience import Listener, family, open_audience
-from app.services.message_templates import Prepared, Rendered
+from app.services.message_templates import Messages, Prepared, Rendered
 from app.services.notice_bulk import Decided, dedupe_key, write_notices
 from app.services.notice_sending import stop_older
 from app.settings import Settings
+
+_REHEARSED_AT_ONCE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +93,28 @@ def begin_plan(
     announcement = _locked(session, announcement_id)
     if announcement is None or blast_guard.holds(session, announcement, settings, now):
         return None
-    outage_id = _outage_of(session, announcement)
-    kind = NoticeType(announcement.type)
+    plan = _plan_of(session, announcement, settings)
     session.flush()
     session.expunge(announcement)
+    return plan
+
+
+def _plan_of(session: Session, announcement: Announcement, settings: Settings) -> Plan:
+    outage_id = _outage_of(session, announcement)
+    kind = NoticeType(announcement.type)
     return Plan(
         announcement,
         outage_id,
         tuple(family(session, outage_id)) if outage_id is not None else (),
         Telling(
-            announcement_id=announcement.id,
+            # One that is only rehearsed has no number.
+            announcement_id=announcement.id or 0,
             type=kind,
             event_at=announcement.event_at,
             true_until=true_until(kind, announcement.facts),
             corrects_id=announcement.corrects_id,
         ),
-        Texts(settings, announcement.facts),
+        Texts(settings, announcement.facts, published_texts.current(session)),
     )
 
 
@@ -160,6 +169,19 @@ def end_plan(session: Session, plan: Plan, now: datetime) -> None:
     session.execute(_DONE, {"id": plan.announcement.id, "now": now})
 
 
+def rehearse(
+    session: Session, announcement: Announcement, settings: Settings, now: datetime
+) -> Iterator[Decided]:
+    """What this announcement would come to if it were planned now; nothing is written, nobody told.
+
+    The announcement need not be in the database; what it is about has to be committed.
+    """
+    plan = _plan_of(session, announcement, settings)
+    with listeners(plan) as people:
+        while chunk := list(islice(people, _REHEARSED_AT_ONCE)):
+            yield from decide_slice(plan, chunk, now).decided
+
+
 def _locked(session: Session, announcement_id: int) -> Announcement | None:
     """The announcement, held against being withdrawn until the commit; None if it was."""
     return session.execute(
@@ -189,7 +211,8 @@ def _is_no_news(told: TellingDecision) -> bool:
 class Texts:
     """Texts of one announcement: what all recipients share is filled in once."""
 
-    def __init__(self, settings: Settings, facts: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Settings, facts: Mapping[str, Any], messages: Messages) -> None:
+        self._messages = messages
         self._settings = settings
         self._facts = facts
         self._prepared: dict[tuple[object, ...], Prepared] = {}
@@ -225,7 +248,7 @@ class Texts:
         )
         del values["addr"]
         return message_templates.prepare(
-            message_templates.SHIPPED,
+            self._messages,
             kind,
             channel,
             language,

@@ -32,11 +32,11 @@ from app.domain.states import NoticeState
 from app.models.metering_point import MeteringPoint
 from app.models.notice import Notice
 from app.models.work_order import WorkOrder
-from app.services import message_templates, outbox
+from app.services import message_templates, outbox, published_texts
 from app.services.message_templates import Rendered
 from app.services.notice_items import build_item
 from app.services.notice_sending import begin_sending, note_settled, stop_older
-from app.services.recipients import find_recipients
+from app.services.recipients import find_recipients, find_told
 from app.settings import Settings
 
 __all__ = ["begin_sending", "note_settled", "plan_for_swap"]
@@ -55,7 +55,7 @@ class _Swap:
 
     event: NoticeEvent
     address: str | None
-    reason_code: str | None
+    facts: Mapping[str, Any]
     now: datetime
     settings: Settings
 
@@ -83,7 +83,9 @@ def plan_for_swap(
     The order must be locked, so that its events are decided one at a time. Calling it again for
     the same event changes nothing. Facts, all of them optional: ack_id (tells two visits of one
     order apart), over_at (when the situation ended, if it has), confirmed (False: the time is not
-    to be believed), no_outage (the power stayed on), reason_code (of a failed visit).
+    to be believed), no_outage (the power stayed on), reason_code (of a failed visit), from_at and
+    to_at (of a visit that is planned), true_until (when the text turns untrue by itself; for a plan
+    the visit's beginning unless given), if_told (True: only for those who know of the plan).
     """
     kind = NoticeType(notice_type)
     ledger = _ledger(session, order)
@@ -96,18 +98,32 @@ def plan_for_swap(
         over_at=facts.get("over_at") or _end_after(ledger, event_at),
         confirmed=bool(facts.get("confirmed", True)),
         no_outage=bool(facts.get("no_outage", False)),
+        true_until=facts.get("true_until") or facts.get("from_at"),
+        if_told=bool(facts.get("if_told", False)),
     )
     swap = _Swap(
         event=event,
         # An order may know of a safety ban that the master data has not told yet.
         address=None if order.facts.get("safety_ban") else _address(session, order.gsrn),
-        reason_code=facts.get("reason_code"),
+        facts={
+            "happened_at": event_at.isoformat(),
+            "reason_code": facts.get("reason_code"),
+            **{
+                name: facts[name].isoformat()
+                for name in ("from_at", "to_at")
+                if facts.get(name) is not None
+            },
+        },
         now=now,
         settings=current_app.extensions["tiedolla_settings"],
     )
-    recipients = find_recipients(
-        session, order.gsrn, helsinki_day(event_at), NOTICE_RULES[kind].topic
-    )
+    topic = NOTICE_RULES[kind].topic
+    if event.if_told:
+        recipients = find_told(session, order.order_id, order.gsrn, topic)
+    else:
+        # Of a visit to come, whoever will live there hears.
+        on = helsinki_day(facts.get("from_at") or event_at)
+        recipients = find_recipients(session, order.gsrn, on, topic)
     decided = _decide(swap, recipients, ledger)
     _supersede(session, swap, decided, ledger)
     for one in decided:
@@ -188,7 +204,7 @@ def _write(session: Session, swap: _Swap, one: _Decided) -> None:
     """Write the decision and, if it is to tell, put the text on its way."""
     event, recipient, decision = swap.event, one.recipient, one.decision
     contact = recipient.contact if one.state is not NoticeState.SUPPRESSED else None
-    rendered = None if contact is None else _render(swap, one, contact.channel)
+    rendered = None if contact is None else _render(session, swap, one, contact.channel)
     values = {
         "type": event.type,
         "dedupe_key": one.key,
@@ -205,6 +221,7 @@ def _write(session: Session, swap: _Swap, one: _Decided) -> None:
         "html": rendered.html if rendered else None,
         "encoding": rendered.encoding if rendered else None,
         "segments": rendered.segments if rendered else None,
+        "text_version": rendered.version if rendered else 0,
         "state": one.state,
         "state_at": swap.now,
         "suppress_reason": decision.reason,
@@ -237,18 +254,18 @@ def _write(session: Session, swap: _Swap, one: _Decided) -> None:
     outbox.put(session, [item], swap.now)
 
 
-def _render(swap: _Swap, one: _Decided, channel: Channel) -> Rendered:
+def _render(session: Session, swap: _Swap, one: _Decided, channel: Channel) -> Rendered:
     language = one.recipient.language
     values = values_for(
         swap.event.type,
         language,
-        {"happened_at": swap.event.happened_at.isoformat(), "reason_code": swap.reason_code},
+        swap.facts,
         brand=swap.settings.brand,
         phone=swap.settings.customer_service_phone,
         address=None if one.decision.hide_address else swap.address,
     )
     return message_templates.render(
-        message_templates.SHIPPED,
+        published_texts.current(session),
         swap.event.type,
         channel,
         language,

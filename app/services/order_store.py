@@ -23,7 +23,7 @@ from app.domain.states import WORK_ORDER_MOVES, WorkOrderState, check_move
 from app.domain.work_order_checks import PointFacts
 from app.doorbell import ring_after_commit
 from app.models.work_order import WorkOrder
-from app.services import inbound, outbox, points, work_orders
+from app.services import inbound, outbox, points, visit_notices, work_orders
 from app.services.partner_orders import partner_item
 from app.services.slices import Slice
 from app.services.work_orders import Change
@@ -114,6 +114,11 @@ def write(
         known_points,
         part.now,
     )
+    called_off = [one.order for one in stored if one.verdict is Verdict.CANCEL]
+    if called_off:
+        visit_notices.tell_called_off(
+            session, {order.order_id: order.revision for order in called_off}, part.now
+        )
     items = [item for one in stored for item in _items(session, one, part)]
     outbox.put(session, items, part.now)
     held = inbound.reopen(

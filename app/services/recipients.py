@@ -12,7 +12,13 @@ from sqlalchemy.orm import Session
 
 from app.domain.contact_choice import ContactWish, choose_contacts
 from app.domain.languages import Language
-from app.domain.notice_policy import TRUSTED_SOURCE, ContactFacts, ContactState, Recipient
+from app.domain.notice_policy import (
+    TRUSTED_SOURCE,
+    VISIT_PLANS,
+    ContactFacts,
+    ContactState,
+    Recipient,
+)
 from app.domain.notice_types import Channel, Topic
 
 # Nobody: the ledger still records that there was somebody to tell and why nobody was.
@@ -58,6 +64,35 @@ def find_recipients(session: Session, gsrn: str, on: date, topic: Topic) -> list
         for recipient in _of_customer(list(group), topic)
     ]
     return found or [NOBODY]
+
+
+# At the same address, in the same channel and language, whatever the customer prefers by now.
+_TOLD = text(
+    """
+    SELECT DISTINCT ON (n.channel, n.sent_to) n.customer_id AS cis_id, n.language, n.contact_id,
+        n.channel AS kind, n.sent_to AS value, coalesce(k.state, 'REMOVED') AS state,
+        coalesce(k.source, 'CIS') AS source, k.quiet_from, k.quiet_to,
+        n.language AS contact_language, coalesce(wish.enabled, k.enrolled, false) AS wants,
+        coalesce(wish.night_ok, false) AS night_ok,
+        coalesce(c.personal_safety_ban, false) AS personal_safety_ban
+    FROM notice n
+    LEFT JOIN contact k ON k.id = n.contact_id
+    LEFT JOIN customer c ON c.cis_id = n.customer_id
+    LEFT JOIN LATERAL (
+        SELECT p.enabled, p.night_ok FROM preference p
+        WHERE p.contact_id = n.contact_id AND p.topic = :topic AND (p.gsrn = :gsrn OR p.gsrn IS NULL)
+        ORDER BY p.gsrn NULLS LAST LIMIT 1) wish ON true
+    WHERE n.order_id = :order_id AND n.gsrn = :gsrn AND n.type = ANY(:plans)
+      AND n.channel IS NOT NULL AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
+    ORDER BY n.channel, n.sent_to, n.id DESC
+    """
+)
+
+
+def find_told(session: Session, order_id: str, gsrn: str, topic: Topic) -> list[Recipient]:
+    """Whoever has been told of the order's visit, or has it waiting so that it can be stopped."""
+    values = {"order_id": order_id, "gsrn": gsrn, "topic": topic, "plans": sorted(VISIT_PLANS)}
+    return [_recipient(row, row.wants) for row in session.execute(_TOLD, values)]
 
 
 def _of_customer(rows: Sequence[Any], topic: Topic) -> list[Recipient]:

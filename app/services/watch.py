@@ -28,10 +28,12 @@ _OLD = text(
             ELSE created_at END AS due_at
         FROM outbox_item WHERE state = 'READY'
         UNION ALL
-        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' ELSE 'acks' END, received_at
+        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'ACK' THEN 'acks' ELSE 'network' END, received_at
         FROM inbound_message WHERE state = 'STORED'
         UNION ALL
         SELECT 'receipts', received_at FROM delivery_receipt WHERE verdict = 'WAITING'
+        UNION ALL
+        SELECT 'replies', received_at FROM inbound_sms WHERE state = 'WAITING'
     ) AS waiting (lane, due_at)
     WHERE due_at < :before GROUP BY lane
     """
@@ -47,7 +49,7 @@ _UNKNOWN = text(
 # What failed by our own fault waits for a person at once.
 _HELD = text(
     """
-    SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' ELSE 'acks' END, count(*), min(id)
+    SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'ACK' THEN 'acks' ELSE 'network' END, count(*), min(id)
     FROM inbound_message
     WHERE state = 'HELD' AND (reason_code LIKE 'INTERNAL%' OR received_at < :before)
     GROUP BY 1

@@ -17,6 +17,7 @@ from app.web import (
     login,
     navigation,
     security,
+    stop_banner,
     wording,
 )
 from app.web.agents import pages as agents
@@ -24,8 +25,8 @@ from app.web.customers import navigation as customer_navigation
 from app.web.customers import pages as customers
 from app.web.customers import unsubscribe
 from app.web.operators import pages as operators
-from app.web.operators import staff
-from app.web.public import front
+from app.web.operators import staff, texts
+from app.web.public import front, planned_cuts, status, subscribe
 
 
 def register(app: Flask) -> None:
@@ -43,17 +44,22 @@ def register(app: Flask) -> None:
         customer_navigation,
         change_words,
         installation,
+        stop_banner,
     ):
         part.init(app)
     login.init(app)
     errors.init(app)
     for blueprint in (
         front.blueprint,
+        planned_cuts.blueprint,
+        status.blueprint,
+        subscribe.blueprint,
         agents.blueprint,
         customers.blueprint,
         unsubscribe.blueprint,
         operators.blueprint,
         staff.blueprint,
+        texts.blueprint,
     ):
         app.register_blueprint(blueprint)
 

@@ -19,7 +19,10 @@ from app.web.i18n import current_language
 from app.web.labels import LANE, label, lane_name
 
 # Order ids of the CIS have a digit in them; names of our own parts have none.
+_FAULT = re.compile(r"fault:\d{1,18}")
 _ORDER_ID = re.compile(r"(?=.*\d)[\w./-]{2,40}")
+
+_PLANNED_CUT = re.compile(r"planned-cut:(\d{1,18})", re.ASCII)
 
 _PROCESS = {
     "poll CIS": _l("Fetching CIS files"),
@@ -27,6 +30,9 @@ _PROCESS = {
     "plan notices": _l("Deciding whom to tell"),
     "resolve unknown": _l("Settling unknown outcomes"),
     "watch swaps": _l("Watching open meter replacements"),
+    "watch faults": _l("Watching faults and storms"),
+    "remind of visits": _l("Reminding of visits"),
+    "planned cuts": _l("Planned cuts by the clock"),
 }
 
 _TRIGGER = {
@@ -46,11 +52,22 @@ _KIND = {
     "BILLING_METER_CHANGE": _l("Meter change"),
     "NOTICE": _l("Message to a customer"),
     "ACKNOWLEDGEMENT": _l("Acknowledgement"),
+    "DMS_OUTAGE": _l("Outage stated by the DMS"),
+    "METER_EVENTS": _l("Meter events"),
+    "REPLY": _l("Reply of a customer"),
     "STORE_FILE": _l("File stored"),
+    "FETCH": _l("File fetched"),
+    "LOOK_AGAIN": _l("File looked at again"),
+    "READ_FILE": _l("File read"),
     "RESOLVE_UNKNOWN": _l("Unknown outcome looked up"),
     "MASTER_DATA_CUSTOMER": _l("Master data: customer"),
     "MASTER_DATA_METERINGPOINT": _l("Master data: metering point"),
     "MASTER_DATA_CONTRACT": _l("Master data: contract"),
+    "PLANNED_ANNOUNCE": _l("Planned cut announced"),
+    "PLANNED_REMIND": _l("Planned cut reminded of"),
+    "PLANNED_BEGIN": _l("Planned cut begun"),
+    "PLANNED_OVERRUN": _l("Planned cut overran"),
+    "CONNECTION_ORDER": _l("Connection order"),
 }
 
 # What outcomes are called where they are counted: "12 sent, 1 rejected".
@@ -74,9 +91,46 @@ _COUNT = {
     "STORED": _l("stored"),
     "FOUND": _l("found"),
     "REPORTED": _l("reported"),
+    "KNOWN": _l("known already"),
+    "EXPECTED": _l("expected"),
+    "EXPIRED": _l("estimates passed"),
+    "UNCONFIRMED": _l("not confirmed"),
+    "CLOSED": _l("closed"),
+    "BULLETINS": _l("bulletins"),
+    "CALLS": _l("calls to make"),
     "told": _l("told"),
     "suppressed": _l("not told"),
+    "CHANGED": _l("changed while read"),
+    "GROWN": _l("grown since"),
+    "WAITING": _l("waiting"),
+    "REFUSED": _l("not readable"),
+    "POSTPONED": _l("postponed"),
+    "FAILED": _l("failed"),
+    "NOT_FOUND_YET": _l("not found yet"),
+    "NOT_ASKED": _l("could not be asked about"),
+    "SETTLED_MEANWHILE": _l("settled meanwhile"),
+    "LEFT_TO_A_PERSON": _l("left to a person"),
+    "UNKNOWN_ATTEMPT": _l("not about a message of ours"),
+    "ANNOUNCE": _l("announced"),
+    "REMIND": _l("reminded"),
+    "BEGIN": _l("begun"),
+    "OVERRUN": _l("overran"),
 }
+
+_PROVIDERS = {"twilio": "Twilio", "sendgrid": "SendGrid"}
+
+# What is wrong with a partner's body, where the partner gets the code itself.
+_BODY_CODES = {
+    "JSON_MALFORMED": _l("The body is no JSON object"),
+    "TYPE_WRONG": _l("A value has the wrong type"),
+    "VALUE_UNKNOWN": _l("A value is not in its code list"),
+    "VALUE_INVALID": _l("A value is not possible"),
+    "TIME_WITHOUT_OFFSET": _l("A time has no offset"),
+    "TIME_INVALID": _l("A time is not possible"),
+    "TEXT_INVALID": _l("A text has signs that are not allowed"),
+    "ORDER_WRONG": _l("Times come in the wrong sequence"),
+}
+_OUR_FAULT = "INTERNAL "
 
 
 def init(app: Flask) -> None:
@@ -124,6 +178,10 @@ def step_name(name: str) -> str:
     """What a step did."""
     if name.startswith("send "):
         return gettext("Send: %(kind)s", kind=kind_name(name.removeprefix("send ")))
+    provider, reported, status = name.partition(" reported ")
+    if reported:
+        provider = _PROVIDERS.get(provider, provider)
+        return gettext("%(provider)s reported: %(status)s", provider=provider, status=status)
     return kind_name(name.upper().replace(" ", "_"))
 
 
@@ -139,10 +197,12 @@ def counts_line(counts: Mapping[str, Any]) -> str:
 
 def code_text(code: str) -> str:
     """What one of our codes means, in the reader's language."""
+    if code.startswith(_OUR_FAULT):
+        return gettext("A fault of ours (%(name)s)", name=code.removeprefix(_OUR_FAULT))
     try:
         return REJECT_CODES[RejectCode(code)].text.in_language(current_language())
     except (ValueError, KeyError):
-        return code
+        return str(_BODY_CODES.get(code, code))
 
 
 def codes_text(codes: str) -> str:
@@ -191,7 +251,9 @@ def actor_name(actor: str) -> str:
 
 
 def key_href(key: str) -> str:
-    """Where a business key leads: a metering point to its page, the rest to their runs."""
+    """Where a business key leads: points and planned cuts to their pages, the rest to their runs."""
+    if (cut := _PLANNED_CUT.fullmatch(key)) is not None:
+        return url_for("operators.planned_cut", outage_id=int(cut[1]))
     if is_valid_gsrn(key):
         return url_for("agents.point", gsrn=key)
     return url_for("operators.runs", key=key)
@@ -205,6 +267,13 @@ def subject_link(subject: str) -> Markup:
         href = url_for("operators.lane", name=subject)
     elif is_valid_gsrn(subject):
         href = url_for("agents.point", gsrn=subject)
+    elif (cut := _PLANNED_CUT.fullmatch(subject)) is not None:
+        text = gettext("Planned cut %(number)s", number=cut[1])
+        href = url_for("operators.planned_cut", outage_id=int(cut[1]))
+    elif _FAULT.fullmatch(subject):
+        number = subject.removeprefix("fault:")
+        text = gettext("Fault %(number)s", number=number)
+        href = url_for("operators.outage", outage_id=number)
     elif _ORDER_ID.fullmatch(subject):
         # An order leads to the page of its metering point.
         href = url_for("agents.search", q=subject)

@@ -23,6 +23,7 @@ NAMESPACES = {
     "WorkOrderMessage": ("urn:tiedolla:cis:work-order:", DocumentKind.WORK_ORDERS),
     "MassWorkOrderMessage": ("urn:tiedolla:cis:work-order:", DocumentKind.MASS_WORK_ORDERS),
     "MasterDataMessage": ("urn:tiedolla:cis:master-data:", DocumentKind.MASTER_DATA),
+    "ConnectionMessage": ("urn:tiedolla:cis:connection:", DocumentKind.CONNECTIONS),
 }
 MAJOR_VERSION = "1"
 

@@ -13,7 +13,12 @@ def is_candidate(raw: bytes) -> bool:
     """Tell whether a name may be a file for us: not hidden, not still being written, no path."""
     if not raw or raw.startswith(b".") or b"/" in raw or b"\0" in raw:
         return False
-    return not raw.lower().endswith(tuple(suffix.encode() for suffix in _UPLOADING))
+    return not is_upload(raw)
+
+
+def is_upload(raw: bytes) -> bool:
+    """Tell whether the name says that the file is still being written."""
+    return raw.lower().endswith(tuple(suffix.encode() for suffix in _UPLOADING))
 
 
 def shown_name(raw: bytes) -> str:

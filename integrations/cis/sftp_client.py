@@ -24,6 +24,8 @@ class Status(NamedTuple):
     regular: bool
     size: int
     mtime: int
+    link: bool = False
+    folder: bool = False
 
 
 class CisSftpClient(paramiko.SFTPClient):
@@ -105,4 +107,10 @@ def _attributes(answer: paramiko.Message) -> paramiko.SFTPAttributes:
 
 def _status(attributes: paramiko.SFTPAttributes) -> Status:
     mode = attributes.st_mode or 0
-    return Status(stat.S_ISREG(mode), attributes.st_size or 0, int(attributes.st_mtime or 0))
+    return Status(
+        stat.S_ISREG(mode),
+        attributes.st_size or 0,
+        int(attributes.st_mtime or 0),
+        stat.S_ISLNK(mode),
+        stat.S_ISDIR(mode),
+    )

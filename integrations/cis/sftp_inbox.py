@@ -12,10 +12,17 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from itertools import count
 
 from integrations.cis.codes import FILE_TOO_LARGE
-from integrations.cis.file_names import is_candidate, numbered_name, safe_name, shown_name
+from integrations.cis.file_names import (
+    is_candidate,
+    is_upload,
+    numbered_name,
+    safe_name,
+    shown_name,
+)
 from integrations.cis.sftp_client import WINDOW_BYTES, CisSftpClient, Status
 from integrations.cis.sftp_session import CisSftp, SftpSession
 from integrations.outcomes import (
@@ -33,6 +40,8 @@ __all__ = [
     "FileChanged",
     "FileGone",
     "FileTooLarge",
+    "LeftAlone",
+    "Reason",
     "RemoteFile",
     "SftpInbox",
 ]
@@ -65,6 +74,25 @@ class RemoteFile:
     mtime: int
 
 
+class Reason(StrEnum):
+    """Why something in the inbox is no file for us."""
+
+    LINK = "LINK"
+    FOLDER = "FOLDER"
+    NO_FILE = "NO_FILE"
+    HIDDEN = "HIDDEN"
+    UPLOADING = "UPLOADING"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """Something in the inbox that is never taken; mtime in whole seconds since 1970."""
+
+    name: str
+    reason: Reason
+    mtime: int
+
+
 class SftpInbox:
     """One user of the folders; threads take turns on its one connection.
 
@@ -77,14 +105,18 @@ class SftpInbox:
         self._session = SftpSession(config)
         # Names that are not plain text, as they were last listed.
         self._raw_names: dict[str, bytes] = {}
+        # What lay in the inbox beside the files when it was last listed, by name.
+        self.left_alone: list[LeftAlone] = []
 
     def list_inbox(self) -> list[RemoteFile]:
         """The files that have come, oldest first; links, folders and unfinished uploads are not files."""
-        return self._list(self._config.inbox)
+        files, self.left_alone = self._list(self._config.inbox)
+        return files
 
     def list_processing(self) -> list[RemoteFile]:
         """The files that were claimed and not put away, oldest first."""
-        return self._list(self._config.processing)
+        files, _ = self._list(self._config.processing)
+        return files
 
     def claim(self, name: str) -> str:
         """Take a file out of the inbox; the result is its name in processing.
@@ -162,6 +194,22 @@ class SftpInbox:
         """
         return self._put_away(self._config.archive, name, self._config.quarantine)
 
+    def give_back_grown(self, name: str, size: int) -> int | None:
+        """Put a file that was put away with `size` bytes back into the inbox if it has more by now.
+
+        Its sender paused for so long that it seemed finished. Gives the present size, or None when
+        nothing was moved; the file then comes again like any other.
+        """
+        path = self._plain(name)
+        for folder in (self._config.archive, self._config.quarantine):
+            with self._refusals("look again"), self._session.calling() as client:
+                status = client.status(self._path(folder, path))
+            if status is None or not status.regular or status.size <= size:
+                continue
+            if self._put_away(folder, name, self._config.inbox) is not None:
+                return status.size
+        return None
+
     def put_return(self, name: str, data: bytes) -> str:
         """Leave a file for the CIS, whole or not at all; gives its name there.
 
@@ -191,17 +239,20 @@ class SftpInbox:
         """Drop the connection; the next call makes a new one."""
         self._session.close()
 
-    def _list(self, folder: str) -> list[RemoteFile]:
+    def _list(self, folder: str) -> tuple[list[RemoteFile], list[LeftAlone]]:
         with self._refusals("list"), self._session.calling() as client:
             entries = client.list_folder(self._path(folder))
-        files = []
+        files, others = [], []
         for raw, status in entries:
+            name = shown_name(raw)
             if status.regular and is_candidate(raw):
-                name = shown_name(raw)
                 if name.encode() != raw:
                     self._raw_names[name] = raw
                 files.append(RemoteFile(name, status.size, status.mtime))
-        return sorted(files, key=lambda file: (file.mtime, file.name))
+            elif raw not in (b".", b".."):
+                others.append(LeftAlone(name, _reason(raw, status), status.mtime))
+        files.sort(key=lambda file: (file.mtime, file.name))
+        return files, sorted(others, key=lambda other: other.name)
 
     def _check_fetchable(self, name: str, status: Status | None) -> Status:
         if status is None:
@@ -281,6 +332,16 @@ class SftpInbox:
 
     def _path(self, folder: str, name: bytes = b"") -> bytes:
         return folder.rstrip("/").encode() + (b"/" + name if name else b"")
+
+
+def _reason(raw: bytes, status: Status) -> Reason:
+    if status.link:
+        return Reason.LINK
+    if status.folder:
+        return Reason.FOLDER
+    if not status.regular:
+        return Reason.NO_FILE
+    return Reason.UPLOADING if is_upload(raw) else Reason.HIDDEN
 
 
 def _free_names(name: str, status: Status) -> Iterator[str]:

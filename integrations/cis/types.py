@@ -21,6 +21,7 @@ class DocumentKind(StrEnum):
     WORK_ORDERS = "WORK_ORDERS"
     MASS_WORK_ORDERS = "MASS_WORK_ORDERS"
     MASTER_DATA = "MASTER_DATA"
+    CONNECTIONS = "CONNECTIONS"
 
 
 class CisFinding(msgspec.Struct, frozen=True, gc=False):
@@ -206,6 +207,51 @@ class ParsedRecord(msgspec.Struct, frozen=True):
     kind: str
     key: str | None
     record: CisRecord | None
+    findings: tuple[CisFinding, ...] = ()
+
+
+class CisStageDate(msgspec.Struct, frozen=True, gc=False):
+    """The day on which a connection order reached a stage."""
+
+    stage: str
+    on: date
+
+
+class CisConnection(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of one connection order; target_week as 2026-W48, correction lets a stage go back."""
+
+    order_no: str
+    version: int
+    changed_at: datetime
+    customer_id: str
+    stage: str
+    correction: bool = False
+    stage_dates: tuple[CisStageDate, ...] = ()
+    gsrn: str | None = None
+    meter_number: str | None = None
+    target_week: str | None = None
+    delay_reason: str | None = None
+    visit_from: datetime | None = None
+    visit_to: datetime | None = None
+    energise_from: datetime | None = None
+    energise_to: datetime | None = None
+    street_name: str | None = None
+    house_number: str | None = None
+    staircase: str | None = None
+    apartment: str | None = None
+    postal_code: str | None = None
+    post_office: str | None = None
+    municipality_code: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+
+
+class ParsedConnection(msgspec.Struct, frozen=True):
+    """One Connection element: connection is None when an ERROR among the findings stopped it."""
+
+    line: int
+    connection: CisConnection | None
+    order_no: str | None
     findings: tuple[CisFinding, ...] = ()
 
 

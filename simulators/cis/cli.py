@@ -14,6 +14,13 @@ from typing import Any
 import asyncssh
 import click
 
+from simulators.cis.connections import (
+    COURSE,
+    HELSINKI,
+    Moved,
+    moved_at,
+    write_connections,
+)
 from simulators.cis.drop import Inbox, drop_files
 from simulators.cis.master_data import write_master_data
 from simulators.cis.work_orders import ORDER_TYPES, Wish, write_work_orders
@@ -120,6 +127,53 @@ def orders(
             message_id = write_work_orders(path, make_points(seed, first, many), wish, now)
             files.append((path, _name("workorders", now, message_id)))
         _deliver(files, **where)
+
+
+@cis.command("connections")
+@goes_to
+@click.option("--count", type=click.IntRange(1, POINTS_MOST), required=True)
+@click.option("--points-from", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0, SEEDS - 1), default=1, show_default=True)
+@click.option(
+    "--day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The day on which they were ordered; part of their numbers. Today when left out.",
+)
+@click.option(
+    "--version",
+    type=click.IntRange(1, len(COURSE)),
+    help="Send this version of each: how far along its course it is.",
+)
+@click.option(
+    "--step",
+    type=click.IntRange(1),
+    help="Send the orders that move at this step, one starting after the other.",
+)
+def connections(
+    *,
+    count: int,
+    points_from: int,
+    seed: int,
+    day: datetime | None,
+    version: int | None,
+    step: int | None,
+    **where: Any,
+) -> None:
+    """Orders of new connections by customers of the master data with the same seed."""
+    if (version is None) == (step is None):
+        raise click.UsageError("Give either --version or --step.")
+    now = datetime.now(UTC)
+    ordered_on = (day or now.astimezone(HELSINKI)).date()
+    points = make_points(seed, points_from, count)
+    moved = (
+        [Moved(point, version) for point in points]
+        if version is not None
+        else list(moved_at(points, step or 1))
+    )
+    with tempfile.TemporaryDirectory() as draft:
+        path = Path(draft) / "file"
+        message_id = write_connections(path, moved, ordered_on, now)
+        _deliver([(path, _name("connections", now, message_id))], **where)
 
 
 @cis.command("drop")

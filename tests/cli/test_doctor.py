@@ -9,8 +9,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import Flask
 
 from app.db import db
+from app.doorbell import queue_of
 from app.factory import create_app
 from tests.conftest import test_settings
+from workers.cli import LaneWorker
 
 
 def test_a_partner_without_a_token_and_a_key_that_is_none_are_found(
@@ -31,6 +33,37 @@ def test_what_is_well_is_said_to_be_so(app: Flask, postgres_url: str, redis_url:
     assert any(line.startswith("ok    PostgreSQL") for line in lines)
     assert any(line.startswith("ok    Redis") for line in lines)
     assert any(line.startswith("FAIL  dispatcher: none is running") for line in lines)
+
+
+def test_req_28_a_sender_that_nobody_authorised_is_found(
+    app: Flask, postgres_url: str, redis_url: str
+) -> None:
+    lines = _doctor(
+        postgres_url,
+        redis_url,
+        sms_two_way_sender="+358454900900",
+        sms_authorised_senders="Verkko, Other",
+    )
+    assert "FAIL  SMS senders: not authorised: +358454900900" in lines
+    assert any("TIEDOLLA_SMS_AUTHORISED_SENDERS" in line for line in lines)
+    assert "ok    SMS senders: all authorised" in _doctor(postgres_url, redis_url)
+    # In production an empty list means that nobody has authorised anything.
+    lines = _doctor(postgres_url, redis_url, environment="production")
+    assert "FAIL  SMS senders: not authorised: Verkko" in lines
+
+
+def test_a_worker_that_has_only_waited_so_far_is_there(
+    app: Flask, postgres_url: str, redis_url: str
+) -> None:
+    with app.app_context():
+        waiting = LaneWorker([queue_of("nis")], connection=queue_of("nis").connection)
+        waiting.register_birth()
+        lines = _doctor(postgres_url, redis_url)
+        (missing,) = [line for line in lines if line.startswith("FAIL  workers: none for ")]
+        assert "dms" in missing.split()
+        assert "nis" not in missing.split()
+        waiting.register_death()
+        assert "nis" in str(_doctor(postgres_url, redis_url)).split()
 
 
 def _doctor(postgres_url: str, redis_url: str, **changes: object) -> list[str]:

@@ -63,7 +63,7 @@ def test_a_message_that_expired_without_having_left_is_no_doubt(app: Flask) -> N
 def decide() -> None:
     """Nobody found it, so policy has to say what happens."""
     with transaction() as session:
-        session.execute(text("UPDATE attempt SET next_lookup_at = now() - interval '1 day'"))
+        session.execute(text("UPDATE attempt SET next_lookup_at = :now"), {"now": NOW})
         session.execute(text("UPDATE notice SET state = 'UNKNOWN'"))
     with transaction() as session:
         (doubt,) = unknowns.due(session, 10, LATER)

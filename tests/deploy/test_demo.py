@@ -30,6 +30,7 @@ def test_the_demo_gets_ready_survives_its_own_kill_and_stops_cleanly(tmp_path: P
         assert set(record["pids"]) >= {"demo", "web", "dispatcher", "simulators", "postgres"}
         assert set(record["pids"]) >= EVERY_LANE
         assert processes.wait_until(lambda: ledger_count(record, "installer") > 0, 60)
+        assert_a_person_can_run_commands_beside_it(record)
         everything = [psutil.Process(pid) for pid in record["pids"].values()]
         process.kill()
         process.wait()
@@ -47,6 +48,26 @@ def test_the_demo_gets_ready_survives_its_own_kill_and_stops_cleanly(tmp_path: P
     clean = [sys.executable, "-m", "deploy.demo", "--dir", str(home), "--clean"]
     subprocess.run(clean, cwd=ROOT, check=True)
     assert not home.exists()
+
+
+def assert_a_person_can_run_commands_beside_it(record: dict[str, Any]) -> None:
+    """As the tour says, from a shell that knows nothing of the demo."""
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("TIEDOLLA_")}
+    flask = [sys.executable, "-m", "flask", "-e", record["settings_file"]]
+    assert Path(record["settings_file"]).stat().st_mode & 0o077 == 0
+    said = ""
+
+    def _runs(*words: str) -> bool:
+        nonlocal said
+        done = subprocess.run(
+            [*flask, *words], cwd=ROOT, env=bare, capture_output=True, text=True, check=False
+        )
+        said = done.stdout + done.stderr
+        return done.returncode == 0
+
+    # The senders register some moments after the portal is ready.
+    assert processes.wait_until(lambda: _runs("doctor"), 60), said
+    assert _runs("simulate", "--help"), said
 
 
 @contextmanager

@@ -8,10 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 
 from app.settings import load_settings
 from deploy.demo_record import ROLES, keep_logins, write_record
-from deploy.environment import Rehearsal, clean_environment, keep_secrets, product_settings
+from deploy.environment import (
+    Rehearsal,
+    clean_environment,
+    keep_secrets,
+    product_settings,
+    settings_text,
+)
 from tests.deploy.owners import ROOT
 
 
@@ -58,15 +65,29 @@ def test_the_record_tells_a_program_all_it_needs(rehearsal: Rehearsal, tmp_path:
         path,
         base_url="http://127.0.0.1:8000",
         rehearsal=rehearsal,
+        settings=tmp_path / "demo.env",
         logins=logins,
         pids={"web": 1},
     )
     record = json.loads(path.read_text(encoding="utf-8"))
     assert path.stat().st_mode & 0o777 == 0o600
-    assert set(record) == {"base_url", "simulator_url", "sftp", "logins", "pids"}
+    keys = {"base_url", "simulator_url", "settings_file", "sftp", "logins", "pids"}
+    assert set(record) == keys
     assert set(record["logins"]) == set(ROLES)
     assert Path(record["sftp"]["private_key_file"]).exists()
     assert {"host", "port", "user", "host_key", "inbox", "returns"} <= set(record["sftp"])
+
+
+def test_the_settings_file_says_the_same_to_flask_and_to_a_shell(tmp_path: Path) -> None:
+    settings = {"TIEDOLLA_PARTNER_TOKENS": '{"voima": "a$b`c"}', "TIEDOLLA_BRAND": "Verkko #1 yö"}
+    path = tmp_path / "demo.env"
+    path.write_text(settings_text(settings), encoding="utf-8")
+    assert dotenv_values(path) == settings
+    script = 'set -a; . "$0"; printf "%s\\0%s" "$TIEDOLLA_PARTNER_TOKENS" "$TIEDOLLA_BRAND"'
+    told = subprocess.run(["sh", "-c", script, str(path)], capture_output=True, check=True).stdout
+    assert told.decode().split("\0") == list(settings.values())
+    with pytest.raises(ValueError, match="TIEDOLLA_BRAND"):
+        settings_text({"TIEDOLLA_BRAND": "it's"})
 
 
 def test_a_command_beside_throwaway_servers_gets_its_settings_and_leaves_nothing(

@@ -16,6 +16,7 @@ from app.domain.codes import (
     REJECT_CODES,
     RejectCode,
 )
+from app.domain.delay_reasons import DELAY_REASONS
 from app.domain.notice_policy import SuppressReason
 from app.domain.notice_types import NoticeType
 
@@ -28,12 +29,14 @@ PAGE = (ROOT / "docs" / "domain.md").read_text(encoding="utf-8")
     [
         RejectCode,
         FAILURE_REASONS,
+        DELAY_REASONS,
         SuppressReason,
         NoticeType,
         states.WorkOrderState,
         states.NoticeState,
         states.MeterState,
         states.SwapOutageState,
+        states.ConnectionStage,
         states.FaultState,
         states.PlannedCutState,
         states.AnnouncementState,

@@ -8,7 +8,15 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.placements import Stay, Swap, current, latest, with_swap, without
+from app.domain.placements import (
+    Stay,
+    Swap,
+    current,
+    is_overtaken,
+    latest,
+    with_swap,
+    without,
+)
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 POINT = "649999000000000013"
@@ -27,6 +35,27 @@ def test_a_meter_taken_down_before_we_heard_that_it_was_hung_had_one_stay() -> N
     both = with_swap(later, _swap("A", 10, "m0", "m1"))
     assert Stay("m1", POINT, _at(10), _at(20), "A", "B") in both
     assert len(both) == 3
+
+
+def test_a_swap_is_overtaken_by_a_later_one_whichever_was_reported_first() -> None:
+    first, second = _swap("A", 10, "m0", "m1"), _swap("B", 20, "m1", "m2")
+    for order in ((first, second), (second, first)):
+        stays = [_shown("m0")]
+        for swap in order:
+            stays = with_swap(stays, swap)
+        assert is_overtaken(stays, first)
+        assert not is_overtaken(stays, second)
+
+
+def test_a_swap_is_overtaken_when_its_meter_came_down_or_another_went_up_beside_it() -> None:
+    swap = _swap("A", 10, "old", "new")
+    alone = with_swap([_shown("old")], swap)
+    assert not is_overtaken(alone, swap)
+    assert is_overtaken(with_swap(alone, _swap("B", 20, "new", None)), swap)
+    assert is_overtaken(with_swap(alone, _swap("B", 20, "mistyped", "newer")), swap)
+    # The old meter never came down where the report names another; that is no later work.
+    mistyped = _swap("A", 10, "mistyped", "new")
+    assert not is_overtaken(with_swap([_shown("old")], mistyped), mistyped)
 
 
 def test_a_correction_leaves_nothing_of_what_it_corrects() -> None:

@@ -71,6 +71,7 @@ def test_a_day_of_field_work_ends_with_everybody_told(day: Flask) -> None:
     ]
     assert {item.order_key for item in _downstream()} == {gsrn()}
     assert sorted(notice.type for notice in _all(Notice)) == [
+        "METER_SWAP_ANNOUNCED",
         "METER_SWAP_DONE",
         "METER_SWAP_STARTED",
     ]

@@ -91,6 +91,11 @@ def test_swaps_of_one_point_reported_in_any_order_leave_the_same_register(tables
             arrive(chain[order_id], 230 + minute)
         rows = _compared()
         ends.append((rows["meter"], rows["placement"]))
+        # The NIS knows the point alone: the newest version must name the meter that hangs there.
+        devices = _devices()
+        versions = [version for version, _ in devices]
+        assert versions == sorted(set(versions))
+        assert devices[-1][1] == "m3"
     assert all(end == ends[0] for end in ends)
     meters, placements = ends[0]
     states = {number: (state, gsrn_) for number, state, gsrn_, *_ in meters}
@@ -101,6 +106,18 @@ def test_swaps_of_one_point_reported_in_any_order_leave_the_same_register(tables
         "m3": ("INSTALLED", gsrn()),
     }
     assert [row[0] for row in placements] == ["5530-77", "m1", "m2", "m3"]
+
+
+def _devices() -> list[tuple[int, str]]:
+    """Version and meter of what the NIS gets, in the order in which it leaves."""
+    with transaction() as session:
+        rows = session.execute(
+            text(
+                "SELECT version, payload->>'meterNumber' FROM outbox_item"
+                " WHERE lane = 'nis' AND state <> 'CANCELLED' ORDER BY id"
+            )
+        )
+        return [(version, number) for version, number in rows]
 
 
 def _swap(order_id: str, minutes: float, old: str, new: str) -> Ack:
@@ -185,6 +202,7 @@ _TOUCHED = (
     "outage",
     "outbox_item",
     "step",
+    "visit",
     "run",
     "work_order",
     "work_order_change",

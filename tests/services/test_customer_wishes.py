@@ -12,11 +12,12 @@ from sqlalchemy import text
 from app.db import transaction
 from app.domain.notice_types import CHOSEN_TOPICS, Channel, Topic
 from app.models import Contact, Occupancy
-from app.services import contacts, opt_outs, preferences, tenancies, unsubscribe
+from app.services import contacts, opt_outs, preferences, tenancies, unsubscribe, unsubscribe_link
 from app.services.contacts import Origin, ThirdParty
 from app.services.preference_matrix import find_matrix
 from app.services.preferences import LastChannel, NotTheirs, Wish
-from app.services.unsubscribe import Link, Result
+from app.services.unsubscribe import Result
+from app.services.unsubscribe_link import Link
 from app.services.verification import Address
 from app.settings import Settings
 from tests.services.world import (
@@ -104,8 +105,8 @@ def test_req_12_the_answer_names_what_stays_active(settings: Settings) -> None:
         mail = session.query(Contact).filter_by(kind="EMAIL").one().id
         wish(session, mail, True, topic="FAULT")
         wish(session, mail, True, topic="STORM")
-    token = unsubscribe.make_token(settings, MAIL, Topic.FAULT)
-    link = unsubscribe.read_token(settings, token)
+    token = unsubscribe_link.make_token(settings, MAIL, Topic.FAULT)
+    link = unsubscribe_link.read_token(settings, token)
     assert link == Link(MAIL, Topic.FAULT)
     for _ in range(2):
         with transaction() as session:
@@ -136,11 +137,11 @@ def test_req_13_a_link_of_somebody_who_moved_out_no_longer_matches() -> None:
 
 
 def test_req_13_nobody_can_make_or_change_a_token(settings: Settings) -> None:
-    token = unsubscribe.make_token(settings, MAIL, Topic.FAULT)
-    assert token == unsubscribe.make_token(settings, MAIL, Topic.FAULT)
+    token = unsubscribe_link.make_token(settings, MAIL, Topic.FAULT)
+    assert token == unsubscribe_link.make_token(settings, MAIL, Topic.FAULT)
     assert MAIL not in token
     for bad in ("", "x", token[:-2], token[:-1] + ("A" if token[-1] != "A" else "B"), token + "A"):
-        assert unsubscribe.read_token(settings, bad) is None
+        assert unsubscribe_link.read_token(settings, bad) is None
 
 
 @pytest.mark.parametrize("topic", [Topic.PLANNED, Topic.SAFETY, Topic.SERVICE])

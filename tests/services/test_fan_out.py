@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -125,12 +126,53 @@ def test_lanes_that_settle_at_the_same_moment_do_not_both_miss_it(app: Flask) ->
         db.session.remove()
 
 
+def test_a_later_order_of_the_point_is_newer_to_all_than_an_earlier_ones_corrections(
+    completed: Flask,
+) -> None:
+    arrive(make_ack("CORRECTED", 40), 40)
+    with transaction() as session:
+        add_order(session, "WO-2", old_meter_number="6534-88")
+    arrive(_swap_again(), 500)
+    told = {(item.lane, item.business_key): item for item in _waiting()}
+    for lane in DOWNSTREAM_LANES:
+        assert told[lane, "WO-2"].version > told[lane, ORDER].version
+    assert told["nis", "WO-2"].payload["meterNumber"] == "6534-99"
+
+
+def test_a_late_correction_does_not_tell_the_nis_of_a_meter_that_has_gone_since(
+    completed: Flask,
+) -> None:
+    with transaction() as session:
+        add_order(session, "WO-2", old_meter_number="6534-88")
+    arrive(_swap_again(), 500)
+    arrive(make_ack("CORRECTED", 40), 510)
+    told = {item.lane: item for item in _waiting() if item.business_key == ORDER}
+    assert set(told) == {"cis", "dms", "billing"}
+    assert told["dms"].payload["meterNumber"] == "6534-99"
+    assert told["cis"].payload["metering_point"]["meter"]["meter_number"] == "6534-99"
+    assert told["billing"].payload["newMeter"]["number"] == "6534-88"
+
+
 def test_settling_many_orders_at_once_names_each(completed: Flask) -> None:
     with transaction() as session:
         fan_out.note_settled(session, [], NOW)
     for lane in DOWNSTREAM_LANES:
         _settle(lane, "SENT")
     assert len([c for c in _history() if c.states == ["REPORTED"]]) == 1
+
+
+def _swap_again() -> dict[str, Any]:
+    """Later the new meter is taken down again and another one hung."""
+    ack = make_ack("COMPLETED", 400, order_id="WO-2")
+    ack["oldMeter"]["number"] = "6534-88"
+    ack["newMeter"]["number"] = "6534-99"
+    return ack
+
+
+def _waiting() -> Sequence[OutboxItem]:
+    waits = OutboxItem.state.in_(("READY", "HELD"))
+    statement = select(OutboxItem).where(waits).order_by(OutboxItem.id)
+    return db.session.execute(statement).scalars().all()
 
 
 def _settle(lane: str, state: str) -> None:

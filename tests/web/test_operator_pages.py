@@ -239,6 +239,24 @@ def test_a_parked_order_stands_in_the_list_with_its_reasons(
     assert "TT-1" not in operator.get("/orders?state=HELD").text
 
 
+def test_why_an_order_has_no_route_is_said_once(operator: Visitor, writing: Writing) -> None:
+    with writing() as session:
+        add_inbound(session, "PARTLY")
+        reason = "No rule fits. There is none for order type HUO."
+        add_order(
+            session, add_point(session, 1), "NO_ROUTE", route_reason=reason, partner_code=None
+        )
+        session.execute(
+            text("UPDATE inbound_finding SET order_id = 'TT-1', code = 'NO_ROUTE', text = :reason"),
+            {"reason": reason},
+        )
+
+    page = operator.get("/orders").text
+
+    assert page.count(reason) == 1
+    assert page.count("No routing rule fits") == 1
+
+
 def test_an_order_with_a_held_report_is_parked_too(operator: Visitor, writing: Writing) -> None:
     with writing() as session:
         order = add_order(session, add_point(session, 1), "COMPLETED")

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app.services.unsubscribe import unsubscribe_url
+from app.services.unsubscribe_link import unsubscribe_url
 from tests.web.conftest import Writing
 from tests.web.resident import Resident
 from tests.web.sample_rows import add_point

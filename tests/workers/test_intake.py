@@ -12,9 +12,18 @@ from flask import Flask
 from sqlalchemy import func, select, text
 
 from app.db import transaction
-from app.models import InboundFinding, InboundMessage, OutboxItem, Run, Step, WorkOrder
+from app.models import (
+    ConnectionOrder,
+    InboundFinding,
+    InboundMessage,
+    OutboxItem,
+    Run,
+    Step,
+    WorkOrder,
+)
 from app.services import inbound, intake, runs
 from app.settings import Settings
+from simulators.cis.connections import Moved, write_connections
 from simulators.cis.master_data import write_master_data
 from simulators.cis.work_orders import Wish, write_work_orders
 from simulators.cis.world import make_points
@@ -46,6 +55,28 @@ def test_master_data_and_orders_of_the_rehearsal_are_taken_whole(
                 )
             )
             assert found == GOOD_COUNT
+
+
+def test_connection_orders_of_the_rehearsal_are_taken_whole_and_bad_ones_are_answered(
+    app: Flask, master_data: bytes, tmp_path: Path
+) -> None:
+    moved = [Moved(point, 3) for point in make_points(1, 1, GOOD_COUNT + 1)]
+    write_connections(tmp_path / "orders.xml", moved, NOW.date(), NOW)
+    with app.app_context():
+        _store(master_data, "master.xml")
+        _store((tmp_path / "orders.xml").read_bytes(), "connections.xml")
+        _interpret(app)
+        # The last order's customer is not among the master data.
+        assert _messages()["connections.xml"] == ("PARTLY", "FIELD_INVALID")
+        with transaction() as session:
+            stages = session.scalars(select(ConnectionOrder.stage)).all()
+            assert stages == ["SITE_PLANNING"] * GOOD_COUNT
+            told = session.scalar(text("SELECT count(*) FROM announcement"))
+            assert told == GOOD_COUNT
+            rejects = session.scalars(
+                select(OutboxItem.payload).where(OutboxItem.kind == "CIS_REJECT")
+            ).all()
+        assert [one["entries"][0]["path"] for one in rejects] == ["CustomerId"]
 
 
 def test_reading_everything_again_changes_no_row(

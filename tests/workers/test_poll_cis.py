@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from app.db import db, transaction
-from app.models import Alarm, InboundMessage, OutboxItem, Run
+from app.models import Alarm, InboundMessage, OutboxItem, Run, Step, WorkOrder
 from app.services import inbound
 from app.settings import Settings
 from integrations.cis.sftp_inbox import SftpInbox
+from simulators.cis.work_orders import Wish, write_work_orders
+from simulators.cis.world import make_points
 from tests.integrations.cis.servers import asyncssh_server
 from tests.servers import SftpServer
 from workers.intake import interpret_files
@@ -63,7 +66,7 @@ def test_the_quiet_time_counts_from_the_last_change(
         assert _tree(sshd) == {"inbox/orders.xml"}
 
 
-def test_unfinished_hidden_and_linked_files_are_not_touched(
+def test_unfinished_hidden_and_linked_files_are_not_touched_and_are_told_of(
     app: Flask, sshd: SftpServer, settings: Settings
 ) -> None:
     _put(sshd, "half.xml.tmp", BODY)
@@ -76,7 +79,61 @@ def test_unfinished_hidden_and_linked_files_are_not_touched(
         with transaction() as session:
             assert session.scalars(select(InboundMessage)).all() == []
             assert session.scalars(select(Run)).all() == []
-    assert _tree(sshd) == before
+        assert _open_alarm("CIS_LEFT_ALONE") == "folder.xml (FOLDER), link.xml (LINK)"
+        assert _tree(sshd) == before
+        # An upload that stands still for hours is none that is still coming.
+        (sshd.folder("inbox") / "link.xml").unlink()
+        os.utime(sshd.folder("inbox") / "half.xml.tmp", (1_700_000_000, 1_700_000_000))
+        poll_cis(settings, 1, "test")
+        told = "folder.xml (FOLDER), half.xml.tmp (UPLOADING)"
+        assert _open_alarm("CIS_LEFT_ALONE") == told
+        (sshd.folder("inbox") / "folder.xml").rmdir()
+        (sshd.folder("inbox") / "half.xml.tmp").rename(sshd.folder("inbox") / "half.xml")
+        poll_cis(settings, 1, "test")
+        assert _open_alarm("CIS_LEFT_ALONE") == ""
+
+
+@pytest.mark.parametrize("cut", [None, -500, 0, 500], ids=["empty", "none", "one", "in the next"])
+def test_a_file_whose_sender_paused_for_too_long_is_taken_again_when_it_has_grown(
+    app: Flask, sshd: SftpServer, settings: Settings, tmp_path: Path, cut: int | None
+) -> None:
+    whole = _work_orders(tmp_path)
+    with app.app_context(), (sshd.folder("inbox") / "orders.xml").open("wb") as sender:
+        if cut is not None:
+            sender.write(whole[: whole.index(b"</WorkOrder>") + len(b"</WorkOrder>") + cut])
+        sender.flush()
+        for _ in range(3):
+            _poll_twice(settings)
+            interpret_files(settings, 1, "test")
+        broken = _tree(sshd)
+        assert broken in ({"archive/orders.xml"}, {"quarantine/orders.xml"})
+        sender.write(whole[sender.tell() :])
+        sender.flush()
+        for _ in range(3):
+            poll_cis(settings, 1, "test")
+        assert _tree(sshd) == {"archive/orders.xml"}
+        interpret_files(settings, 1, "test")
+        with transaction() as session:
+            broke, last = session.scalars(select(InboundMessage).order_by(InboundMessage.id))
+            assert (broke.reason_code, broke.remote_name) == ("XML_MALFORMED", None)
+            assert (last.size_bytes, last.state) == (len(whole), "INTERPRETED")
+            assert len(session.scalars(select(WorkOrder)).all()) == 3
+            states = session.scalars(select(Step.state).where(Step.name == "look again")).all()
+            assert states == ["GROWN"]
+
+
+def test_a_broken_file_that_stays_as_it_is_stays_where_it_is(
+    app: Flask, sshd: SftpServer, settings: Settings, tmp_path: Path
+) -> None:
+    with app.app_context():
+        _put(sshd, "orders.xml", _work_orders(tmp_path)[:1500])
+        _poll_twice(settings)
+        interpret_files(settings, 1, "test")
+        for _ in range(3):
+            poll_cis(settings, 1, "test")
+        assert _tree(sshd) == {"quarantine/orders.xml"}
+        with transaction() as session:
+            assert session.scalars(select(InboundMessage.remote_name)).one() == "orders.xml"
 
 
 def test_the_same_bytes_under_another_name_are_stored_once(
@@ -252,6 +309,23 @@ def settings(app: Flask, sshd: SftpServer) -> Settings:
     return _settings_for(app, sshd)
 
 
+def test_a_file_of_the_dms_is_its_own_and_rings_another_lane(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    _put(sshd, "dms-outages-20261124.jsonl", b'{"sourceRef": "F-1"}')
+    _put(sshd, "dms-orders.xml", BODY)
+    with app.app_context():
+        _poll_twice(settings)
+        with transaction() as session:
+            rows = session.execute(
+                select(InboundMessage.name, InboundMessage.kind, InboundMessage.source)
+            )
+            assert sorted(tuple(row) for row in rows) == [
+                ("dms-orders.xml", "CIS_FILE", "cis"),
+                ("dms-outages-20261124.jsonl", "DMS_OUTAGES", "dms"),
+            ]
+
+
 def _settings_for(app: Flask, sshd: SftpServer) -> Settings:
     base: Settings = app.extensions["tiedolla_settings"]
     return base.model_copy(
@@ -270,6 +344,13 @@ def _put(sshd: SftpServer, name: str, body: bytes) -> None:
     (sshd.folder("inbox") / name).write_bytes(body)
 
 
+def _work_orders(folder: Path) -> bytes:
+    """Three good orders in one file."""
+    path = folder / "orders.xml"
+    write_work_orders(path, make_points(1, 1, 3), Wish("MVM", "NEW", 1, "T"), datetime.now(UTC))
+    return path.read_bytes()
+
+
 def _poll_twice(settings: Settings) -> None:
     poll_cis(settings, 1, "test")
     poll_cis(settings, 1, "test")
@@ -283,7 +364,7 @@ def _tree(sshd: SftpServer) -> set[str]:
     }
 
 
-def _open_alarm() -> str:
+def _open_alarm(kind: str = "CIS_SFTP") -> str:
     with transaction() as session:
-        query = select(Alarm.detail).where(Alarm.kind == "CIS_SFTP", Alarm.closed_at.is_(None))
+        query = select(Alarm.detail).where(Alarm.kind == kind, Alarm.closed_at.is_(None))
         return session.scalars(query).one_or_none() or ""

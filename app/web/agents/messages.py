@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,7 +38,12 @@ class MessageView:
 
 def message_views(trace: MeterTrace) -> list[MessageView]:
     """The messages, newest first."""
-    return [message_view(notice) for notice in trace.notices]
+    return notice_views(trace.notices)
+
+
+def notice_views(notices: Iterable[Notice]) -> list[MessageView]:
+    """Any notices as messages, in the order in which they are given."""
+    return [message_view(notice) for notice in notices]
 
 
 def message_view(notice: Notice) -> MessageView:

@@ -90,6 +90,9 @@ def _way_back(why: NoticeWhy) -> tuple[str, str]:
         number = why.announcement.id
         text = gettext("Announcement %(number)s", number=number)
         return text, url_for("operators.announcement", number=number)
+    kind, _, order_no = (why.announcement.subject if why.announcement else "").partition(":")
+    if kind == "connection":
+        return gettext("Connection order"), url_for("agents.connection", order_no=order_no)
     if why.notice.gsrn:
         return gettext("Metering point"), url_for("agents.point", gsrn=why.notice.gsrn)
     return gettext("Search"), url_for("agents.search")

@@ -10,6 +10,7 @@ import phonenumbers
 import pytest
 from lxml import etree
 
+from simulators.cis.connections import COURSE, Moved, moved_at, order_no_of, write_connections
 from simulators.cis.master_data import write_master_data
 from simulators.cis.people import make_phone
 from simulators.cis.work_orders import ORDER_TYPES, Wish, write_work_orders
@@ -19,6 +20,7 @@ from simulators.sms.numbers import ending_of, refused_at_once
 
 SCHEMAS = Path(__file__).parents[3] / "integrations" / "cis" / "schema"
 NOW = datetime(2026, 10, 23, 12, 0, tzinfo=UTC)
+CONNECTION = "{urn:tiedolla:cis:connection:1}"
 MASTER = "{urn:tiedolla:cis:master-data:1}"
 ORDER = "{urn:tiedolla:cis:work-order:1}"
 
@@ -56,6 +58,29 @@ def test_work_orders_of_every_type_are_valid(tmp_path: Path, type_code: str) -> 
     for one in orders:
         window = [one.findtext(f"{ORDER}Window{end}") for end in ("From", "To")]
         assert str(window[0]) < str(window[1])
+
+
+@pytest.mark.parametrize("version", range(1, len(COURSE) + 1))
+def test_connection_orders_are_valid_in_every_version_and_the_same_again(
+    tmp_path: Path, version: int
+) -> None:
+    day = NOW.date()
+    for name in ("one.xml", "two.xml"):
+        moved = [Moved(point, version) for point in make_points(1, 1, 12)]
+        write_connections(tmp_path / name, moved, day, NOW)
+    one, two = (read_valid(tmp_path / name, "connection-1.xsd") for name in ("one.xml", "two.xml"))
+    found = one.findall(f"{CONNECTION}Connection")
+    assert found[0].findtext(f"{CONNECTION}OrderNo") == order_no_of(make_point(1, 1), day)
+    assert {order.findtext(f"{CONNECTION}Stage") for order in found} == {COURSE[version - 1]}
+    again = two.findall(f"{CONNECTION}Connection")
+    assert [etree.tostring(order) for order in found] == [etree.tostring(order) for order in again]
+
+
+def test_connection_orders_start_one_after_the_other_and_all_arrive() -> None:
+    points = list(make_points(1, 1, 3))
+    steps = [[one.version for one in moved_at(points, step)] for step in range(1, 12)]
+    assert steps[:3] == [[1], [2, 1], [3, 2, 1]]
+    assert steps[-2:] == [[len(COURSE)], []]
 
 
 def test_orders_are_for_the_points_of_the_master_data_with_the_same_seed(tmp_path: Path) -> None:

@@ -1,0 +1,68 @@
+"""Power cuts of one metering point: which one is going on, which one is ahead.
+
+Customer service's page and the answers to text messages both go by this, so that they cannot differ
+(REQ-21).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+_SWAP = "METER_SWAP"
+_PLANNED = "PLANNED"
+_PLAN_ONLY = ("DRAFT", "APPROVED", "ANNOUNCED", "RESCHEDULED", "REMINDED")
+_TOLD_PLANS = ("ANNOUNCED", "RESCHEDULED", "REMINDED")
+_OVER = ("CLOSED", "MERGED", "FALSE_ALARM", "CANCELLED", "ENDED")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One time without power at this point, or one that is planned.
+
+    etr_at: the estimate as it may be told: none while a storm's damage has not been assessed.
+    """
+
+    kind: str
+    state: str
+    source_ref: str
+    off_at: datetime
+    on_at: datetime | None
+    cause_code: str | None = None
+    etr_at: datetime | None = None
+    planned_from_at: datetime | None = None
+    planned_to_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the power is off because of it, as far as we know.
+
+        A swap without an end stays open whatever its state: nobody has reported the power back.
+        """
+        if self.on_at is not None:
+            return False
+        if self.kind == _SWAP:
+            return True
+        return self.state not in _OVER and not (self.kind == _PLANNED and self.state in _PLAN_ONLY)
+
+    @property
+    def until_at(self) -> datetime | None:
+        """Until when it is to last, as far as customers know."""
+        return self.etr_at or self.planned_to_at
+
+    def is_ahead(self, now: datetime) -> bool:
+        """Whether it is a planned cut that customers know of and that is still to come."""
+        ends_at = self.planned_to_at or self.off_at
+        return self.kind == _PLANNED and self.state in _TOLD_PLANS and ends_at > now
+
+
+def open_cut(cuts: Iterable[Cut]) -> Cut | None:
+    """The cut that is going on; the latest, if there are several."""
+    return next((cut for cut in cuts if cut.is_open), None)
+
+
+def cut_ahead(cuts: Iterable[Cut], now: datetime) -> Cut | None:
+    """The planned cut that comes first."""
+    ahead = [cut for cut in cuts if cut.is_ahead(now)]
+    return min(ahead, key=lambda cut: cut.planned_from_at or cut.off_at, default=None)
