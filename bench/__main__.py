@@ -25,7 +25,7 @@ from deploy.supervisor import ROOT
 from deploy.tether import bound
 from deploy.valkey import PrivateValkey
 
-BENCHES = ("intake", "announce", "sms", "lookup")
+BENCHES = ("intake", "announce", "sms", "lookup", "status")
 RESULTS = ROOT / "bench" / "results"
 
 
@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("--orders", type=int, default=20_000, help="orders in the file")
     parser.add_argument("--affected", type=int, default=100_000, help="points of one outage")
     parser.add_argument("--messages", type=int, default=20_000, help="text messages")
+    parser.add_argument("--requests", type=int, default=8_000, help="requests per public page")
     asked = parser.parse_args()
     if strange := set(asked.names) - set(BENCHES):
         parser.error(f"no bench is called {', '.join(sorted(strange))}")
@@ -55,6 +56,7 @@ def main() -> int:
                     "announce": asked.affected,
                     "sms": asked.messages,
                     "lookup": asked.points,
+                    "status": asked.requests,
                 }
                 found = _run_one(name, sizes[name], environment)
                 failed |= not found

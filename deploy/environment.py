@@ -58,6 +58,10 @@ class Rehearsal:
         config["installer"]["answer_wait_s"] = [shortest_s, longest_s]
         write_private(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
 
+    def give_planner_credentials(self, credentials: Mapping[str, str]) -> None:
+        """Tell the simulated planner with which key it asks for planned cuts."""
+        write_private(self.folder / "planner.json", json.dumps(credentials, indent=2) + "\n")
+
 
 def keep_secrets(path: Path) -> dict[str, str]:
     """The product's own secrets, made once and readable to us alone."""

@@ -16,7 +16,7 @@ from app.domain.notice_types import (
 )
 from app.services.message_templates import Rendered
 from app.services.outbox import NewItem
-from app.services.unsubscribe import unsubscribe_url
+from app.services.unsubscribe_link import unsubscribe_url
 from app.settings import Settings
 from integrations.sendgrid_email.codec import build_email
 from integrations.sendgrid_email.types import Email

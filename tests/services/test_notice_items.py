@@ -11,7 +11,7 @@ from app.domain.notice_policy import ContactFacts
 from app.domain.notice_types import CHOSEN_TOPICS, NOTICE_RULES, Channel, NoticeType, Topic
 from app.services.message_templates import Rendered
 from app.services.notice_items import build_item
-from app.services.unsubscribe import Link, read_token
+from app.services.unsubscribe_link import Link, read_token
 from integrations.sendgrid_email.codec import build_mail, parse_email
 from tests.conftest import test_settings
 

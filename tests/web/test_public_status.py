@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import html
 import json
 import re
@@ -103,6 +104,15 @@ def test_req_23_the_page_stands_without_database_and_redis(
     assert answer.headers["Cache-Control"] == "public, max-age=15"
 
 
+def test_req_23_the_page_asks_nobody_who_the_visitor_is(lonely: Flask, client: FlaskClient) -> None:
+    write(lonely, cut())
+    with client.session_transaction() as session:
+        session["_user_id"] = "1:1"
+    answer = client.get("/status/en")
+    assert answer.status_code == 200
+    assert answer.headers["Vary"] == "Accept-Encoding"
+
+
 def test_req_23_the_page_says_when_it_was_updated_and_that_it_is_old(
     lonely: Flask, client: FlaskClient, clock: Clock
 ) -> None:
@@ -173,6 +183,34 @@ def test_an_unchanged_page_is_not_sent_again(
     write(lonely, cut(), cut(2), at=NOW + timedelta(seconds=15))
     clock.at = NOW + timedelta(seconds=20)
     assert client.get("/status/fi", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_browsers_get_it_compressed_and_others_do_not(lonely: Flask, client: FlaskClient) -> None:
+    write(lonely, cut())
+    plain = client.get("/status/fi")
+    small = client.get("/status/fi", headers={"Accept-Encoding": "gzip, br"})
+    assert small.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(small.data) == plain.data
+    assert small.headers["ETag"] != plain.headers["ETag"]
+    assert plain.headers["Vary"] == "Accept-Encoding"
+    tag = small.headers["ETag"]
+    again = client.get("/status/fi", headers={"Accept-Encoding": "gzip", "If-None-Match": tag})
+    assert again.status_code == 304
+
+
+def test_the_faults_of_an_area_stand_in_one_line(lonely: Flask, client: FlaskClient) -> None:
+    write(
+        lonely,
+        cut(1),
+        cut(2, customers=3, cause_code="STORM", until=None),
+        cut(3, customers=30, until=ETR + timedelta(hours=1)),
+    )
+    said = text_of(client.get("/status/en").text)
+    assert said.count("33100 TAMPERE") == 1
+    assert "33100 TAMPERE 3 faults" in said
+    assert "today at 15:00, not known for all faults" in said
+    assert "tree on the line, storm damage" in said
+    assert "over 150 customers" in said
 
 
 def test_the_frame_may_be_shown_elsewhere_and_the_page_may_not(

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.db import transaction
 from app.domain.notice_types import CHOSEN_TOPICS
-from app.services import unsubscribe
+from app.services import unsubscribe, unsubscribe_link
 from app.services.unsubscribe import Result, Unsubscribed
 from app.web.clock import now
 
@@ -17,10 +17,10 @@ blueprint = Blueprint("unsubscribe", __name__)
 _STATUS = {Result.NO_MATCH: 410, Result.NOT_ALLOWED: 409}
 
 
-@blueprint.get(f"{unsubscribe.PATH}<token>")
+@blueprint.get(f"{unsubscribe_link.PATH}<token>")
 def ask(token: str) -> ResponseReturnValue:
     """Ask first: programs that follow every link in a message must not end anything."""
-    link = unsubscribe.read_token(current_app.extensions["tiedolla_settings"], token)
+    link = unsubscribe_link.read_token(current_app.extensions["tiedolla_settings"], token)
     if link is None:
         return _page(None, Unsubscribed(Result.NO_MATCH))
     return render_template(
@@ -31,10 +31,10 @@ def ask(token: str) -> ResponseReturnValue:
     )
 
 
-@blueprint.post(f"{unsubscribe.PATH}<token>")
+@blueprint.post(f"{unsubscribe_link.PATH}<token>")
 def end(token: str) -> ResponseReturnValue:
     """End the topic, or everything; doing it twice is doing it once."""
-    link = unsubscribe.read_token(current_app.extensions["tiedolla_settings"], token)
+    link = unsubscribe_link.read_token(current_app.extensions["tiedolla_settings"], token)
     if link is None:
         return _page(None, Unsubscribed(Result.NO_MATCH))
     everything = request.form.get("what") == "everything"
@@ -44,7 +44,7 @@ def end(token: str) -> ResponseReturnValue:
 
 
 def _page(
-    link: unsubscribe.Link | None, done: Unsubscribed, *, everything: bool = False
+    link: unsubscribe_link.Link | None, done: Unsubscribed, *, everything: bool = False
 ) -> ResponseReturnValue:
     page = render_template(
         "public/unsubscribed.html",

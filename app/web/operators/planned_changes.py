@@ -49,7 +49,7 @@ def planned_new() -> ResponseReturnValue:
     form = DraftForm()
     if not form.is_submitted():
         form.key.data = str(uuid4())
-    if form.validate_on_submit() and (wish := _wish(form)) is not None:
+    if form.is_submitted() and (wish := _wish(form)) is not None:
         drafted = _try(form, lambda session: _draft(session, form, wish))
         if drafted is not None:
             _say_taken(drafted)
@@ -68,7 +68,7 @@ def planned_edit(outage_id: int) -> ResponseReturnValue:
     form = DraftForm()
     if not form.is_submitted():
         _fill(form, plan)
-    if form.validate_on_submit() and (wish := _wish(form)) is not None:
+    if form.is_submitted() and (wish := _wish(form)) is not None:
         drafted = _try(
             form,
             lambda session: planned_cuts.edit(
@@ -132,12 +132,12 @@ def _key(form: DraftForm) -> str:
 
 
 def _wish(form: DraftForm) -> Draft | None:
-    from_at, to_at = form.moment_of("from"), form.moment_of("to")
-    if from_at is None or to_at is None:
-        return None
-    wanted = form.wanted()
+    """What the form asks for; None when something is missing, all of which is said at once."""
+    form.validate()
+    from_at, to_at, wanted = form.moment_of("from"), form.moment_of("to"), form.wanted()
     if not (wanted.points.lines or wanted.points.findings or wanted.feeder or wanted.transformer):
         form.points.errors = [gettext("Name at least one metering point, feeder or transformer")]
+    if from_at is None or to_at is None or form.has_errors:
         return None
     return Draft(form.name.data or "", from_at, to_at, form.cause_code.data or "", wanted)
 
