@@ -9,18 +9,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from app.db import db, transaction
 from app.domain import lanes
 from app.models.partner import Partner
 from app.settings import Settings
+from integrations.channel import Channel
 from integrations.cis.sftp_inbox import CisSftp, SftpInbox
 from integrations.outcomes import Client, HttpTarget, LaneDown
 from integrations.twilio_sms.types import TwilioAccount
 
+# The accounts that the settings can name; provider routes point at them.
+TWILIO = "twilio"
+TWILIO2 = "twilio2"
+SENDGRID = "sendgrid"
+# The slice of the drain is the bound; a narrower one here would only make it wait in the middle.
+_SLICE_MOST = 2000
+
 # One client per lane and process: its connections are pooled and belong to the process's loop.
 _clients: dict[str, Client] = {}
+# The same for messages, by adapter and account: a lane may have several ways to its recipients.
+_channels: dict[tuple[str, str], Channel] = {}
 # Where the client of a partner's lane calls; the partner's row may change while we run.
 _targets: dict[str, HttpTarget] = {}
 
@@ -44,11 +55,28 @@ def client_for(lane: str, settings: Settings, loop: asyncio.AbstractEventLoop) -
     return client
 
 
+def channel_for(
+    adapter: str, account: str, settings: Settings, loop: asyncio.AbstractEventLoop
+) -> Channel:
+    """The client of one provider's account, built on first use like those of the lanes.
+
+    Raises LaneDown when the settings have no such account.
+    """
+    key = (adapter, account)
+    channel = _channels.get(key)
+    if channel is None:
+        channel = _channels[key] = loop.run_until_complete(_build_channel(*key, settings))
+    return channel
+
+
 def close_clients(loop: asyncio.AbstractEventLoop) -> None:
     """Close every connection of this process."""
     for client in _clients.values():
         loop.run_until_complete(client.aclose())
+    for channel in _channels.values():
+        loop.run_until_complete(channel.aclose())
     _clients.clear()
+    _channels.clear()
     _targets.clear()
 
 
@@ -86,16 +114,42 @@ async def _build(lane: str, settings: Settings) -> Client:
     return build(settings)
 
 
-def twilio_account(settings: Settings) -> TwilioAccount:
-    """How to reach Twilio."""
-    return TwilioAccount(
-        account_sid=settings.twilio_account_sid,
-        auth_token=settings.twilio_auth_token.get_secret_value(),
-        base_url=settings.twilio_url,
-        connect_s=settings.http_connect_s,
-        total_s=settings.http_total_s,
-        in_flight=settings.in_flight_count,
-    )
+async def _build_channel(adapter: str, account: str, settings: Settings) -> Channel:
+    build = _BUILD_CHANNEL.get(adapter)
+    if build is None:
+        raise LaneDown(f"there is no adapter {adapter}")
+    return build(account, settings)
+
+
+def twilio_accounts(settings: Settings) -> dict[str, TwilioAccount]:
+    """How to reach Twilio, or whoever speaks its language, by the names of the accounts."""
+    accounts: dict[str, tuple[str, SecretStr, str, dict[str, str]]] = {
+        TWILIO: (
+            settings.twilio_account_sid,
+            settings.twilio_auth_token,
+            settings.twilio_url,
+            {},
+        )
+    }
+    if settings.twilio2_account_sid:
+        accounts[TWILIO2] = (
+            settings.twilio2_account_sid,
+            settings.twilio2_auth_token,
+            settings.twilio2_url,
+            settings.twilio2_senders,
+        )
+    return {
+        name: TwilioAccount(
+            account_sid=sid,
+            auth_token=token.get_secret_value(),
+            base_url=url,
+            connect_s=settings.http_connect_s,
+            total_s=settings.http_total_s,
+            in_flight=_SLICE_MOST,
+            senders=senders,
+        )
+        for name, (sid, token, url, senders) in accounts.items()
+    }
 
 
 def _partner_target(code: str, settings: Settings) -> HttpTarget:
@@ -153,16 +207,21 @@ def _billing(settings: Settings) -> Client:
     return BillingClient(_target(settings, settings.billing_url, token))
 
 
-def _sms(settings: Settings) -> Client:
+def _twilio(account: str, settings: Settings) -> Channel:
     from integrations.twilio_sms.client import TwilioSmsClient
 
-    return TwilioSmsClient(twilio_account(settings))
+    known = twilio_accounts(settings).get(account)
+    if known is None:
+        raise LaneDown(f"TIEDOLLA_{account.upper()}_ACCOUNT_SID is not set")
+    return TwilioSmsClient(known)
 
 
-def _email(settings: Settings) -> Client:
+def _sendgrid(account: str, settings: Settings) -> Channel:
     from integrations.sendgrid_email.client import SendgridEmailClient
     from integrations.sendgrid_email.types import SendgridAccount
 
+    if account != SENDGRID:
+        raise LaneDown(f"there is no SendGrid account {account}")
     return SendgridEmailClient(
         SendgridAccount(
             api_key=settings.sendgrid_api_key.get_secret_value(),
@@ -178,6 +237,9 @@ _BUILD: dict[str, Callable[[Settings], Client]] = {
     lanes.NIS: _nis,
     lanes.DMS: _dms,
     lanes.BILLING: _billing,
-    lanes.SMS: _sms,
-    lanes.EMAIL: _email,
+}
+
+_BUILD_CHANNEL: dict[str, Callable[[str, Settings], Channel]] = {
+    "twilio": _twilio,
+    "sendgrid": _sendgrid,
 }

@@ -103,6 +103,19 @@ class Settings(BaseSettings):
     twilio_url: str = Field("https://api.twilio.com", description="Twilio's base address")
     twilio_account_sid: str = Field(description="Twilio account")
     twilio_auth_token: SecretStr = Field(description="Twilio secret; also verifies its callbacks")
+    twilio2_url: str = Field(
+        "https://api.twilio.com", description="base address of a second SMS route"
+    )
+    twilio2_account_sid: str = Field(
+        "", description="its account; empty means that there is no second route"
+    )
+    twilio2_auth_token: SecretStr = Field(
+        SecretStr(""), description="its secret; also verifies its callbacks"
+    )
+    twilio2_senders: dict[str, str] = Field(
+        default_factory=dict,
+        description='JSON object, our sender to its name there: {"Verkkoyhtio": "+358…"}',
+    )
     sms_sender: str = Field(description="authorised sender id or number")
     sms_two_way_sender: str = Field(
         "", description="number whose replies reach us; texts that ask for an answer leave from it"
@@ -121,11 +134,20 @@ class Settings(BaseSettings):
     customer_service_phone: str = Field(description="number that messages tell customers to call")
 
     sms_part_price_cents: float = Field(
-        7.0, ge=0, description="what one part of a text message costs, for estimates before sending"
+        7.0, ge=0, description="what one part of a text message costs, for estimates and the budget"
     )
     email_price_cents: float = Field(0.1, ge=0, description="what one e-mail costs, for the same")
     letter_price_cents: float = Field(
-        150.0, ge=0, description="what one printed and posted letter costs, for the same"
+        150.0, ge=0, description="what one printed and posted letter costs, for estimates"
+    )
+    budget_hour_cents: int = Field(
+        0, ge=0, description="messages wait when an hour has cost this much; 0 is no limit"
+    )
+    budget_day_cents: int = Field(
+        0, ge=0, description="and when a day in Helsinki has cost this much; 0 is no limit"
+    )
+    letter_sender_address: str = Field(
+        "", description="sender on letters, lines separated by |; empty takes the brand"
     )
 
     blast_guard_count: int = Field(
@@ -142,6 +164,12 @@ class Settings(BaseSettings):
     )
     status_frame_ancestors: str = Field(
         "*", description="sites that may show the status in a frame, as in Content-Security-Policy"
+    )
+    fault_close_after_h: float = Field(
+        6.0, gt=0, description="a fault that is over is closed after this time"
+    )
+    priority_call_after_h: float = Field(
+        4.0, gt=0, description="priority customers without power for so long are called"
     )
     retention_body_days: int = Field(730, ge=30, description="texts of messages (24 months)")
     retention_delivery_days: int = Field(
@@ -164,7 +192,15 @@ class Settings(BaseSettings):
         150.0, ge=0, description="wait between the two look-ups of an unknown outcome"
     )
 
-    @field_validator("base_url", "nis_url", "dms_url", "billing_url", "twilio_url", "sendgrid_url")
+    @field_validator(
+        "base_url",
+        "nis_url",
+        "dms_url",
+        "billing_url",
+        "twilio_url",
+        "twilio2_url",
+        "sendgrid_url",
+    )
     @classmethod
     def _plain_address(cls, value: str) -> str:
         """Paths are put behind these, and Twilio signs the result: a slash too many breaks both."""
@@ -262,11 +298,12 @@ def _from_mapping(source: dict[str, str], values: dict[str, Any]) -> Settings:
         if text == "" and field.is_required():
             continue
         values[name] = text
-    if isinstance(values.get("partner_tokens"), str):
-        try:
-            values["partner_tokens"] = json.loads(values["partner_tokens"])
-        except ValueError:
-            values["partner_tokens"] = "not a JSON object"
+    for name in ("partner_tokens", "twilio2_senders"):
+        if isinstance(values.get(name), str):
+            try:
+                values[name] = json.loads(values[name])
+            except ValueError:
+                values[name] = "not a JSON object"
     return Settings.model_validate(values)
 
 

@@ -52,6 +52,16 @@ class Rehearsal:
         config["installer"]["acks"] = {**config["installer"]["acks"], **credentials}
         write_private(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
 
+    def let_crews_wait(self, shortest_s: float, longest_s: float) -> None:
+        """Let crews wait for an answer to a time that they proposed, so that a person can type one."""
+        config = self.config
+        config["installer"]["answer_wait_s"] = [shortest_s, longest_s]
+        write_private(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+
+    def give_planner_credentials(self, credentials: Mapping[str, str]) -> None:
+        """Tell the simulated planner with which key it asks for planned cuts."""
+        write_private(self.folder / "planner.json", json.dumps(credentials, indent=2) + "\n")
+
 
 def keep_secrets(path: Path) -> dict[str, str]:
     """The product's own secrets, made once and readable to us alone."""
@@ -119,7 +129,7 @@ def product_settings(
         "twilio_auth_token": str(config["twilio"]["auth_token"]),
         "status_snapshot_dir": str(rehearsal.folder.absolute().parent / "status"),
         "sms_sender": "Verkkoyhtio",
-        "sms_two_way_sender": "+358454900900",
+        "sms_two_way_sender": str(config["twilio"]["reply_number"]),
         "sendgrid_url": f"{url}/sendgrid",
         "sendgrid_api_key": str(config["sendgrid"]["api_key"]),
         "sendgrid_event_public_key": public_key.read_text("utf-8").strip(),

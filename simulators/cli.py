@@ -17,6 +17,7 @@ from simulators.config_file import complete_config, set_tiedolla_url
 from simulators.control import SYSTEMS
 from simulators.faults import CALLBACKS, Faults
 from simulators.keys import make_missing_keys
+from simulators.planner.cli import planner
 from simulators.rehearsal import Address, AlreadyRunning, run_rehearsal
 from simulators.settings import (
     CONFIG_NAME,
@@ -127,6 +128,7 @@ def faults(system: str, folder: Path, clear: bool, **asked: Any) -> None:
 
 
 simulate.add_command(cis)
+simulate.add_command(planner)
 
 
 def _set_up(folder: Path, config_file: Path, tiedolla_url: str | None) -> Config:

@@ -36,6 +36,7 @@ def make_defaults() -> dict[str, Any]:
             "scheduled_after_s": [1.0, 3.0],
             "started_after_s": [3.0, 8.0],
             "completed_after_s": [6.0, 15.0],
+            "answer_wait_s": [0.0, 0.0],
             "scheduled_ratio": 0.6,
             "fail_ratio": 0.1,
         },
@@ -45,6 +46,7 @@ def make_defaults() -> dict[str, Any]:
         "twilio": {
             "account_sid": f"AC{secrets.token_hex(16)}",
             "auth_token": secrets.token_hex(16),
+            "reply_number": "+358454900900",
             "sent_after_s": [0.2, 0.8],
             "delivered_after_s": [1.0, 3.0],
         },

@@ -42,7 +42,13 @@ class Systems:
         self.downstream = [
             DownstreamSystem(one, ledgers, config.bearer_tokens[one.system]) for one in RESOURCES
         ]
-        self.sms = SmsProvider(ledgers, config.twilio, self.faults["twilio"], self.courier)
+        self.sms = SmsProvider(
+            ledgers,
+            config.twilio,
+            self.faults["twilio"],
+            self.courier,
+            inbound_url=f"{tiedolla}/callbacks/twilio/inbound",
+        )
         self.mail = MailProvider(
             ledgers,
             config.sendgrid,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -13,6 +13,7 @@ import structlog
 from app.domain.backoff import retry_delay_s
 from app.domain.lanes import Mode
 from app.services.outbox import Claimed, Settlement
+from integrations.channel import Channel
 from integrations.outcomes import (
     AlreadyDone,
     CallError,
@@ -22,6 +23,7 @@ from integrations.outcomes import (
     Outbound,
     Rejected,
     Retryable,
+    Sent,
     UnknownOutcome,
 )
 
@@ -30,47 +32,97 @@ log = structlog.get_logger()
 _ERROR_CHARS = 500
 
 
-async def call_all(
-    client: Client,
-    items: Sequence[Claimed],
-    attempt_ids: Mapping[int, UUID],
-    mode: Mode,
-    max_attempts: int,
-) -> list[Settlement]:
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One item on its way: by which client and route, under which attempt, at what cost."""
+
+    item: Claimed
+    attempt_id: UUID
+    client: Client
+    route: str | None = None
+    cost_millicents: int = 0
+
+
+async def call_all(calls: Sequence[Call], mode: Mode, max_attempts: int) -> list[Settlement]:
     """Call for every item at the same time; never raises for a single item's sake."""
-    return list(
-        await asyncio.gather(
-            *(_call(client, item, attempt_ids[item.id], mode, max_attempts) for item in items)
-        )
-    )
+    requests = []
+    for client, own in _by_client(calls).items():
+        size = client.items_per_call if isinstance(client, Channel) else 1
+        if isinstance(client, Channel) and size > 1:
+            requests += [
+                _call_many(client, own[at : at + size], mode, max_attempts)
+                for at in range(0, len(own), size)
+            ]
+        else:
+            requests += [_call(client, one, mode, max_attempts) for one in own]
+    return [one for ended in await asyncio.gather(*requests) for one in ended]
 
 
-async def _call(
-    client: Client, item: Claimed, attempt_id: UUID, mode: Mode, max_attempts: int
-) -> Settlement:
+def _by_client(calls: Sequence[Call]) -> Mapping[Client, list[Call]]:
+    found: dict[Client, list[Call]] = {}
+    for call in calls:
+        found.setdefault(call.client, []).append(call)
+    return found
+
+
+async def _call(client: Client, call: Call, mode: Mode, max_attempts: int) -> list[Settlement]:
     started_at = datetime.now(UTC)
-    settlement = Settlement(item, attempt_id, "SENT", "SENT", started_at, started_at)
-    outbound = Outbound(
-        key=item.dedupe_key,
-        version=item.version,
-        kind=item.kind,
-        payload=item.payload,
-        attempt_id=str(attempt_id),
-    )
+    ended: Sent | CallError
     try:
-        sent = await client.send(outbound)
-    except AlreadyDone as error:
-        settlement = replace(settlement, ref=error.ref, error=error.why[:_ERROR_CHARS])
+        ended = await client.send(_outbound(call))
     except CallError as error:
-        settlement = _after_error(settlement, error, mode, max_attempts)
+        ended = error
     except Exception as error:
-        # A fault of ours: what happened on the wire is not known, so mode *once* must not repeat.
-        log.exception("call_failed_unexpectedly", item=item.id, kind=item.kind)
-        blank = UnknownOutcome(f"our own fault: {type(error).__name__}")
-        settlement = _after_error(settlement, blank, mode, max_attempts)
-    else:
-        settlement = replace(settlement, ref=sent.ref)
-    return replace(settlement, finished_at=datetime.now(UTC))
+        ended = _our_fault(error, [call])
+    return [_settlement(call, ended, started_at, mode, max_attempts)]
+
+
+async def _call_many(
+    channel: Channel, calls: Sequence[Call], mode: Mode, max_attempts: int
+) -> list[Settlement]:
+    """One request for all of them."""
+    started_at = datetime.now(UTC)
+    results: Sequence[Sent | CallError]
+    try:
+        results = await channel.send_many([_outbound(call) for call in calls])
+    except Exception as error:
+        results = [_our_fault(error, calls)] * len(calls)
+    return [
+        _settlement(call, ended, started_at, mode, max_attempts)
+        for call, ended in zip(calls, results, strict=True)
+    ]
+
+
+def _outbound(call: Call) -> Outbound:
+    item = call.item
+    return Outbound(item.dedupe_key, item.version, item.kind, item.payload, str(call.attempt_id))
+
+
+def _our_fault(error: Exception, calls: Sequence[Call]) -> CallError:
+    """What happened on the wire is not known, so mode *once* must not repeat."""
+    first = calls[0].item
+    log.exception("call_failed_unexpectedly", item=first.id, kind=first.kind, count=len(calls))
+    return UnknownOutcome(f"our own fault: {type(error).__name__}")
+
+
+def _settlement(
+    call: Call, ended: Sent | CallError, started_at: datetime, mode: Mode, max_attempts: int
+) -> Settlement:
+    done = Settlement(
+        call.item,
+        call.attempt_id,
+        "SENT",
+        "SENT",
+        started_at,
+        datetime.now(UTC),
+        route=call.route,
+        cost_millicents=call.cost_millicents,
+    )
+    if isinstance(ended, Sent):
+        return replace(done, ref=ended.ref)
+    if isinstance(ended, AlreadyDone):
+        return replace(done, ref=ended.ref, error=ended.why[:_ERROR_CHARS])
+    return _after_error(done, ended, mode, max_attempts)
 
 
 def _after_error(

@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -20,20 +20,32 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app.clients import client_for
+from app.clients import channel_for, client_for
 from app.db import db, transaction
-from app.domain.lanes import Mode
-from app.services import lanes, notices, outbox, runs, settlement
+from app.domain.lanes import NOTICE_LANES, Mode
+from app.services import (
+    budget,
+    lanes,
+    notices,
+    outbox,
+    provider_routes,
+    runs,
+    sending_plan,
+    settlement,
+)
+from app.services.budget import Prices
+from app.services.lanes import OpenLane
 from app.services.outbox import Claimed, Settlement
+from app.services.sending_plan import Plan
 from app.settings import Settings
 from integrations.outcomes import CallError, Client
-from workers.calls import call_all
+from workers.calls import Call, call_all
 from workers.run_end import end_run
 
 log = structlog.get_logger()
 
-# So few slices that even one that runs into every time-out ends well before the lease does.
-_SLICES_PER_CLAIM = 5
+# What stands for the route of a lane that knows one receiver only.
+_THE_ONE: frozenset[str | None] = frozenset({None})
 # How long to go on trying to record outcomes that are known while the database is away.
 _SETTLE_PATIENCE_S = 30.0
 _SETTLE_PAUSE_S = 0.5
@@ -66,10 +78,11 @@ def drain(work: Drain) -> Counter[str]:
                 lane = lanes.get_open_lane(session, work.lane, now)
                 if lane is None or work.stopping():
                     break
-                # A half-open circuit lets one call pass to see whether the receiver is back.
-                limit = 1 if lane.half_open else lane.in_flight_count * _SLICES_PER_CLAIM
-                items = outbox.claim(
-                    session, work.lane, work.lease, limit, now, work.settings.lease_s
+                plan = sending_plan.make_plan(session, lane, work.settings, now)
+                if plan is None:
+                    break
+                items, routes = sending_plan.claim(
+                    session, lane, plan, work.lease, work.settings, now
                 )
                 if not items:
                     break
@@ -77,11 +90,17 @@ def drain(work: Drain) -> Counter[str]:
                     run_id = runs.start_run(
                         session, f"drain {work.lane}", work.trigger, now, lease=work.lease
                     )
-            client = _client(work)
-            if client is None:
+            batch = _Batch(lane, [i for i in items if i.id in routes], routes, {}, now, run_id)
+            if not _find_clients(work, batch, plan):
                 error = "LaneDown"
                 break
-            _send_batch(work, lane, client, items, now, run_id, counts)
+            before = counts.total()
+            _send_batch(work, batch, counts)
+            if len(batch.items) < len(items):
+                _give_back(work, untouched=True)
+            if counts.total() == before:
+                # Nothing could be begun, so trying at once again would only turn in circles.
+                break
     except Exception as caught:
         error = f"{type(caught).__name__}"
         # Only a connection may be gone and not our lease, which would run out in vain.
@@ -93,74 +112,97 @@ def drain(work: Drain) -> Counter[str]:
     return counts
 
 
-def _client(work: Drain) -> Client | None:
-    """The lane's client; without one the circuit opens and what was claimed goes back.
+@dataclass(slots=True)
+class _Batch:
+    """One claim on its way: its items, the route of each, and a client for each route."""
+
+    lane: OpenLane
+    items: list[Claimed]
+    routes: Mapping[int, str | None]
+    clients: dict[str | None, Client]
+    claimed_at: datetime
+    run_id: int
+
+
+def _find_clients(work: Drain, batch: _Batch, plan: Plan) -> bool:
+    """A client for each route that is taken; without any, what was claimed goes back.
 
     What is missing is a setting, so trying at once again would only make runs and no progress.
     """
-    try:
-        return client_for(work.lane, work.settings, work.loop)
-    except CallError as error:
-        now = datetime.now(UTC)
-        with transaction() as session:
+    missing: dict[str | None, str] = {}
+    for code in dict.fromkeys(batch.routes.values()):
+        route = plan.routes.get(code) if code is not None else None
+        try:
+            batch.clients[code] = (
+                client_for(work.lane, work.settings, work.loop)
+                if route is None
+                else channel_for(route.adapter, route.account, work.settings, work.loop)
+            )
+        except CallError as error:
+            missing[code] = error.why
+    if not missing:
+        return True
+    now = datetime.now(UTC)
+    batch.items = [item for item in batch.items if batch.routes[item.id] in batch.clients]
+    with transaction() as session:
+        for code, why in missing.items():
+            if code is None:
+                lanes.note_down(session, work.lane, why, now)
+            else:
+                provider_routes.note_down(session, work.lane, code, why, now)
+            log.warning("lane_without_client", lane=work.lane, route=code, why=why)
+        if not batch.items:
             outbox.give_back(
                 session, work.lease, now, work.settings.unknown_grace_s, untouched=True
             )
-            lanes.note_down(session, work.lane, error.why, now)
-        log.warning("lane_without_client", lane=work.lane, why=error.why)
-        return None
+    return bool(batch.items)
 
 
-def _send_batch(
-    work: Drain,
-    lane: lanes.OpenLane,
-    client: Client,
-    items: list[Claimed],
-    claimed_at: datetime,
-    run_id: int,
-    counts: Counter[str],
-) -> None:
+def _send_batch(work: Drain, batch: _Batch, counts: Counter[str]) -> None:
     """Send one claimed batch slice by slice; each commit settles one slice and begins the next.
 
     No slice begins in the second half of the lease, so that slow receivers cannot make it run out
     under a call; what is left goes back and is claimed anew.
     """
+    lane, items = batch.lane, batch.items
     done: list[Settlement] = []
+    closed: frozenset[str | None] = frozenset()
+    left_behind = False
     width = lane.in_flight_count
     slices = [items[at : at + width] for at in range(0, len(items), width)]
-    for part in [*slices, []]:
+    for number, part in enumerate([*slices, []]):
         now = datetime.now(UTC)
-        is_in_time = (now - claimed_at).total_seconds() < work.settings.lease_s / 2
+        is_in_time = (now - batch.claimed_at).total_seconds() < work.settings.lease_s / 2
         try:
             with transaction() as session:
-                is_open = _settle(session, work, lane, done, run_id, now)
-                goes_on = bool(part) and is_open and is_in_time and not work.stopping()
-                if part and not goes_on:
+                closed |= _settle(session, work, lane, done, batch.run_id, now)
+                wanted = [item for item in part if batch.routes[item.id] not in closed]
+                goes_on = is_in_time and bool(wanted) and not work.stopping()
+                goes_on = goes_on and sending_plan.may_go_on(
+                    session, lane, wanted, now, first=number == 0
+                )
+                calls, refused = _gate(session, work, batch, wanted if goes_on else [], now)
+                left_behind |= len(calls) + len(refused) < len(part)
+                if left_behind and not goes_on:
                     # The rest goes back untouched; the circuit or the next worker decides.
                     outbox.give_back(
                         session, work.lease, now, work.settings.unknown_grace_s, untouched=True
                     )
-                go, refused = _gate(session, work, lane.mode, part if goes_on else [], now)
-                attempt_ids = {item.id: uuid4() for item in go}
-                if lane.mode is Mode.ONCE:
-                    outbox.begin_attempts(session, work.lease, attempt_ids, now)
         except DBAPIError:
             # Whether the commit went through is not known, so nothing more is begun; but the
             # outcomes of the calls are known, and recording them again changes nothing.
-            _settle_surely(work, lane, done, run_id)
+            _settle_surely(work, lane, done, batch.run_id)
             counts.update(s.outcome for s in done)
             raise
         counts.update(s.outcome for s in done)
         if not goes_on:
             return
         done = refused
-        if go:
-            done += work.loop.run_until_complete(
-                call_all(client, go, attempt_ids, lane.mode, lane.max_attempts)
-            )
+        if calls:
+            done += work.loop.run_until_complete(call_all(calls, lane.mode, lane.max_attempts))
 
 
-def _settle_surely(work: Drain, lane: lanes.OpenLane, done: list[Settlement], run_id: int) -> None:
+def _settle_surely(work: Drain, lane: OpenLane, done: list[Settlement], run_id: int) -> None:
     """Record known outcomes although the database went away: it is back within seconds."""
     deadline = time.monotonic() + _SETTLE_PATIENCE_S
     while done and time.monotonic() < deadline:
@@ -174,28 +216,61 @@ def _settle_surely(work: Drain, lane: lanes.OpenLane, done: list[Settlement], ru
             time.sleep(_SETTLE_PAUSE_S)
 
 
-def _give_back(work: Drain) -> None:
+def _give_back(work: Drain, *, untouched: bool = False) -> None:
     try:
         db.session.remove()
         with transaction() as session:
-            outbox.give_back(session, work.lease, datetime.now(UTC), work.settings.unknown_grace_s)
+            outbox.give_back(
+                session,
+                work.lease,
+                datetime.now(UTC),
+                work.settings.unknown_grace_s,
+                untouched=untouched,
+            )
     except DBAPIError as error:
         # The dispatcher gives it back: our lease is gone with the database, or runs out.
         log.warning("not_given_back", lane=work.lane, error=type(error.orig or error).__name__)
 
 
 def _gate(
-    session: Session, work: Drain, mode: Mode, items: Sequence[Claimed], now: datetime
-) -> tuple[list[Claimed], list[Settlement]]:
-    """Last look before the wire: still ours, still true, still wanted."""
+    session: Session, work: Drain, batch: _Batch, items: Sequence[Claimed], now: datetime
+) -> tuple[list[Call], list[Settlement]]:
+    """Last look before the wire: still ours, still true, still wanted; then the attempts."""
+    mode = batch.lane.mode
     live, expired = outbox.lock_leased(session, [item.id for item in items], work.lease, now)
     refused = dict.fromkeys(expired, "EXPIRED")
+    costs: Mapping[int, int] = {}
+    go = [item for item in items if item.id in live]
     if mode is Mode.ONCE:
-        refused |= notices.begin_sending(
-            session, {item.id: item.payload["notice_id"] for item in items if item.id in live}, now
+        go, costs = sending_plan.affordable(session, go, work.settings, now)
+        unwanted = notices.begin_sending(
+            session,
+            {item.id: item.payload["notice_id"] for item in go},
+            now,
+            Prices.of(work.settings),
         )
-    go = [item for item in items if item.id in live and item.id not in refused]
-    return go, [
+        refused |= unwanted
+        go = [item for item in go if item.id not in unwanted]
+    calls = [
+        Call(
+            item,
+            uuid4(),
+            batch.clients[batch.routes[item.id]],
+            batch.routes[item.id],
+            costs.get(item.id, 0),
+        )
+        for item in go
+    ]
+    if mode is Mode.ONCE:
+        outbox.begin_attempts(
+            session,
+            work.lease,
+            {call.item.id: call.attempt_id for call in calls},
+            now,
+            batch.routes,
+        )
+        budget.spend(session, sum(call.cost_millicents for call in calls), now)
+    return calls, [
         Settlement(
             item,
             None,
@@ -214,19 +289,21 @@ def _gate(
 def _settle(
     session: Session,
     work: Drain,
-    lane: lanes.OpenLane,
+    lane: OpenLane,
     done: list[Settlement],
     run_id: int,
     now: datetime,
-) -> bool:
-    """Record a slice with all its effects; False when the lane's circuit has opened."""
+) -> frozenset[str | None]:
+    """Record a slice with all its effects; returns the routes whose circuits have opened."""
     if not done:
-        return True
+        return frozenset()
     moved = outbox.settle(session, work.lease, done, now, work.settings.unknown_grace_s)
     applied = [s for s in done if s.item.id in moved]
     settlement.apply(session, work.lane, applied, now)
     runs.add_steps(session, run_id, (_step(work.lane, s) for s in done))
-    return lanes.note_outcomes(session, lane.name, done, now)
+    if work.lane in NOTICE_LANES:
+        return provider_routes.note_outcomes(session, lane.name, done, now)
+    return frozenset() if lanes.note_outcomes(session, lane.name, done, now) else _THE_ONE
 
 
 def _step(lane: str, s: Settlement) -> runs.StepRow:

@@ -10,19 +10,17 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, runtime_checkable
 
 from sqlalchemy.orm import Session
 
-from app.clients import client_for
+from app.clients import channel_for
 from app.db import transaction
-from app.domain.lanes import EMAIL, SMS
 from app.services import runs, unknowns
 from app.services.notice_items import notice_key
 from app.services.unknowns import Doubt, Found
 from app.settings import Settings
+from integrations.channel import Finder, MessageMatch
 from integrations.outcomes import CallError, ContractBroken
-from integrations.twilio_sms.types import MessageMatch
 from workers.run_end import end_run
 
 _BATCH = 100
@@ -31,15 +29,6 @@ _CLOCK_ROOM = timedelta(seconds=60)
 _AFTER_ERROR = timedelta(seconds=30)
 _LEFT_TO_A_PERSON = "LEFT_TO_A_PERSON"
 _NOT_ASKED = "NOT_ASKED"
-
-
-@runtime_checkable
-class Finder(Protocol):
-    """A client that can look a message up."""
-
-    async def find_message(
-        self, to: str, sender: str, body: str, since: datetime, until: datetime
-    ) -> MessageMatch: ...
 
 
 def resolve(
@@ -83,14 +72,15 @@ def _look_all(
     doubts: Sequence[Doubt], settings: Settings, loop: asyncio.AbstractEventLoop
 ) -> list[MessageMatch | CallError | None]:
     """One look for each, all at once; None where nobody can be asked."""
-    finder: Finder | None = None
-    if any(doubt.lane == SMS for doubt in doubts):
-        client = client_for(SMS, settings, loop)
-        finder = client if isinstance(client, Finder) else None
+    finders = {
+        one: _finder(*one, settings, loop)
+        for one in {(doubt.adapter, doubt.account) for doubt in doubts}
+    }
 
     async def _look(doubt: Doubt) -> MessageMatch | CallError | None:
-        if finder is None or doubt.lane == EMAIL:
-            return None
+        finder = finders[doubt.adapter, doubt.account]
+        if not isinstance(finder, Finder):
+            return finder
         since, until = _window(doubt, settings)
         payload = doubt.payload
         try:
@@ -104,6 +94,19 @@ def _look_all(
         return list(await asyncio.gather(*(_look(doubt) for doubt in doubts)))
 
     return loop.run_until_complete(_all())
+
+
+def _finder(
+    adapter: str | None, account: str | None, settings: Settings, loop: asyncio.AbstractEventLoop
+) -> Finder | CallError | None:
+    """Whoever can be asked about the calls of one account; a provider without answers is None."""
+    if adapter is None or account is None:
+        return None
+    try:
+        channel = channel_for(adapter, account, settings, loop)
+    except CallError as error:
+        return error
+    return channel if isinstance(channel, Finder) else None
 
 
 def _window(doubt: Doubt, settings: Settings) -> tuple[datetime, datetime]:

@@ -8,9 +8,22 @@ from datetime import UTC, datetime
 from app.db import transaction
 from app.domain.lanes import ACKS
 from app.doorbell import ring_after_commit
-from app.services import ack_receipt, acks, inbound, outages, purge, runs, visit_notices, watch
+from app.services import (
+    ack_receipt,
+    acks,
+    budget,
+    inbound,
+    letters,
+    outages,
+    purge,
+    runs,
+    visit_notices,
+    watch,
+)
 from app.settings import Settings
+from workers.aftercare import care_for_undelivered
 from workers.customer_care import care
+from workers.fault_upkeep import look_after_faults
 from workers.planned_cuts import turn_planned_cuts
 from workers.public_status import publish_status
 from workers.resolver import resolve
@@ -21,6 +34,8 @@ def upkeep(settings: Settings, lease: int, trigger: str, loop: asyncio.AbstractE
     now = datetime.now(UTC)
     with transaction() as session:
         watch.raise_alarms(session, now)
+        budget.watch(session, settings, now)
+        letters.withdraw_passed(session, now)
         purge.purge(session, settings, now)
     with transaction() as session:
         if inbound.reopen_answered(session, ack_receipt.KIND, acks.WAITS_FOR_ORDER):
@@ -30,9 +45,11 @@ def upkeep(settings: Settings, lease: int, trigger: str, loop: asyncio.AbstractE
             run_id = runs.start_run(session, "watch swaps", trigger, now, lease=lease)
             runs.finish_run(session, run_id, "PARTLY", now, counts={"STALE": stale})
     publish_status(settings, now)
+    look_after_faults(settings, lease, trigger, now)
     care(settings, lease, trigger, now)
     turn_planned_cuts(lease, trigger, now)
     _remind(trigger, lease, now)
+    care_for_undelivered(settings, lease, trigger)
     resolve(settings, lease, trigger, loop)
 
 

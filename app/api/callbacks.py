@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from flask import Blueprint, Response, current_app, request
 
+from app import clients
 from app.api import problems
 from app.api.problems import Problem
 from app.db import transaction
@@ -24,6 +25,7 @@ from integrations.sendgrid_email.events import EventsInvalid, verify_events
 from integrations.sendgrid_email.types import EmailEvent
 from integrations.twilio_sms.callbacks import CallbackInvalid, verify_status_callback
 from integrations.twilio_sms.inbound import verify_inbound_sms
+from integrations.twilio_sms.types import TwilioAccount
 
 log = structlog.get_logger()
 
@@ -45,13 +47,15 @@ def twilio_status() -> Response:
     settings: Settings = current_app.extensions["tiedolla_settings"]
     now = datetime.now(UTC)
     body = _body(FORM_MAX_BYTES, "application/x-www-form-urlencoded")
+    form = _form(body)
+    account = _account_named(form, settings)
     try:
         report = verify_status_callback(
             _public_url(settings),
-            _form(body),
+            form,
             request.headers.get("X-Twilio-Signature"),
-            settings.twilio_auth_token.get_secret_value(),
-            settings.twilio_account_sid,
+            account.auth_token,
+            account.account_sid,
         )
     except CallbackInvalid as error:
         raise _refused(TWILIO, error.code, error.why) from None
@@ -75,13 +79,15 @@ def twilio_inbound() -> Response:
     """
     settings: Settings = current_app.extensions["tiedolla_settings"]
     body = _body(FORM_MAX_BYTES, "application/x-www-form-urlencoded")
+    form = _form(body)
+    account = _account_named(form, settings)
     try:
         sms = verify_inbound_sms(
             _public_url(settings),
-            _form(body),
+            form,
             request.headers.get("X-Twilio-Signature"),
-            settings.twilio_auth_token.get_secret_value(),
-            settings.twilio_account_sid,
+            account.auth_token,
+            account.account_sid,
         )
     except CallbackInvalid as error:
         raise _refused(TWILIO, error.code, error.why) from None
@@ -109,6 +115,15 @@ def sendgrid_events() -> Response:
     except EventsInvalid as error:
         raise _refused(SENDGRID, error.code, error.why) from None
     return _stored(SENDGRID, [_receipt_of(event) for event in events], now)
+
+
+def _account_named(form: list[tuple[str, str]], settings: Settings) -> TwilioAccount:
+    """The account that the form claims to come from; its own secret has to prove it."""
+    claimed = next((value for name, value in form if name == "AccountSid"), None)
+    accounts = clients.twilio_accounts(settings)
+    return next(
+        (one for one in accounts.values() if one.account_sid == claimed), accounts[clients.TWILIO]
+    )
 
 
 def _public_url(settings: Settings) -> str:

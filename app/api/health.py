@@ -102,6 +102,9 @@ def _families(vitals: Vitals, leads: bool, now: datetime) -> Iterator[GaugeMetri
     unknown = GaugeMetricFamily("tiedolla_unknown_attempts", "Calls of unknown outcome")
     unknown.add_metric([], vitals.unknown_attempts)
     yield unknown
+    oldest = GaugeMetricFamily("tiedolla_doubt_oldest_seconds", "Age of the oldest doubt")
+    oldest.add_metric([], _age_s(vitals.doubt_oldest_at, now))
+    yield oldest
     leader = GaugeMetricFamily("tiedolla_dispatcher_leads", "1 when a dispatcher leads")
     leader.add_metric([], leads)
     yield leader
@@ -110,6 +113,10 @@ def _families(vitals: Vitals, leads: bool, now: datetime) -> Iterator[GaugeMetri
         ("tiedolla_alarms_open", "Alarms that are open", "kind", vitals.alarms),
         ("tiedolla_drainers", "Worker processes with a lease", "lane", vitals.drainers),
         ("tiedolla_runs_failed_hour", "Runs failed or killed", "process", vitals.failed_runs),
+        ("tiedolla_doubts", "Calls of unknown outcome now", "lane", vitals.doubts),
+        ("tiedolla_doubts_ended_day", "How doubts of a day ended", "how", vitals.doubts_ended),
+        ("tiedolla_sending_stopped", "Channels that are stopped", "channel", vitals.stopped),
+        ("tiedolla_letters", "Letters owed or printed", "state", vitals.letters),
     ):
         family = GaugeMetricFamily(name, words, labels=[label])
         for value, count in sorted(counts.items()):

@@ -60,6 +60,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     yield _workers()
     yield _partner_tokens(settings)
     yield _event_key(settings)
+    yield _sms_senders(settings)
     yield _sftp(settings)
     for name, url in (
         ("NIS", settings.nis_url),
@@ -69,6 +70,14 @@ def _checks(settings: Settings) -> Iterator[Check]:
         ("SendGrid", settings.sendgrid_url),
     ):
         yield _host(name, url)
+
+
+def _sms_senders(settings: Settings) -> Check:
+    """Operators block what comes from a sender that was not authorised beforehand (REQ-28)."""
+    unlisted = settings.sms_senders.unlisted()
+    found = f"not authorised: {', '.join(unlisted)}" if unlisted else "all authorised"
+    fix = "authorise them and add them to TIEDOLLA_SMS_AUTHORISED_SENDERS"
+    return Check("SMS senders", not unlisted, found, fix)
 
 
 def _database() -> Check:

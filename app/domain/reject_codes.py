@@ -67,6 +67,9 @@ class RejectCode(StrEnum):
     METER_ALREADY_INSTALLED = "METER_ALREADY_INSTALLED"
     TIME_IN_FUTURE = "TIME_IN_FUTURE"
     GPS_FAR = "GPS_FAR"
+    KIND_NOT_TAKEN = "KIND_NOT_TAKEN"
+    POINTS_UNKNOWN = "POINTS_UNKNOWN"
+    CAUSE_UNKNOWN = "CAUSE_UNKNOWN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,5 +387,28 @@ REJECT_CODES: Mapping[RejectCode, CodeInfo] = {
             "The work was reported far from the metering point",
         ),
         holds_billing=True,
+    ),
+    RejectCode.KIND_NOT_TAKEN: CodeInfo(
+        "2.5",
+        _ERROR,
+        Names(
+            "Tämän lajin keskeytyksiä ei oteta vastaan",
+            "Avbrott av detta slag tas inte emot",
+            "Outages of this kind are not taken",
+        ),
+    ),
+    RejectCode.POINTS_UNKNOWN: CodeInfo(
+        "2.12",
+        _WARN,
+        Names(
+            "Käyttöpaikkaa ei tunneta",
+            "Förbrukningsplatsen är okänd",
+            "Metering points are not known",
+        ),
+    ),
+    RejectCode.CAUSE_UNKNOWN: CodeInfo(
+        "1.7",
+        _WARN,
+        Names("Tuntematon vian syy", "Okänd felorsak", "Unknown cause of the fault"),
     ),
 }

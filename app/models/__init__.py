@@ -5,6 +5,7 @@ from app.models.alarm import Alarm
 from app.models.announcement import Announcement
 from app.models.area_subscription import AreaSubscription
 from app.models.audit_entry import AuditEntry
+from app.models.call_list import CallListEntry
 from app.models.code_list import CodeValue, MeterModel, OrderType
 from app.models.connection_order import ConnectionEvent, ConnectionOrder
 from app.models.customer import (
@@ -16,12 +17,15 @@ from app.models.customer import (
     PreferenceChange,
 )
 from app.models.customer_login import CustomerSession, OneTimeCode, RateCount
+from app.models.dms_statement import DmsStatement
 from app.models.drainer import Drainer
 from app.models.file_sighting import FileSighting
 from app.models.inbound_message import InboundChunk, InboundFinding, InboundMessage
 from app.models.lane import Lane
+from app.models.letter import Letter
 from app.models.message_version import MessageVersion
 from app.models.meter import Meter, MeterPlacement, MeterReading
+from app.models.meter_event import MeterEvent
 from app.models.metering_point import MeteringPoint, Occupancy, PointSearch
 from app.models.notice import DeliveryReceipt, Notice, NoticePoint
 from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
@@ -32,6 +36,14 @@ from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyC
 from app.models.route_rule import RouteRule
 from app.models.run import PayloadBlob, Run, Step
 from app.models.schedule import DailyTask, Schedule
+from app.models.sending import (
+    BudgetRaise,
+    ProviderRoute,
+    ProviderRouteChange,
+    RateBucket,
+    SendingStop,
+    SpendHour,
+)
 from app.models.staff_account import StaffAccount
 from app.models.staff_address import StaffAddress
 from app.models.visit import Visit, VisitAnswer
@@ -44,6 +56,8 @@ __all__ = [
     "AreaSubscription",
     "Attempt",
     "AuditEntry",
+    "BudgetRaise",
+    "CallListEntry",
     "CodeValue",
     "ConnectionEvent",
     "ConnectionOrder",
@@ -55,6 +69,7 @@ __all__ = [
     "CustomerSession",
     "DailyTask",
     "DeliveryReceipt",
+    "DmsStatement",
     "Drainer",
     "FileSighting",
     "InboundChunk",
@@ -62,8 +77,10 @@ __all__ = [
     "InboundMessage",
     "InboundSms",
     "Lane",
+    "Letter",
     "MessageVersion",
     "Meter",
+    "MeterEvent",
     "MeterModel",
     "MeterPlacement",
     "MeterReading",
@@ -85,11 +102,16 @@ __all__ = [
     "PointSearch",
     "Preference",
     "PreferenceChange",
+    "ProviderRoute",
+    "ProviderRouteChange",
+    "RateBucket",
     "RateCount",
     "ReplyCase",
     "RouteRule",
     "Run",
     "Schedule",
+    "SendingStop",
+    "SpendHour",
     "StaffAccount",
     "StaffAddress",
     "Step",

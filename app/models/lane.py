@@ -17,7 +17,10 @@ class Lane(Model):
     sends: Mapped[bool]
     mode: Mapped[Str]
     paused: Mapped[bool] = mapped_column(default=False)
+    # Items under way at once in one process; what the attempts of one commit are bounded by.
     in_flight_count: Mapped[int]
+    # Items a second over all processes; None means no limit.
+    rate_per_s: Mapped[int | None]
     max_attempts: Mapped[int]
     # Failed calls in a row that blame the receiver; the circuit opens at the limit of the domain.
     failures: Mapped[int] = mapped_column(default=0)

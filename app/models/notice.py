@@ -25,6 +25,22 @@ class Notice(Model):
         Index("ix_notice_contact_id", "contact_id"),
         Index("ix_notice_announcement_id", "announcement_id"),
         Index("ix_notice_outage_id", "outage_id", "contact_id"),
+        # The other channel is taken once (REQ-26).
+        Index(
+            "uq_notice_fallback_of",
+            "fallback_of",
+            unique=True,
+            postgresql_where=text("fallback_of IS NOT NULL"),
+        ),
+        # What did not arrive and nobody has looked at yet: another channel, a letter, or nothing.
+        Index(
+            "ix_notice_aftercare",
+            "id",
+            postgresql_where=text(
+                "aftercare_at IS NULL AND state IN ('UNDELIVERED', 'FAILED', 'SUPPRESSED')"
+                " AND topic IN ('SAFETY', 'PLANNED', 'COMPENSATION')"
+            ),
+        ),
         # Rows come in the order of this column, so the smallest kind of index will do.
         Index("ix_notice_created_at", "created_at", postgresql_using="brin"),
     )
@@ -68,6 +84,12 @@ class Notice(Model):
     provider_ref: Mapped[Str | None] = mapped_column(index=True)
     error_code: Mapped[Str | None]
     resent_count: Mapped[int] = mapped_column(default=0)
+    # What its calls cost that left or may have left, in thousandths of a cent.
+    cost_millicents: Mapped[int] = mapped_column(default=0, server_default="0")
+    # The notice that did not arrive and that this one repeats by another channel.
+    fallback_of: Mapped[Big | None]
+    # When somebody or something dealt with its not arriving.
+    aftercare_at: Mapped[At | None]
     created_at: Mapped[At]
     sent_at: Mapped[At | None]
     delivered_at: Mapped[At | None]

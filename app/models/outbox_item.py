@@ -66,6 +66,8 @@ class OutboxItem(Model):
     expires_at: Mapped[At | None]
     lease: Mapped[Big | None]
     lease_until: Mapped[At | None]
+    # The provider's route that it left by, or may have: while that is in doubt it takes no other.
+    route: Mapped[Str | None]
     # The attempt that settled it, or whose outcome is unknown.
     attempt_id: Mapped[UUID | None]
     last_error_class: Mapped[Str | None]
@@ -81,12 +83,20 @@ class Attempt(Model):
     __tablename__ = "attempt"
     __table_args__ = (
         Index("ix_attempt_outbox_item_id", "outbox_item_id"),
+        # Doubts are few, and the page that lists them must not read every call for them.
+        Index(
+            "ix_attempt_resolved",
+            "started_at",
+            postgresql_where=text("resolved_by IS NOT NULL"),
+        ),
         Index("ix_attempt_unknown", "started_at", postgresql_where=text("outcome = 'UNKNOWN'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     outbox_item_id: Mapped[Big] = mapped_column(ForeignKey("outbox_item.id", ondelete="CASCADE"))
     lease: Mapped[Big]
+    # The provider's route that it took, where there are several.
+    route: Mapped[Str | None]
     started_at: Mapped[At]
     finished_at: Mapped[At | None]
     # None while the call is under way, else SENT, NOT_SENT, REJECTED or UNKNOWN.

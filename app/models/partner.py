@@ -20,6 +20,8 @@ class Partner(Model):
     order_types: Mapped[Strs]
     # Keys and door codes go only to partners that have the right to them.
     sees_key_info: Mapped[bool] = mapped_column(default=False)
+    # Only those who plan work in the network may ask for planned cuts.
+    plans_cuts: Mapped[bool] = mapped_column(default=False, server_default="false")
     # Grows to rotate the derived credentials; the one before stays valid until it is revoked.
     key_generation: Mapped[int] = mapped_column(default=1)
     oldest_key_generation: Mapped[int] = mapped_column(default=1)

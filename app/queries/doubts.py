@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -39,3 +40,90 @@ _DOUBTS = text(
 def list_doubts(session: Session) -> list[Doubts]:
     """Both counts over all notices that are kept, for each kind that had any."""
     return [Doubts(*row) for row in session.execute(_DOUBTS)]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDoubts:
+    """Calls of one channel of which nobody can tell yet; waits_for_person: nobody asks any more."""
+
+    lane: str
+    count: int
+    oldest_at: datetime
+    waits_for_person: int
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtRow:
+    """One call that is or was in doubt; ended is how: see ENDINGS, None while it is open."""
+
+    notice_id: int
+    type: str
+    channel: str | None
+    gsrn: str
+    route: str | None
+    started_at: datetime
+    error: str | None
+    lookups: int
+    next_lookup_at: datetime | None
+    ended: str | None
+    notice_state: str
+
+
+# CALLBACK: the provider reported it. LOOKUP_1, LOOKUP_2: found when asked the first or second time.
+# RESENT, GIVEN_UP: nobody could tell, so the kind of message decided.
+ENDINGS = ("CALLBACK", "LOOKUP_1", "LOOKUP_2", "RESENT", "GIVEN_UP")
+
+_OPEN = text(
+    """
+    SELECT item.lane, count(*), min(a.started_at),
+        count(*) FILTER (WHERE a.next_lookup_at IS NULL)
+    FROM attempt a JOIN outbox_item item ON item.id = a.outbox_item_id
+    WHERE a.outcome = 'UNKNOWN' AND a.resolved_by IS NULL
+    GROUP BY item.lane ORDER BY item.lane DESC
+    """
+)
+_ENDED = """
+    CASE WHEN a.resolved_by = 'LOOKUP' THEN 'LOOKUP_' || least(greatest(a.lookups, 1), 2)
+        WHEN a.resolved_by = 'POLICY' THEN CASE WHEN n.resent_count > 0 THEN 'RESENT'
+            ELSE 'GIVEN_UP' END
+        ELSE a.resolved_by END
+"""
+_HOW_ENDED = text(
+    f"""
+    SELECT {_ENDED} AS ended, count(*)
+    FROM attempt a JOIN outbox_item item ON item.id = a.outbox_item_id
+    JOIN notice n ON n.id = CAST(item.payload->>'notice_id' AS bigint)
+    WHERE a.resolved_by IS NOT NULL AND a.started_at > :since GROUP BY 1
+    """  # noqa: S608 - our own text.
+)
+_LIST = text(
+    f"""
+    SELECT n.id, n.type, n.channel, n.gsrn, a.route, a.started_at, a.error, a.lookups,
+        a.next_lookup_at, {_ENDED} AS ended, n.state
+    FROM attempt a JOIN outbox_item item ON item.id = a.outbox_item_id
+    JOIN notice n ON n.id = CAST(item.payload->>'notice_id' AS bigint)
+    WHERE CASE WHEN :open THEN a.outcome = 'UNKNOWN' AND a.resolved_by IS NULL
+        ELSE a.resolved_by IS NOT NULL AND a.started_at > :since END
+    ORDER BY CASE WHEN :open THEN a.started_at END, a.started_at DESC, a.id LIMIT :limit
+    """  # noqa: S608 - our own text.
+)
+
+
+def open_doubts(session: Session) -> list[OpenDoubts]:
+    """What is in doubt now, per channel."""
+    return [OpenDoubts(*row) for row in session.execute(_OPEN)]
+
+
+def how_ended(session: Session, now: datetime, days: int) -> dict[str, int]:
+    """How the doubts of the last days ended; every way is named, also those that none took."""
+    rows = session.execute(_HOW_ENDED, {"since": now - timedelta(days=days)})
+    found = {row[0]: row[1] for row in rows}
+    return {ended: found.get(ended, 0) for ended in ENDINGS}
+
+
+def doubts(
+    session: Session, now: datetime, days: int, limit: int, *, is_open: bool
+) -> list[DoubtRow]:
+    """Open doubts, the oldest first, or those of the last days that ended, the newest first."""
+    values = {"open": is_open, "since": now - timedelta(days=days), "limit": limit}
+    return [DoubtRow(*row) for row in session.execute(_LIST, values)]

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.queries.doubts import how_ended, open_doubts
+
 _LEADER = text(
     """
     SELECT EXISTS (
@@ -38,6 +40,11 @@ class Vitals:
     alarms: dict[str, int]
     drainers: dict[str, int]
     failed_runs: dict[str, int]
+    doubts: dict[str, int]
+    doubts_ended: dict[str, int]
+    doubt_oldest_at: datetime | None
+    stopped: dict[str, int]
+    letters: dict[str, int]
 
 
 # One branch per partial index. An item that has never been tried is due from its next_at on: what
@@ -75,6 +82,10 @@ _COUNTS = text(
     UNION ALL
     SELECT 'notice', state, count(*) FROM notice WHERE created_at > :since GROUP BY state
     UNION ALL
+    SELECT 'stop', channel, 1 FROM sending_stop
+    UNION ALL
+    SELECT 'letter', state, count(*) FROM letter WHERE state IN ('DUE', 'PRINTED') GROUP BY state
+    UNION ALL
     SELECT 'unknown', '', count(*) FROM attempt WHERE outcome = 'UNKNOWN' AND resolved_by IS NULL
     """
 )
@@ -86,6 +97,7 @@ def read_vitals(session: Session, now: datetime) -> Vitals:
     counts: dict[str, dict[str, int]] = {}
     for what, name, count in session.execute(_COUNTS, {"since": now - timedelta(hours=1)}):
         counts.setdefault(what, {})[name] = count
+    open_now = open_doubts(session)
     return Vitals(
         depths=depths,
         unknown_attempts=counts.get("unknown", {}).get("", 0),
@@ -93,6 +105,11 @@ def read_vitals(session: Session, now: datetime) -> Vitals:
         alarms=counts.get("alarm", {}),
         drainers=counts.get("drainer", {}),
         failed_runs=counts.get("run", {}),
+        doubts={one.lane: one.count for one in open_now},
+        doubts_ended=how_ended(session, now, days=1),
+        doubt_oldest_at=min((one.oldest_at for one in open_now), default=None),
+        stopped=counts.get("stop", {}),
+        letters=counts.get("letter", {}),
     )
 
 

@@ -10,11 +10,13 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.domain.circuit import Breaker, after_calls
-from app.domain.lanes import Mode
+from app.domain.lanes import NOTICE_LANES, Mode
 from app.doorbell import ring_after_commit
 from app.models.lane import Lane
+from app.models.sending import ProviderRoute
 from app.services import alarms
 from app.services.outbox import Settlement
+from app.services.sending_stops import CHANNEL_OF
 
 # Errors that blame the receiver or the way to it, not the item that was sent.
 _BLAME_RECEIVER = frozenset({"Retryable", "UnknownOutcome", "LaneDown"})
@@ -30,6 +32,7 @@ class OpenLane:
     max_attempts: int
     breaker: Breaker
     half_open: bool
+    rate_per_s: int | None = None
 
 
 def get_open_lane(session: Session, name: str, now: datetime) -> OpenLane | None:
@@ -42,9 +45,13 @@ def get_open_lane(session: Session, name: str, now: datetime) -> OpenLane | None
             Lane.failures,
             Lane.open_until,
             Lane.paused,
+            Lane.rate_per_s,
         ).where(Lane.name == name, Lane.sends)
     ).one_or_none()
-    if row is None or row.paused or (row.open_until is not None and row.open_until > now):
+    if row is None or row.paused:
+        return None
+    # A lane to several providers has a circuit per route, see provider_routes.py.
+    if name not in NOTICE_LANES and row.open_until is not None and row.open_until > now:
         return None
     return OpenLane(
         name=name,
@@ -52,7 +59,8 @@ def get_open_lane(session: Session, name: str, now: datetime) -> OpenLane | None
         in_flight_count=row.in_flight_count,
         max_attempts=row.max_attempts,
         breaker=Breaker(row.failures, row.open_until),
-        half_open=row.open_until is not None,
+        half_open=row.open_until is not None and name not in NOTICE_LANES,
+        rate_per_s=row.rate_per_s,
     )
 
 
@@ -128,6 +136,12 @@ def _alarm(
         alarms.close_alarm(session, "LANE_DOWN", name, now)
 
 
+def set_rate(session: Session, name: str, rate_per_s: int | None) -> bool:
+    """Bound the items a second of a lane, None for any number; the caller audits it."""
+    statement = update(Lane).where(Lane.name == name, Lane.sends).values(rate_per_s=rate_per_s)
+    return session.execute(statement.returning(Lane.name)).scalar_one_or_none() is not None
+
+
 def set_paused(session: Session, name: str, paused: bool) -> bool:
     """Pause or resume a lane; False when there is none of that name. The caller audits it.
 
@@ -136,6 +150,13 @@ def set_paused(session: Session, name: str, paused: bool) -> bool:
     statement = update(Lane).where(Lane.name == name).values(paused=paused)
     if not paused:
         statement = statement.values(failures=0, opened_at=None, open_until=None)
+        channel = CHANNEL_OF.get(name)
+        if channel is not None:
+            session.execute(
+                update(ProviderRoute)
+                .where(ProviderRoute.channel == channel)
+                .values(failures=0, opened_at=None, open_until=None)
+            )
     found = session.execute(statement.returning(Lane.name)).scalar_one_or_none()
     if found is not None and not paused:
         ring_after_commit(name)

@@ -12,7 +12,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.services import contact_standing, outbox
+from app.services import budget, contact_standing, outbox
+from app.services.budget import FREE, Prices
 from app.services.contact_standing import ProviderWord
 from app.services.notice_items import KIND, notice_key
 from app.services.outbox import Settlement
@@ -55,6 +56,9 @@ _BEGIN = text(
             ELSE 'SUPPRESSED' END,
         suppress_reason = j.reason,
         resent_count = n.resent_count + CAST(j.again AND j.reason IS NULL AS int),
+        -- A call costs money also if nobody hears of its end; one that surely failed is taken off.
+        cost_millicents = n.cost_millicents + CASE WHEN j.reason IS NOT NULL THEN 0
+            WHEN n.channel = 'SMS' THEN :sms_part * coalesce(n.segments, 1) ELSE :email END,
         state_at = :now
     FROM judged j WHERE n.id = j.id
     RETURNING n.id, n.suppress_reason
@@ -70,7 +74,9 @@ def lock_notices(session: Session, notice_ids: Sequence[int]) -> None:
     )
 
 
-def begin_sending(session: Session, notice_ids: Mapping[int, int], now: datetime) -> dict[int, str]:
+def begin_sending(
+    session: Session, notice_ids: Mapping[int, int], now: datetime, prices: Prices = FREE
+) -> dict[int, str]:
     """Let pass what may still be sent, and tell why for every other item (item id -> reason).
 
     notice_ids: outbox item id -> notice id. Must run in the transaction that commits the attempts:
@@ -82,7 +88,8 @@ def begin_sending(session: Session, notice_ids: Mapping[int, int], now: datetime
     notices = list(notice_ids.values())
     lock_notices(session, notices)
     # A statement of its own, so that it sees what was committed while we waited for the rows.
-    rows = session.execute(_BEGIN, {"notices": notices, "now": now})
+    costs = {"sms_part": prices.sms_part, "email": prices.email}
+    rows = session.execute(_BEGIN, {"notices": notices, "now": now, **costs})
     judged: dict[int, str | None] = {row.id: row.suppress_reason for row in rows}
     ended = [notice for notice in notices if notice not in judged]
     if ended:
@@ -128,7 +135,7 @@ def stop_older(
 _SETTLE = text(
     """
     WITH moved AS (
-        SELECT n.id, s.word, s.ref, s.code, s.at,
+        SELECT n.id, s.word, s.ref, s.code, s.at, s.back,
             CASE
                 WHEN s.word = 'SENT' AND n.state IN ('SENDING', 'UNKNOWN') THEN 'SENT'
                 WHEN s.word = 'NOT_SENT' AND n.state = 'SENDING' THEN 'QUEUED'
@@ -142,10 +149,12 @@ _SETTLE = text(
             END AS state
         FROM notice n
         JOIN unnest(CAST(:ids AS bigint[]), CAST(:words AS text[]), CAST(:refs AS text[]),
-            CAST(:codes AS text[]), CAST(:ats AS timestamptz[])) AS s (id, word, ref, code, at)
+            CAST(:codes AS text[]), CAST(:ats AS timestamptz[]), CAST(:backs AS int[]))
+            AS s (id, word, ref, code, at, back)
             ON s.id = n.id)
     UPDATE notice n
     SET state = m.state,
+        cost_millicents = n.cost_millicents - m.back,
         state_at = CASE WHEN m.state = n.state THEN n.state_at ELSE CAST(:now AS timestamptz) END,
         provider = CASE n.channel WHEN 'SMS' THEN 'twilio' ELSE 'sendgrid' END,
         provider_ref = coalesce(m.ref, n.provider_ref),
@@ -180,8 +189,10 @@ def note_settled(session: Session, settled: Sequence[Settlement], now: datetime)
             "refs": [s.ref for _, _, s in told],
             "codes": [_code(s) for _, _, s in told],
             "ats": [s.finished_at for _, _, s in told],
+            "backs": [_saved(s) for _, _, s in told],
         },
     )
+    budget.spend(session, -sum(_saved(s) for _, _, s in told), now)
     contact_standing.note_words(session, list(_provider_words(settled)), now)
 
 
@@ -210,6 +221,11 @@ def queue_again(session: Session, item_ids: Sequence[int], now: datetime) -> Non
     The last look before the call stops those that have expired, been opted out of or overtaken.
     """
     session.execute(_QUEUE_AGAIN, {"items": list(item_ids), "now": now})
+
+
+def _saved(s: Settlement) -> int:
+    """What a call does not cost after all, since it surely did not leave anything there."""
+    return s.cost_millicents if s.outcome in ("NOT_SENT", "REJECTED") else 0
 
 
 def _word(s: Settlement) -> str | None:

@@ -22,6 +22,7 @@ from app.domain.lanes import Mode, mode_of
 from app.doorbell import ring_after_commit
 
 DEFAULT_PRIORITY = 50
+_ANY_URGENCY = (-(2**31), 2**31 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,17 @@ class Claimed:
     payload_hash: str
     attempts: int
     created_at: datetime
+    # The provider's route that it must take, since an earlier call by it is in doubt.
+    route: str | None = None
+    priority: int = DEFAULT_PRIORITY
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """How one call ended: outcome is SENT, NOT_SENT, REJECTED, UNKNOWN or SKIPPED (no call made).
 
-    state is the item's next state; next_at is when to try again if that is READY.
+    state is the item's next state; next_at is when to try again if that is READY. route: the
+    provider's route that it took; cost_millicents: what the call costs if it arrived.
     """
 
     item: Claimed
@@ -76,6 +81,8 @@ class Settlement:
     error: str | None = None
     ref: str | None = None
     findings: tuple[tuple[str, str, str], ...] = ()
+    route: str | None = None
+    cost_millicents: int = 0
 
 
 # The rows travel as one JSON text: PostgreSQL takes it apart faster than the driver can escape the
@@ -136,6 +143,8 @@ _CLAIM = text(
     WITH head AS MATERIALIZED (
         SELECT item.id FROM outbox_item item
         WHERE item.lane = :lane AND item.state = 'READY' AND item.next_at <= :now
+          AND item.priority BETWEEN :most_urgent AND :least_urgent
+          AND (item.route IS NULL OR item.route = ANY(:routes))
           AND NOT EXISTS (
             SELECT 1 FROM outbox_item earlier
             WHERE earlier.lane = item.lane AND earlier.order_key = item.order_key
@@ -148,15 +157,28 @@ _CLAIM = text(
     SET state = 'CLAIMED', lease = :lease, lease_until = :until
     FROM head WHERE item.id = head.id
     RETURNING item.id, item.kind, item.business_key, item.gsrn, item.version, item.dedupe_key,
-        item.payload, item.payload_hash, item.attempts, item.created_at, item.priority
+        item.payload, item.payload_hash, item.attempts, item.created_at, item.route, item.priority
     """
 )
 
 
 def claim(
-    session: Session, lane: str, lease: int, limit: int, now: datetime, lease_s: float
+    session: Session,
+    lane: str,
+    lease: int,
+    limit: int,
+    now: datetime,
+    lease_s: float,
+    *,
+    urgencies: tuple[int, int] | None = None,
+    routes: Sequence[str] = (),
 ) -> list[Claimed]:
-    """Take up to `limit` items that are due and first of their key, lowest priority number first."""
+    """Take up to `limit` items that are due and first of their key, lowest priority number first.
+
+    urgencies: only items between these priorities. routes: those that may be used now; an item
+    that is bound to another one is left where it is.
+    """
+    most, least = urgencies or _ANY_URGENCY
     rows = session.execute(
         _CLAIM,
         {
@@ -165,9 +187,27 @@ def claim(
             "limit": limit,
             "lease": lease,
             "until": now + timedelta(seconds=lease_s),
+            "most_urgent": most,
+            "least_urgent": least,
+            "routes": list(routes),
         },
     ).all()
-    return [Claimed(*row[:-1]) for row in sorted(rows, key=lambda row: (row.priority, row.id))]
+    return [Claimed(*row) for row in sorted(rows, key=lambda row: (row.priority, row.id))]
+
+
+_OVERTAKEN = text(
+    """
+    SELECT EXISTS (SELECT 1 FROM outbox_item
+        WHERE lane = :lane AND state = 'READY' AND priority < :than AND priority <= :least
+          AND next_at <= :now)
+    """
+)
+
+
+def is_overtaken(session: Session, lane: str, than: int, least: int, now: datetime) -> bool:
+    """Whether something waits that is more urgent than `than`, and no less urgent than `least`."""
+    values = {"lane": lane, "than": than, "least": least, "now": now}
+    return bool(session.execute(_OVERTAKEN, values).scalar())
 
 
 _LOCK_LEASED = text(
@@ -191,16 +231,26 @@ def lock_leased(
 
 _BEGIN = text(
     """
-    INSERT INTO attempt (id, outbox_item_id, lease, started_at, lookups)
-    SELECT id, item, :lease, :now, 0 FROM unnest(CAST(:ids AS uuid[]), CAST(:items AS bigint[])) AS n (id, item)
+    INSERT INTO attempt (id, outbox_item_id, lease, route, started_at, lookups)
+    SELECT id, item, :lease, route, :now, 0
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:items AS bigint[]), CAST(:routes AS text[]))
+        AS n (id, item, route)
     """
 )
 
 
 def begin_attempts(
-    session: Session, lease: int, attempts: Mapping[int, UUID], now: datetime
+    session: Session,
+    lease: int,
+    attempts: Mapping[int, UUID],
+    now: datetime,
+    routes: Mapping[int, str | None] | None = None,
 ) -> None:
-    """Record calls about to be made, so that a death during the call is seen as unknown."""
+    """Record calls about to be made, so that a death during the call is seen as unknown.
+
+    attempts: item -> attempt; routes: item -> the provider's route that it takes.
+    """
+    by = routes or {}
     if attempts:
         session.execute(
             _BEGIN,
@@ -209,6 +259,7 @@ def begin_attempts(
                 "now": now,
                 "ids": list(attempts.values()),
                 "items": list(attempts.keys()),
+                "routes": [by.get(item) for item in attempts],
             },
         )
 
@@ -218,12 +269,13 @@ _SETTLE_ITEMS = text(
     UPDATE outbox_item item
     SET state = s.state, attempts = item.attempts + s.tried, next_at = coalesce(s.next_at, item.next_at),
         lease = NULL, lease_until = NULL, attempt_id = s.attempt_id, ref = coalesce(s.ref, item.ref),
+        route = coalesce(s.route, item.route),
         last_error_class = s.error_class, last_error = s.error,
         settled_at = CASE WHEN s.state IN ('SENT', 'DEAD', 'CANCELLED') THEN CAST(:now AS timestamptz) END
     FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:tried AS int[]),
         CAST(:next_at AS timestamptz[]), CAST(:attempt_id AS uuid[]), CAST(:ref AS text[]),
-        CAST(:error_class AS text[]), CAST(:error AS text[]))
-        AS s (id, state, tried, next_at, attempt_id, ref, error_class, error)
+        CAST(:error_class AS text[]), CAST(:error AS text[]), CAST(:bound AS text[]))
+        AS s (id, state, tried, next_at, attempt_id, ref, error_class, error, route)
     WHERE item.id = s.id
       AND (item.state = 'CLAIMED' AND item.lease = :lease
            OR item.state = 'UNKNOWN' AND item.attempt_id = s.attempt_id AND s.state <> 'UNKNOWN')
@@ -233,19 +285,24 @@ _SETTLE_ITEMS = text(
 
 _SETTLE_ATTEMPTS = text(
     """
-    INSERT INTO attempt (id, outbox_item_id, lease, started_at, finished_at, outcome, error_class,
-        error, ref, lookups, next_lookup_at)
-    SELECT id, item, :lease, started_at, finished_at, outcome, error_class, error, ref, 0, look_at
+    INSERT INTO attempt (id, outbox_item_id, lease, route, started_at, finished_at, outcome,
+        error_class, error, ref, lookups, next_lookup_at)
+    SELECT id, item, :lease, route, started_at, finished_at, outcome, error_class, error, ref, 0,
+        look_at
     FROM unnest(CAST(:ids AS uuid[]), CAST(:items AS bigint[]), CAST(:started AS timestamptz[]),
         CAST(:finished AS timestamptz[]), CAST(:outcome AS text[]), CAST(:error_class AS text[]),
-        CAST(:error AS text[]), CAST(:ref AS text[]), CAST(:look_at AS timestamptz[]))
-        AS n (id, item, started_at, finished_at, outcome, error_class, error, ref, look_at)
+        CAST(:error AS text[]), CAST(:ref AS text[]), CAST(:look_at AS timestamptz[]),
+        CAST(:route AS text[]))
+        AS n (id, item, started_at, finished_at, outcome, error_class, error, ref, look_at, route)
     ON CONFLICT (id) DO UPDATE SET finished_at = excluded.finished_at, outcome = excluded.outcome,
         error_class = excluded.error_class, error = excluded.error, ref = excluded.ref,
         next_lookup_at = excluded.next_lookup_at
     WHERE attempt.resolved_by IS NULL
     """
 )
+
+
+_MAY_HAVE_LEFT = ("SENT", "UNKNOWN")
 
 
 def settle(
@@ -278,6 +335,7 @@ def settle(
                 "error": [s.error for s in called],
                 "ref": [s.ref for s in called],
                 "look_at": [look_at if s.outcome == "UNKNOWN" else None for s in called],
+                "route": [s.route for s in called],
             },
         )
     moved = session.execute(
@@ -293,6 +351,8 @@ def settle(
             "ref": [s.ref for s in settlements],
             "error_class": [s.error_class for s in settlements],
             "error": [s.error for s in settlements],
+            # What surely did not arrive may go another way next time.
+            "bound": [s.route if s.outcome in _MAY_HAVE_LEFT else None for s in settlements],
         },
     ).scalars()
     return set(moved)
@@ -328,10 +388,10 @@ def give_back(
                 UPDATE attempt SET outcome = 'UNKNOWN', error_class = 'LeaseLost',
                     error = 'the sender died during the call', next_lookup_at = :look_at
                 WHERE lease = :lease AND outbox_item_id = ANY(:ids) AND outcome IS NULL
-                RETURNING id, outbox_item_id)
+                RETURNING id, outbox_item_id, route)
             UPDATE outbox_item item
             SET state = 'UNKNOWN', attempts = item.attempts + 1, attempt_id = a.id, lease = NULL,
-                lease_until = NULL, last_error_class = 'LeaseLost',
+                route = coalesce(a.route, item.route), lease_until = NULL, last_error_class = 'LeaseLost',
                 last_error = 'the sender died during the call'
             FROM open_attempt a WHERE item.id = a.outbox_item_id AND item.mode = :once
             RETURNING item.id, item.lane

@@ -19,9 +19,13 @@ from app.models.lane import Lane
 from app.models.partner import Partner
 from app.models.route_rule import RouteRule
 from app.models.schedule import Schedule
+from app.models.sending import ProviderRoute
 from app.settings import Settings
 
 MASS_INSTALLER = "voima"
+# Systems of our own that send to us with keys like a partner's; nothing is sent to them by orders.
+FEED = "FEED"
+FEEDS = {"dms": "Distribution management system", "head-end": "Head-end"}
 # Where its interface is until somebody says; nothing answers there, which opens the circuit.
 MASS_INSTALLER_URL = "http://127.0.0.1:9/installer"
 _FROM = datetime(2020, 1, 1, tzinfo=UTC)
@@ -30,6 +34,8 @@ _FROM = datetime(2020, 1, 1, tzinfo=UTC)
 _MAX_ATTEMPTS = 60
 # SFTP has one connection; more than a few writers only queue behind it.
 _SFTP_IN_FLIGHT = 4
+# Two requests with a thousand e-mails each.
+_EMAILS_IN_FLIGHT = 2000
 
 
 def install_defaults(
@@ -87,6 +93,7 @@ def install_defaults(
     )
     _add_partner_and_routes(session, installer_url)
     _add_lanes(session, settings)
+    _add_provider_routes(session, settings)
     _add_schedules(session, settings)
 
 
@@ -117,6 +124,21 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
                 "active": True,
                 "created_at": now,
             }
+        ]
+        + [
+            {
+                "code": code,
+                "name": name,
+                "transport": FEED,
+                "base_url": "",
+                "order_types": [],
+                "sees_key_info": False,
+                "key_generation": 1,
+                "oldest_key_generation": 1,
+                "active": True,
+                "created_at": now,
+            }
+            for code, name in FEEDS.items()
         ],
     )
     if session.execute(select(RouteRule.id).limit(1)).first() is not None:
@@ -143,9 +165,10 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
 
 
 def _add_lanes(session: Session, settings: Settings) -> None:
-    partners = session.execute(select(Partner.code)).scalars()
+    partners = session.execute(select(Partner.code).where(Partner.transport != FEED)).scalars()
     sending = [lanes.partner_lane(code) for code in partners]
     sending += [*lanes.DOWNSTREAM_LANES, *lanes.NOTICE_LANES]
+    in_flight = {lanes.CIS: _SFTP_IN_FLIGHT, lanes.EMAIL: _EMAILS_IN_FLIGHT}
     _add(
         session,
         Lane,
@@ -155,13 +178,36 @@ def _add_lanes(session: Session, settings: Settings) -> None:
                 "sends": name in sending,
                 "mode": lanes.mode_of(name).value,
                 "paused": False,
-                "in_flight_count": _SFTP_IN_FLIGHT
-                if name == lanes.CIS
-                else settings.in_flight_count,
+                "in_flight_count": in_flight.get(name, settings.in_flight_count),
                 "max_attempts": _MAX_ATTEMPTS,
                 "failures": 0,
             }
             for name in (*lanes.WORK_LANES, *sending)
+        ],
+    )
+
+
+def _add_provider_routes(session: Session, settings: Settings) -> None:
+    """One route per provider's account that the settings know; a second one stands by."""
+    routes = [("twilio", "SMS", "twilio", 100), ("sendgrid", "EMAIL", "sendgrid", 100)]
+    if settings.twilio2_account_sid:
+        routes.append(("twilio2", "SMS", "twilio", 0))
+    _add(
+        session,
+        ProviderRoute,
+        [
+            {
+                "code": code,
+                "channel": channel,
+                "adapter": adapter,
+                "account": code,
+                "weight": weight,
+                "active": True,
+                "failures": 0,
+                "changed_by": "system:setup",
+                "changed_at": datetime.now(UTC),
+            }
+            for code, channel, adapter, weight in routes
         ],
     )
 

@@ -28,7 +28,10 @@ LOOKUPS = 2
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """One call of unknown outcome that is due to be looked at."""
+    """One call of unknown outcome that is due to be looked at.
+
+    adapter and account: the provider that may have it, None when its route is gone.
+    """
 
     attempt_id: UUID
     item_id: int
@@ -40,6 +43,8 @@ class Doubt:
     notice_id: int
     gsrn: str
     topic: str
+    adapter: str | None
+    account: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +90,11 @@ def settle_reported(session: Session, now: datetime) -> int:
 _DUE = text(
     """
     SELECT a.id, item.id, item.lane, item.payload, a.started_at, a.finished_at, a.lookups,
-        n.id, n.gsrn, n.topic
+        n.id, n.gsrn, n.topic, route.adapter, route.account
     FROM attempt a
     JOIN outbox_item item ON item.id = a.outbox_item_id
+    LEFT JOIN provider_route route
+        ON route.code = coalesce(a.route, CASE item.lane WHEN 'sms' THEN 'twilio' END)
     JOIN notice n ON n.id = CAST(item.payload->>'notice_id' AS bigint)
     WHERE a.outcome = 'UNKNOWN' AND a.resolved_by IS NULL AND a.next_lookup_at <= :now
       AND n.state NOT IN ('SENDING', 'RESENT')

@@ -14,6 +14,7 @@ from babel.numbers import format_decimal
 from flask import Flask
 from flask_babel import get_locale, gettext, ngettext
 
+from app.domain.masking import masked_phone
 from app.web.clock import now
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
@@ -24,7 +25,8 @@ _WEEKDAY = {"fi": "ccc d.M.y", "sv": "ccc d.M.y", "en": "ccc d MMM y"}
 
 def init(app: Flask) -> None:
     """Give the templates these words as filters."""
-    for word in (day, weekday, clock_time, moment, span, quantity, file_size, iso):
+    app.add_template_filter(masked_phone)
+    for word in (day, weekday, clock_time, moment, span, quantity, euros, file_size, iso):
         app.add_template_filter(word)
 
 
@@ -63,6 +65,14 @@ def moment(at: datetime, *, seconds: bool = False) -> str:
     return gettext("%(day)s at %(time)s", day=day(local), **words)
 
 
+def between(from_at: datetime, to_at: datetime) -> str:
+    """A span of time: to 26.11.2026 09.00–12.00, with the second day where it is another one."""
+    end = clock_time(to_at)
+    if _local_day(from_at) != _local_day(to_at):
+        end = f"{weekday(to_at)} {end}"
+    return f"{weekday(from_at)} {clock_time(from_at)}–{end}"
+
+
 def span(length: timedelta | float) -> str:
     """How long something took, with its two largest units: 2 h 10 min."""
     total_s = length.total_seconds() if isinstance(length, timedelta) else float(length)
@@ -89,6 +99,11 @@ def span(length: timedelta | float) -> str:
 def quantity(number: float) -> str:
     """A number with the language's own signs for thousands and decimals."""
     return str(format_decimal(number, locale=_language()))
+
+
+def euros(sum_: float) -> str:
+    """A sum of money: 1 234,50 €, in English 1,234.50 €."""
+    return f"{format_decimal(sum_, format='#,##0.00', locale=_language())} €"
 
 
 def file_size(size_bytes: int) -> str:

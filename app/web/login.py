@@ -42,8 +42,9 @@ blueprint = Blueprint("login", __name__)
 csrf = CSRFProtect()
 manager = LoginManager()
 
-# Machines prove who they are with signatures there, and have no forms.
-_WITHOUT_FORMS = ("/api/", "/callbacks/")
+# Machines prove who they are with signatures there, and have no forms; an unsubscribe link is its own
+# permission, and mail programs post to it.
+_WITHOUT_FORMS = ("/api/", "/callbacks/", "/unsubscribe/")
 
 
 class StaffUser(UserMixin):

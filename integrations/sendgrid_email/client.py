@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 from sendgrid import SendGridAPIClient
 
+from integrations.channel import Result
 from integrations.http_json import parse_findings
 from integrations.http_session import RETRY_AFTER_MAX_S, retry_after_s
 from integrations.outcomes import (
@@ -22,8 +23,16 @@ from integrations.outcomes import (
     Sent,
     UnknownOutcome,
 )
-from integrations.sendgrid_email.codec import build_mail, parse_email
+from integrations.sendgrid_email.batch import (
+    EMAILS_PER_CALL,
+    Addressed,
+    build_batch,
+    group_alike,
+    guilty_of,
+)
+from integrations.sendgrid_email.codec import parse_email
 from integrations.sendgrid_email.codes import outcome_of
+from integrations.sendgrid_email.mail import build_mail
 from integrations.sendgrid_email.types import SendgridAccount
 from integrations.sendgrid_email.wire import Wire, WireClient
 
@@ -31,10 +40,12 @@ _REF_MAX = 200
 
 
 class SendgridEmailClient:
-    """Mode once: SendGrid has no idempotency key, so a doubt stays a doubt.
+    """The e-mail channel by SendGrid. It has no idempotency key, so a doubt stays a doubt.
 
     There is no look-up either (its e-mail activity is sold apart): events settle a doubt.
     """
+
+    items_per_call = EMAILS_PER_CALL
 
     def __init__(self, account: SendgridAccount) -> None:
         self._account = account
@@ -49,12 +60,60 @@ class SendgridEmailClient:
         Rejected, LaneDown, ContractBroken.
         """
         mail = build_mail(parse_email(item.payload), item.attempt_id)
-        # Waiting for a turn is outside the time-outs: a long slice is not a slow provider.
-        async with self._turns:
-            answer = await self._post(mail)
+        result = await self._request(mail)
+        if isinstance(result, CallError):
+            raise result
+        return result
+
+    async def send_many(self, items: Sequence[Outbound]) -> list[Result]:
+        """Hand over up to a thousand e-mails, those alike in one request.
+
+        What SendGrid says of a request holds for all its e-mails. A request that it refuses for
+        the sake of one of them is sent again without that one: it takes all or none.
+        """
+        results: dict[int, Result] = {}
+        batch = []
+        for at, item in enumerate(items):
+            try:
+                batch.append(Addressed(at, parse_email(item.payload), item.attempt_id))
+            except Rejected as error:
+                results[at] = error
+        for ended in await asyncio.gather(*(self._send_group(g) for g in group_alike(batch))):
+            results |= ended
+        return [results[at] for at in range(len(items))]
+
+    async def _send_group(self, group: Sequence[Addressed]) -> dict[int, Result]:
+        """One request for the group; a further one only for those surely not taken by the last."""
+        ended: dict[int, Result] = {}
+        waiting = [group]
+        while waiting:
+            part = waiting.pop()
+            mail = build_batch(part)
+            if mail is None:
+                waiting += _halves(part)
+                continue
+            result = await self._request(mail)
+            guilty: frozenset[int] = frozenset()
+            if isinstance(result, Rejected) and len(part) > 1:
+                guilty = guilty_of((f.path for f in result.findings), len(part))
+                if not guilty:
+                    waiting += _halves(part)
+                    continue
+                if rest := [one for n, one in enumerate(part) if n not in guilty]:
+                    waiting.append(rest)
+            ended |= {one.at: result for n, one in enumerate(part) if not guilty or n in guilty}
+        return ended
+
+    async def _request(self, mail: dict[str, Any]) -> Result:
+        try:
+            # Waiting for a turn is outside the time-outs: a long slice is not a slow provider.
+            async with self._turns:
+                answer = await self._post(mail)
+        except CallError as error:
+            return error
         if answer.status_code == 202:
             return Sent(ref=(answer.headers.get("X-Message-Id") or "")[:_REF_MAX] or None)
-        raise _refusal(answer.status_code, answer.headers, answer.body)
+        return _refusal(answer.status_code, answer.headers, answer.body)
 
     async def aclose(self) -> None:
         """Let the threads go; none of them can hold on longer than the total time-out."""
@@ -88,6 +147,11 @@ class SendgridEmailClient:
             version=3,
         )
         return sdk.send(mail)
+
+
+def _halves(group: Sequence[Addressed]) -> list[Sequence[Addressed]]:
+    middle = len(group) // 2
+    return [group[middle:], group[:middle]]
 
 
 def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> CallError:

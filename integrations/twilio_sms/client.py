@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 
+from integrations.channel import MessageMatch, Result, send_each
 from integrations.outcomes import (
     CallError,
     ContractBroken,
@@ -23,7 +24,7 @@ from integrations.outcomes import (
 from integrations.twilio_sms.codec import parse_sms, status_callback_url, validity_of
 from integrations.twilio_sms.codes import UNKNOWN_CODE, outcome_of, rule_for
 from integrations.twilio_sms.http_client import PooledTwilioHttpClient
-from integrations.twilio_sms.types import MessageMatch, Sms, TwilioAccount
+from integrations.twilio_sms.types import Sms, TwilioAccount
 
 # More text messages than this to one number are a runaway, not a history.
 LOOKUP_MAX = 200
@@ -33,10 +34,12 @@ _SID = re.compile(r"[A-Z]{2}[0-9A-Za-z]{32}", re.ASCII)
 
 
 class TwilioSmsClient:
-    """Mode once: Twilio has no idempotency key, so a doubt stays a doubt.
+    """The SMS channel by Twilio. It has no idempotency key, so a doubt stays a doubt.
 
     Belongs to the loop that it is first used in.
     """
+
+    items_per_call = 1
 
     def __init__(self, account: TwilioAccount) -> None:
         self._http = PooledTwilioHttpClient(account)
@@ -49,6 +52,7 @@ class TwilioSmsClient:
         )
         sdk.api.base_url = account.base_url
         self._messages = sdk.api.v2010.account.messages
+        self._senders = account.senders
 
     async def send(self, item: Outbound) -> Sent:
         """Hand one text message to Twilio; `ref` of the result is its message sid.
@@ -58,7 +62,7 @@ class TwilioSmsClient:
         ContractBroken.
         """
         sms = parse_sms(item.payload)
-        asked = _parameters(sms, item.attempt_id)
+        asked = _parameters(sms, self._senders.get(sms.sender, sms.sender), item.attempt_id)
         try:
             message = await self._messages.create_async(**asked)
         except TwilioException as error:
@@ -72,6 +76,10 @@ class TwilioSmsClient:
             raise UnknownOutcome("twilio answered without a message sid")
         return Sent(ref=message.sid, detail=str(message.status))
 
+    async def send_many(self, items: Sequence[Outbound]) -> list[Result]:
+        """Twilio takes one message per request."""
+        return await send_each(self, items)
+
     async def find_message(
         self, to: str, sender: str, body: str, since: datetime, until: datetime
     ) -> MessageMatch:
@@ -83,6 +91,7 @@ class TwilioSmsClient:
 
         Raises: Retryable, LaneDown, ContractBroken.
         """
+        sender = self._senders.get(sender, sender)
         try:
             found = await self._messages.list_async(
                 to=to, from_=sender, limit=LOOKUP_MAX, page_size=LOOKUP_PAGE
@@ -103,10 +112,10 @@ class TwilioSmsClient:
         await self._http.close()
 
 
-def _parameters(sms: Sms, attempt_id: str) -> dict[str, Any]:
+def _parameters(sms: Sms, sender: str, attempt_id: str) -> dict[str, Any]:
     asked: dict[str, Any] = {
         "to": sms.to,
-        "from_": sms.sender,
+        "from_": sender,
         "body": sms.body,
         "validity_period": validity_of(sms, datetime.now(UTC)),
     }

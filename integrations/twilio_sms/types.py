@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -12,7 +13,10 @@ from msgspec import Meta
 
 @dataclass(frozen=True, slots=True)
 class TwilioAccount:
-    """Which account to use, where, and how patiently; times in seconds."""
+    """Which account to use, where, and how patiently; times in seconds.
+
+    senders: what this account calls our senders where it does not know them by their own names.
+    """
 
     account_sid: str
     auth_token: str = field(repr=False)
@@ -20,6 +24,7 @@ class TwilioAccount:
     connect_s: float = 3.0
     total_s: float = 10.0
     in_flight: int = 100
+    senders: Mapping[str, str] = field(default_factory=dict)
 
 
 class Sms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -36,16 +41,6 @@ class Sms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     validity_s: int
     status_callback_base: str | None = None
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MessageMatch:
-    """What a look-up found; only `one` settles an unknown outcome."""
-
-    kind: Literal["none", "one", "several"]
-    sid: str | None = None
-    status: str | None = None
-    error_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from simulators.ledger import Entry
 from simulators.mail.addresses import is_address
 
 RECIPIENTS_MOST = 1000
+# Marks and values of all substitutions of one personalization.
+SUBSTITUTIONS_MOST_BYTES = 10_000
 RESERVED_HEADERS = frozenset(
     (
         *("x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type", "to", "from"),
@@ -97,6 +99,9 @@ def _check_person(person: Mapping[str, Any], path: str, subject_given: bool) -> 
         yield _wrong("subject", "The subject is required.")
     for name in ("custom_args", "substitutions"):
         yield from _check_texts(person.get(name), f"{path}.{name}")
+    swaps = person.get("substitutions")
+    if isinstance(swaps, Mapping) and _size_of(swaps) > SUBSTITUTIONS_MOST_BYTES:
+        yield _wrong(f"{path}.substitutions", "The substitutions may have 10000 bytes in all.")
     yield from _check_headers(person.get("headers"), f"{path}.headers")
 
 
@@ -143,6 +148,10 @@ def _is_text(value: object) -> bool:
 def _people(person: Mapping[str, Any], kind: str) -> list[Any]:
     people = person.get(kind)
     return people if isinstance(people, list) else []
+
+
+def _size_of(swaps: Mapping[str, object]) -> int:
+    return sum(len(str(part).encode()) for pair in swaps.items() for part in pair)
 
 
 def _swapped(text: str, swaps: Mapping[str, str]) -> str:

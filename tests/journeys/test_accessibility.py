@@ -32,6 +32,11 @@ PAGES = (
     "/staff",
     "/staff/new",
     "/staff/1/password",
+    "/texts",
+    "/texts/FAULT_RESTORED",
+    "/texts/FAULT_RESTORED/edit",
+    "/texts/FAULT_RESTORED/versions/0",
+    "/texts/addresses",
 )
 
 

@@ -82,7 +82,16 @@ def test_a_claim_among_many_is_as_cheap_when_the_queue_was_analysed_while_empty(
             session.execute(text("ANALYZE outbox_item"))
         _put(*(_item(f"item-{number}") for number in range(3000)))
         explain = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {outbox._CLAIM.text}")
-        claim = {"lane": "nis", "now": NOW, "limit": 100, "lease": 1, "until": NOW}
+        claim = {
+            "lane": "nis",
+            "now": NOW,
+            "limit": 100,
+            "lease": 1,
+            "until": NOW,
+            "most_urgent": 0,
+            "least_urgent": 100,
+            "routes": ["twilio"],
+        }
         with transaction() as session:
             plan = session.execute(explain, claim).scalar_one()[0]["Plan"]
             session.rollback()

@@ -138,6 +138,7 @@ def add_point(
                     state="UNVERIFIED",
                     source="CIS",
                     created_at=now,
+                    enrolled=True,
                 )
             )
     session.add_all(

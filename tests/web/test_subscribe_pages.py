@@ -17,7 +17,8 @@ from app.services import opt_outs, unsubscribe
 from app.services.announcements import about_storm
 from app.services.area_digests import announce_digests
 from app.services.customer_sessions import openable, read_address
-from app.services.unsubscribe import Link, Result
+from app.services.unsubscribe import Result
+from app.services.unsubscribe_link import Link
 from tests.services.announcing import add_outage, plan_all, tell_all
 from tests.services.world import GSRN, NOW, PHONE, add_customer, add_point
 from tests.web.conftest import StandingClock, Writing
