@@ -172,6 +172,11 @@ class Demo:
         self._simulate("cis", "master-data", "--points", str(SEED_POINTS))
         self._simulate("cis", "orders", "--count", str(SEED_ORDERS))
         self._simulate("planner", "cut", "--points", str(SEED_CUT_POINTS))
+        # By then the points are known; a version that comes too early is made good by the next.
+        self._simulate(
+            *("dms", "faults", "--count", str(SEED_FAULTS), "--points", str(SEED_POINTS)),
+            *("--after-s", "15", "--every-s", "45"),
+        )
         done.touch()
 
     def _move_connections(self) -> None:
