@@ -245,6 +245,15 @@ def test_req_14_whoever_left_altogether_keeps_no_choice() -> None:
         assert tenancies.end_left(session, NOW) == {"choices": 1}
 
 
+def test_a_third_party_of_nobody_with_a_contract_is_left_alone() -> None:
+    settle_in()
+    with transaction() as session:
+        session.query(Occupancy).delete()
+        session.query(Contact).update({"third_party_name": "area subscriber"})
+        assert tenancies.end_left(session, NOW) == {}
+    assert scalar("SELECT state FROM contact") == "UNVERIFIED"
+
+
 def test_a_removed_contact_gets_nothing_more_and_leaves_a_history() -> None:
     settle_in()
     tell("METER_SWAP_DONE")

@@ -247,6 +247,22 @@ def test_req_36_an_erased_customer_leaves_only_the_skeleton(settings: Settings) 
             text("UPDATE work_order SET customer_id = 'C1', facts = CAST(:f AS jsonb)"),
             {"f": json.dumps({"customer_name": "Aino Virtanen", "phone": PHONE, "email": MAIL})},
         )
+        session.execute(
+            text(
+                "INSERT INTO inbound_sms (sid, from_number, to_number, body, media_count, received_at,"
+                " state, attempts, next_at) VALUES ('SM1', :phone, '16000', 'Aino tässä', 0, :now,"
+                " 'DONE', 0, :now)"
+            ),
+            {"phone": PHONE, "now": NOW},
+        )
+        session.execute(
+            text(
+                "INSERT INTO letter (dedupe_key, notice_id, customer_id, gsrn, type, language, reason,"
+                " subject, body, nameless, state, created_at) VALUES ('k', 1, 'C1', :gsrn,"
+                " 'PLANNED_NOTICE', 'fi', 'OPTED_OUT', 'Aino', 'Hyvä Aino', false, 'POSTED', :now)"
+            ),
+            {"gsrn": GSRN, "now": NOW},
+        )
         search_index.rebuild(session, [GSRN], NOW)
     with pytest.raises(customer_data.StillACustomer), transaction() as session:
         customer_data.erase(session, "C1", "system:test", NOW)
