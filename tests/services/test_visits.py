@@ -177,7 +177,9 @@ def test_a_visit_is_reminded_of_in_the_evening_before_and_never_after(
     _order()
     _scheduled(0)
     assert _remind(minutes) == expected
-    # Looking again tells nobody again.
+    # Looking again finds nothing to do, and tells nobody again.
+    with transaction() as session:
+        assert visit_notices.remind(session, at(minutes)) == 0
     assert _remind(minutes + 1) == expected
 
 
