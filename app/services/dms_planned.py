@@ -70,7 +70,9 @@ def _take(session: Session, stated: DmsOutage, now: datetime) -> tuple[Finding, 
         stated.cause_code,
         _gsrns(session, stated),
     )
-    planned_dms.take_from_dms(session, record, now)
+    if planned_dms.take_from_dms(session, record, now) != "STALE":
+        back = {point.gsrn: point.on_at for point in stated.points if point.on_at is not None}
+        planned_dms.points_back(session, stated.source_ref, back, now)
     named = {point.gsrn for point in stated.points}
     missing = len(named) - len(set(record.gsrns) & named)
     if not missing:

@@ -10,7 +10,10 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from app.db import transaction
-from app.models import Alarm, Announcement, Outage, Run, Step
+from app.domain.planned_course import Step
+from app.models import Alarm, Announcement, Outage, OutageEvent, Run
+from app.models import Step as RunStep
+from app.services import planned_clock
 from tests.services.cuts import FROM, TO, add_street, approve, draft
 from tests.services.elsewhere import Elsewhere
 from tests.services.world import minutes
@@ -24,7 +27,7 @@ def test_a_step_is_a_run_with_the_cut_as_its_key() -> None:
     assert turn_planned_cuts(1, "schedule", FROM) == {"BEGIN": 1}
     (run,) = _all(Run)
     assert (run.process, run.state, run.counts) == ("planned cuts", "OK", {"BEGIN": 1})
-    (step,) = _all(Step)
+    (step,) = _all(RunStep)
     assert step.keys == [f"planned-cut:{first.id}"]
 
 
@@ -36,36 +39,38 @@ def test_nothing_due_leaves_no_run() -> None:
 
 def test_a_cut_that_cannot_be_turned_stops_none_of_the_others() -> None:
     street = add_street(1)
-    broken = approve(draft(street, ref="broken").plan)
+    broken = approve(draft(street, ref="broken").plan).id
     approve(draft(street, ref="sound").plan)
     with transaction() as session:
         session.execute(
-            text("UPDATE outage SET planned_to_at = NULL WHERE id = :id"), {"id": broken.id}
+            text("UPDATE outage SET planned_to_at = NULL WHERE id = :id"), {"id": broken}
         )
     assert turn_planned_cuts(1, "schedule", FROM) == {"BEGIN": 1, "FAILED": 1}
     assert [row.state for row in _all(Outage)] == ["ANNOUNCED", "ONGOING"]
     (run,) = _all(Run)
     assert run.state == "PARTLY"
     (alarm,) = _all(Alarm)
-    assert (alarm.kind, alarm.subject) == ("PLANNED_STEP_FAILED", f"planned-cut:{broken.id}")
+    assert (alarm.kind, alarm.subject) == ("PLANNED_STEP_FAILED", f"planned-cut:{broken}")
     with transaction() as session:
         session.execute(
             text("UPDATE outage SET planned_to_at = :to WHERE id = :id"),
-            {"id": broken.id, "to": TO},
+            {"id": broken, "to": TO},
         )
     turn_planned_cuts(1, "schedule", FROM + minutes(1))
     assert [alarm.closed_at is None for alarm in _all(Alarm)] == [False]
 
 
 def test_two_clocks_at_once_do_each_step_once(app: Flask) -> None:
-    plan = approve(draft(add_street(1)).plan)
-    other = Elsewhere(app, lambda: turn_planned_cuts(2, "schedule", FROM - minutes(30)))
+    plan_id = approve(draft(add_street(1)).plan).id
+    soon = FROM - minutes(30)
+    other = Elsewhere(app, lambda: turn_planned_cuts(2, "schedule", soon))
     with transaction() as session:
-        session.execute(text("SELECT id FROM outage WHERE id = :id FOR UPDATE"), {"id": plan.id})
+        assert planned_clock.turn(session, plan_id, soon) == [Step.REMIND]
         other.start()
         other.wait_until_blocked()
-    turn_planned_cuts(1, "schedule", FROM - minutes(30))
     other.join()
+    story = [row.type for row in _all(OutageEvent)]
+    assert story == ["DRAFTED", "APPROVED", "ANNOUNCED", "REMINDED"]
     told = [row.type for row in _all(Announcement)]
     assert told == ["PLANNED_NOTICE", "PLANNED_REMINDER"]
 
