@@ -90,7 +90,8 @@ _COUNTS = text(
     UNION ALL
     SELECT 'letter', state, count(*) FROM letter WHERE state IN ('DUE', 'PRINTED') GROUP BY state
     UNION ALL
-    SELECT 'unknown', '', count(*) FROM attempt WHERE outcome = 'UNKNOWN' AND resolved_by IS NULL
+    SELECT 'unknown', '', count(*) FROM attempt
+    WHERE next_lookup_at IS NOT NULL AND resolved_by IS NULL
     """
 )
 
