@@ -61,14 +61,17 @@ _DEPTHS = text(
         UNION ALL
         SELECT lane, state, created_at FROM outbox_item WHERE state IN ('UNKNOWN', 'DEAD', 'HELD')
         UNION ALL
-        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' ELSE 'acks' END, 'STORED',
-            greatest(received_at, next_at)
+        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'ACK' THEN 'acks' ELSE 'network' END,
+            'STORED', greatest(received_at, next_at)
         FROM inbound_message WHERE state = 'STORED'
         UNION ALL
         SELECT 'receipts', 'WAITING', received_at FROM delivery_receipt WHERE verdict = 'WAITING'
         UNION ALL
         SELECT 'replies', 'WAITING', greatest(received_at, next_at)
         FROM inbound_sms WHERE state = 'WAITING'
+        UNION ALL
+        SELECT 'notices', 'WAITING', greatest(created_at, not_before_at) FROM announcement
+        WHERE state = 'PENDING'
     ) AS waiting (lane, state, due_at)
     GROUP BY lane, state ORDER BY lane, state
     """

@@ -34,6 +34,9 @@ _OLD = text(
         SELECT 'receipts', received_at FROM delivery_receipt WHERE verdict = 'WAITING'
         UNION ALL
         SELECT 'replies', received_at FROM inbound_sms WHERE state = 'WAITING'
+        UNION ALL
+        SELECT 'notices', greatest(created_at, not_before_at) FROM announcement
+        WHERE state = 'PENDING'
     ) AS waiting (lane, due_at)
     WHERE due_at < :before GROUP BY lane
     """
