@@ -42,6 +42,7 @@ HAND_OVER_PATIENCE_S = 30.0
 WEB_THREADS = "4"
 PARTNER = "voima"
 PLANNER = "planning"
+DMS = "dms"
 SEED_POINTS, SEED_ORDERS = 200, 40
 # One planned cut waits for somebody to approve it.
 SEED_CUT_POINTS = 12
@@ -143,6 +144,8 @@ class Demo:
         self._flask("planned-cuts", "planner", PLANNER, "--name", "Verkkosuunnittelu")
         credential = json.loads(self._flask("partners", "credential", PLANNER, "--json"))
         self._rehearsal.give_planner_credentials(credential)
+        credential = json.loads(self._flask("partners", "credential", DMS, "--json"))
+        self._rehearsal.give_dms_credentials(credential)
         return self._flask("lanes", "--plain").split()
 
     def _start_children(self) -> None:
