@@ -165,6 +165,12 @@ class Settings(BaseSettings):
     status_frame_ancestors: str = Field(
         "*", description="sites that may show the status in a frame, as in Content-Security-Policy"
     )
+    fault_close_after_h: float = Field(
+        6.0, gt=0, description="a fault that is over is closed after this time"
+    )
+    priority_call_after_h: float = Field(
+        4.0, gt=0, description="priority customers without power for so long are called"
+    )
     retention_body_days: int = Field(730, ge=30, description="texts of messages (24 months)")
     retention_delivery_days: int = Field(
         1095, ge=60, description="what became of messages, and where they went (36 months)"

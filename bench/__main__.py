@@ -25,7 +25,7 @@ from deploy.supervisor import ROOT
 from deploy.tether import bound
 from deploy.valkey import PrivateValkey
 
-BENCHES = ("intake", "announce", "sms", "email", "overtake", "receipts", "lookup")
+BENCHES = ("intake", "announce", "sms", "email", "overtake", "receipts", "lookup", "status")
 RESULTS = ROOT / "bench" / "results"
 
 
@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("--orders", type=int, default=20_000, help="orders in the file")
     parser.add_argument("--affected", type=int, default=100_000, help="points of one outage")
     parser.add_argument("--messages", type=int, default=20_000, help="text messages")
+    parser.add_argument("--requests", type=int, default=8_000, help="requests per public page")
     parser.add_argument("--emails", type=int, default=40_000, help="e-mails")
     parser.add_argument("--queued", type=int, default=100_000, help="messages to overtake")
     parser.add_argument("--reports", type=int, default=50_000, help="delivery reports to apply")
@@ -61,6 +62,7 @@ def main() -> int:
                     "overtake": asked.queued,
                     "receipts": asked.reports,
                     "lookup": asked.points,
+                    "status": asked.requests,
                 }
                 found = _run_one(name, sizes[name], environment)
                 failed |= not found

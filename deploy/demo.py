@@ -35,11 +35,16 @@ from deploy.supervisor import ROOT, Child, Supervisor, describe_exit
 from deploy.tether import stop_with_parent
 from deploy.valkey import PrivateValkey
 
+# Time enough to find the phone on the page and to type OK or EI.
+ANSWER_WAIT_S = (600.0, 1200.0)
 READY_PATIENCE_S = 180.0
 HAND_OVER_PATIENCE_S = 30.0
 WEB_THREADS = "4"
 PARTNER = "voima"
-SEED_POINTS, SEED_ORDERS = 200, 40
+PLANNER = "planning"
+SEED_POINTS, SEED_ORDERS, SEED_FAULTS = 200, 40, 4
+# One planned cut waits for somebody to approve it.
+SEED_CUT_POINTS = 12
 # Connection orders of the day, of which one more starts at each step and all others move on.
 SEED_CONNECTIONS, CONNECTION_STEPS = 6, 13
 CONNECTION_STEP_S = 45.0
@@ -107,6 +112,7 @@ class Demo:
         say("starting PostgreSQL and Valkey")
         database_url, redis_url = self._postgres.start(), self._valkey.start()
         self._simulate("init", "--tiedolla-url", self._base_url)
+        self._rehearsal.let_crews_wait(*ANSWER_WAIT_S)
         settings = product_settings(
             base_url=self._base_url,
             database_url=database_url,
@@ -134,6 +140,11 @@ class Demo:
         done.touch()
         credential = json.loads(self._flask("partners", "credential", PARTNER, "--json"))
         self._rehearsal.give_ack_credentials(credential)
+        self._flask("planned-cuts", "planner", PLANNER, "--name", "Verkkosuunnittelu")
+        credential = json.loads(self._flask("partners", "credential", PLANNER, "--json"))
+        self._rehearsal.give_planner_credentials(credential)
+        feed = json.loads(self._flask("partners", "credential", "dms", "--json"))
+        self._rehearsal.give_feed_credentials(feed)
         return self._flask("lanes", "--plain").split()
 
     def _start_children(self) -> None:
@@ -160,6 +171,12 @@ class Demo:
         self._supervisor.say(f"the CIS sends {SEED_POINTS} points and {SEED_ORDERS} orders")
         self._simulate("cis", "master-data", "--points", str(SEED_POINTS))
         self._simulate("cis", "orders", "--count", str(SEED_ORDERS))
+        self._simulate("planner", "cut", "--points", str(SEED_CUT_POINTS))
+        # By then the points are known; a version that comes too early is made good by the next.
+        self._simulate(
+            *("dms", "faults", "--count", str(SEED_FAULTS), "--points", str(SEED_POINTS)),
+            *("--after-s", "15", "--every-s", "45"),
+        )
         done.touch()
 
     def _move_connections(self) -> None:

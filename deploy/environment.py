@@ -48,9 +48,26 @@ class Rehearsal:
 
     def give_ack_credentials(self, credentials: Mapping[str, str]) -> None:
         """Tell the simulated installer with which key it signs what it sends to the product."""
+        self._give("installer", "acks", credentials)
+
+    def give_feed_credentials(self, credentials: Mapping[str, str]) -> None:
+        """Tell the simulated DMS with which key it signs what it sends to the product."""
+        self._give("dms", "feed", credentials)
+
+    def _give(self, system: str, part: str, credentials: Mapping[str, str]) -> None:
         config = self.config
-        config["installer"]["acks"] = {**config["installer"]["acks"], **credentials}
+        config[system][part] = {**config[system].get(part, {}), **credentials}
         write_private(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+
+    def let_crews_wait(self, shortest_s: float, longest_s: float) -> None:
+        """Let crews wait for an answer to a time that they proposed, so that a person can type one."""
+        config = self.config
+        config["installer"]["answer_wait_s"] = [shortest_s, longest_s]
+        write_private(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+
+    def give_planner_credentials(self, credentials: Mapping[str, str]) -> None:
+        """Tell the simulated planner with which key it asks for planned cuts."""
+        write_private(self.folder / "planner.json", json.dumps(credentials, indent=2) + "\n")
 
 
 def keep_secrets(path: Path) -> dict[str, str]:
@@ -119,7 +136,7 @@ def product_settings(
         "twilio_auth_token": str(config["twilio"]["auth_token"]),
         "status_snapshot_dir": str(rehearsal.folder.absolute().parent / "status"),
         "sms_sender": "Verkkoyhtio",
-        "sms_two_way_sender": "+358454900900",
+        "sms_two_way_sender": str(config["twilio"]["reply_number"]),
         "sendgrid_url": f"{url}/sendgrid",
         "sendgrid_api_key": str(config["sendgrid"]["api_key"]),
         "sendgrid_event_public_key": public_key.read_text("utf-8").strip(),

@@ -15,8 +15,10 @@ import click
 from simulators.cis.cli import cis
 from simulators.config_file import complete_config, set_tiedolla_url
 from simulators.control import SYSTEMS
+from simulators.dms.cli import dms
 from simulators.faults import CALLBACKS, Faults
 from simulators.keys import make_missing_keys
+from simulators.planner.cli import planner
 from simulators.rehearsal import Address, AlreadyRunning, run_rehearsal
 from simulators.settings import (
     CONFIG_NAME,
@@ -127,6 +129,8 @@ def faults(system: str, folder: Path, clear: bool, **asked: Any) -> None:
 
 
 simulate.add_command(cis)
+simulate.add_command(planner)
+simulate.add_command(dms)
 
 
 def _set_up(folder: Path, config_file: Path, tiedolla_url: str | None) -> Config:

@@ -12,7 +12,7 @@ from simulators.exchange import json_answer, parse_json, problem
 from simulators.faults import NO_FAULTS, FaultBox, FaultsInvalid, parse_faults
 from simulators.ledger import Ledger, LedgerError
 
-SYSTEMS = ("cis", "installer", "nis", "dms", "billing", "twilio", "sendgrid")
+SYSTEMS = ("cis", "installer", "nis", "dms", "dms_feed", "billing", "twilio", "sendgrid")
 
 
 class Control:

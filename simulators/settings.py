@@ -42,8 +42,19 @@ class Installer:
     scheduled_after_s: Span
     started_after_s: Span
     completed_after_s: Span
+    # How much longer a crew waits where it proposed a time that the customer has to answer.
+    answer_wait_s: Span
     scheduled_ratio: float
     fail_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The DMS's credentials towards Tiedolla."""
+
+    token: str = field(repr=False)
+    key_id: str
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,8 @@ class Twilio:
 
     account_sid: str
     auth_token: str = field(repr=False)
+    # The account's number that people can write to.
+    reply_number: str
     sent_after_s: Span
     delivered_after_s: Span
 
@@ -76,6 +89,7 @@ class Config:
     sftp: Sftp
     installer: Installer
     bearer_tokens: Mapping[str, str] = field(repr=False)
+    dms_feed: Feed
     twilio: Twilio
     sendgrid: Sendgrid
 
@@ -106,15 +120,22 @@ def load_config(path: Path) -> Config:
             scheduled_after_s=raw.span("installer.scheduled_after_s"),
             started_after_s=raw.span("installer.started_after_s"),
             completed_after_s=raw.span("installer.completed_after_s"),
+            answer_wait_s=raw.span("installer.answer_wait_s"),
             scheduled_ratio=raw.number("installer.scheduled_ratio"),
             fail_ratio=raw.number("installer.fail_ratio"),
         ),
         bearer_tokens={
             system: raw.text(f"{system}.token") for system in ("installer", "nis", "dms", "billing")
         },
+        dms_feed=Feed(
+            token=raw.text("dms.feed.token"),
+            key_id=raw.text("dms.feed.key_id"),
+            secret=raw.text("dms.feed.secret"),
+        ),
         twilio=Twilio(
             account_sid=raw.text("twilio.account_sid"),
             auth_token=raw.text("twilio.auth_token"),
+            reply_number=raw.text("twilio.reply_number"),
             sent_after_s=raw.span("twilio.sent_after_s"),
             delivered_after_s=raw.span("twilio.delivered_after_s"),
         ),

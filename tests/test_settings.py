@@ -73,3 +73,26 @@ def _environ() -> dict[str, str]:
         "TIEDOLLA_SECRET_KEY": "k" * 40,
         "TIEDOLLA_PARTNER_KEY": "p" * 40,
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "ok"),
+    [
+        ("sms_sender", "Verkkoyhtio", True),
+        ("sms_sender", "+358454900900", True),
+        ("sms_sender", "Verkkoyhtiö", False),
+        ("sms_sender", "Verkko Oy Ab 1", False),
+        ("sms_two_way_sender", "", True),
+        ("sms_two_way_sender", "18123", True),
+        ("sms_two_way_sender", "Verkko", False),
+    ],
+)
+def test_req_28_29_a_sender_that_operators_would_drop_is_refused(
+    name: str, value: str, ok: bool
+) -> None:
+    given = _environ() | {"TIEDOLLA_SMS_SENDER": "Verkko", f"TIEDOLLA_{name.upper()}": value}
+    if ok:
+        assert getattr(load_settings(given), name) == value
+        return
+    with pytest.raises(SettingsInvalid, match=f"TIEDOLLA_{name.upper()}: "):
+        load_settings(given)

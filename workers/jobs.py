@@ -14,13 +14,23 @@ from sqlalchemy.exc import DBAPIError
 
 from app.clients import close_clients
 from app.db import db, is_connection_lost
-from app.domain.lanes import ACKS, INTAKE, NOTICES, POLL_CIS, RECEIPTS, REPLIES, UPKEEP
+from app.domain.lanes import (
+    ACKS,
+    INTAKE,
+    NETWORK,
+    NOTICES,
+    POLL_CIS,
+    RECEIPTS,
+    REPLIES,
+    UPKEEP,
+)
 from app.settings import Settings
 from workers.acks import interpret_acks
 from workers.drain import Drain, drain
 from workers.holder import Holder
 from workers.intake import interpret_files
 from workers.memory import collect_seldom
+from workers.network import interpret_network
 from workers.notices import plan_notices
 from workers.poll_cis import poll_cis
 from workers.receipts import apply_receipts
@@ -47,6 +57,7 @@ _WORK: dict[str, Callable[[Settings, int, str], object]] = {
     ACKS: interpret_acks,
     RECEIPTS: apply_receipts,
     REPLIES: handle_replies,
+    NETWORK: interpret_network,
 }
 
 

@@ -22,7 +22,7 @@ from app.services.notice_plan import Planned, PlanSlice
 from app.settings import Settings
 from workers.run_end import end_run
 
-_LOCK_SPACE = 7_403_004
+_LOCK_SPACE = 7_403_010
 _LOCK_KEY = 1
 # The first slice is small, so that the first message leaves at once.
 _FIRST_SLICE_COUNT = 200

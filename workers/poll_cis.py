@@ -6,6 +6,7 @@ in the processing folder, a stored one that was not archived is recognised by it
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,9 +19,9 @@ from sqlalchemy.orm import Session
 
 from app.clients import cis_inbox
 from app.db import held_lock, transaction
-from app.domain.lanes import INTAKE
+from app.domain.lanes import INTAKE, NETWORK
 from app.doorbell import ring_after_commit
-from app.services import alarms, inbound, rejects, runs, sightings
+from app.services import alarms, feed_receipt, inbound, rejects, runs, sightings
 from app.settings import Settings
 from integrations.cis.sftp_inbox import (
     ClaimLost,
@@ -39,6 +40,9 @@ log = structlog.get_logger()
 
 SOURCE = "cis"
 KIND = "CIS_FILE"
+# The DMS may drop its outages into the same folder, as files of this name.
+DMS_SOURCE = "dms"
+_DMS_NAME = re.compile(r"dms[-_]outages?[-_.].*\.jsonl?", re.IGNORECASE | re.ASCII)
 _POLL_SPACE = 7_403_004
 _READ_BYTES = 1024 * 1024
 # Up to this size a file is held in memory while it is fetched, above on disk.
@@ -145,6 +149,7 @@ def _quarantine_refused(poll: _Poll) -> None:
     """Move on what the second stage could not read, so that the CIS's people find it there."""
     with transaction() as session:
         refused = inbound.refused_files(session, SOURCE)
+        refused += inbound.refused_files(session, DMS_SOURCE)
     for message_id, remote_name in refused:
         placed = poll.inbox.quarantine_archived(remote_name)
         with transaction() as session:
@@ -192,6 +197,7 @@ def _take(poll: _Poll, file: RemoteFile) -> None:
         return
     started_at = datetime.now(UTC)
     name = file.name
+    from_dms = _DMS_NAME.fullmatch(name) is not None
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
         try:
             # The network comes before the transaction, never inside it.
@@ -209,8 +215,8 @@ def _take(poll: _Poll, file: RemoteFile) -> None:
             run_id = _run(session, poll)
             stored = inbound.store(
                 session,
-                source=SOURCE,
-                kind=KIND,
+                source=DMS_SOURCE if from_dms else SOURCE,
+                kind=feed_receipt.DMS_OUTAGES if from_dms else KIND,
                 name=name,
                 chunks=_read(spool),
                 now=started_at,
@@ -231,7 +237,7 @@ def _take(poll: _Poll, file: RemoteFile) -> None:
                 ],
             )
             if stored.new:
-                ring_after_commit(INTAKE)
+                ring_after_commit(NETWORK if from_dms else INTAKE)
     poll.counts[outcome] += 1
     remote_name = poll.inbox.archive(file.name)
     if remote_name is not None:

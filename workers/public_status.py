@@ -1,4 +1,4 @@
-"""The part of upkeep that renews what the public sees of outages (REQ-23)."""
+"""The part of upkeep that renews what the public sees of outages, and tells who follows an area."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 
 from app.db import transaction
-from app.services import alarms, status_snapshot
+from app.services import alarms, area_digests, status_snapshot
 from app.settings import Settings
 
 log = structlog.get_logger()
@@ -16,9 +16,10 @@ STATUS_NOT_WRITTEN = "STATUS_NOT_WRITTEN"
 
 
 def publish_status(settings: Settings, now: datetime) -> None:
-    """Renew the snapshot; where its folder cannot be written, somebody has to know."""
+    """Renew the snapshot and announce digests; where the folder cannot be written, somebody has to know."""
     with transaction() as session:
         body = status_snapshot.take(session, now)
+        area_digests.announce_digests(session, now)
     try:
         status_snapshot.publish(body, settings.status_folder)
     except OSError as error:

@@ -9,7 +9,10 @@ from flask_smorest import Api
 
 from app.api import problems
 from app.settings import Settings
+from integrations.dms.outage_types import DmsMessage
+from integrations.head_end.types import MeterEvents
 from integrations.installer.ack_types import InstallerAck
+from integrations.planner.types import PlannedCutRequest
 
 URL_PREFIX = "/api/v1"
 _VERSION = "1.0.0"
@@ -63,7 +66,9 @@ def make_api(app: Flask) -> PartnerApi:
         },
     )
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
-    _, components = msgspec.json.schema_components([InstallerAck], ref_template=_REFERENCE)
+    _, components = msgspec.json.schema_components(
+        [InstallerAck, PlannedCutRequest, DmsMessage, MeterEvents], ref_template=_REFERENCE
+    )
     for name, component in components.items():
         api.spec.components.schema(name, component)
     return api

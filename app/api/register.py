@@ -5,14 +5,19 @@ from __future__ import annotations
 from flask import Flask
 
 from app.api import callbacks, health, openapi, problems
-from app.api.v1 import acks
+from app.api.v1 import acks, dms_outages, head_end, planned_cuts
 
 
 def register(app: Flask) -> None:
     """Add every part of the api to the application."""
     problems.init(app)
     api = openapi.make_api(app)
-    for blueprint in (acks.blueprint,):
+    for blueprint in (
+        acks.blueprint,
+        dms_outages.blueprint,
+        head_end.blueprint,
+        planned_cuts.blueprint,
+    ):
         api.register_blueprint(blueprint)
     openapi.serve(app, api)
     for machine_side in (callbacks.blueprint, health.blueprint):

@@ -60,6 +60,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     yield _workers()
     yield _partner_tokens(settings)
     yield _event_key(settings)
+    yield _sms_senders(settings)
     yield _sftp(settings)
     for name, url in (
         ("NIS", settings.nis_url),
@@ -69,6 +70,14 @@ def _checks(settings: Settings) -> Iterator[Check]:
         ("SendGrid", settings.sendgrid_url),
     ):
         yield _host(name, url)
+
+
+def _sms_senders(settings: Settings) -> Check:
+    """Operators block what comes from a sender that was not authorised beforehand (REQ-28)."""
+    unlisted = settings.sms_senders.unlisted()
+    found = f"not authorised: {', '.join(unlisted)}" if unlisted else "all authorised"
+    fix = "authorise them and add them to TIEDOLLA_SMS_AUTHORISED_SENDERS"
+    return Check("SMS senders", not unlisted, found, fix)
 
 
 def _database() -> Check:
@@ -134,7 +143,9 @@ def _workers() -> Check:
 def _partner_tokens(settings: Settings) -> Check:
     fix = "add it to TIEDOLLA_PARTNER_TOKENS; until then the partner's lane stands still"
     try:
-        found = _one("SELECT string_agg(code, ' ' ORDER BY code) FROM partner WHERE active")
+        found = _one(
+            "SELECT string_agg(code, ' ' ORDER BY code) FROM partner WHERE active AND transport <> 'FEED'"
+        )
     except DBAPIError:
         return Check("partners", False, "the database is out of reach", "run: flask db upgrade")
     codes = str(found or "").split()

@@ -10,6 +10,7 @@ from app.cli.doctor import doctor_command
 from app.cli.inbound import inbound_commands
 from app.cli.notices import notices_commands
 from app.cli.partners import partner_commands
+from app.cli.planned_cuts import planned_cuts_commands
 from app.cli.sending import sending_commands
 from app.cli.setup import setup_command
 from app.cli.staff import staff_commands
@@ -24,6 +25,7 @@ def register(app: Flask) -> None:
         inbound_commands,
         notices_commands,
         partner_commands,
+        planned_cuts_commands,
         sending_commands,
         setup_command,
         staff_commands,

@@ -17,7 +17,7 @@ class TextProblem(StrEnum):
     EMPTY = "EMPTY"
     TOO_LONG = "TOO_LONG"
     LINK = "LINK"
-    CODE_ASKED = "SECRET_ASKED"
+    CODE_ASKED = "CODE_ASKED"
     MARKETING = "MARKETING"
 
 

@@ -162,7 +162,7 @@ def _nothing(_view: _View) -> _Obstacle | None:
 
 def _start(view: _View) -> _Obstacle | None:
     """Growth and repetition: whoever knows of the cut is not told of its start again (REQ-03)."""
-    if _last(view, _CUT_TOLD) > _last(view, _ENDS):
+    if _last(view, _KNOWS_OF_CUT) > _last(view, _ENDS):
         return SuppressReason.DUPLICATE, "The recipient knows of the cut already."
     return None
 
@@ -173,9 +173,10 @@ def _restored(view: _View) -> _Obstacle | None:
         return SuppressReason.SOME_STILL_OFF, "Some of the recipient's points are still off."
     if view.points and all(point.off_elsewhere for point in view.points):
         return SuppressReason.STILL_OFF, "Another outage still cuts the power there."
-    if not view.left(_CUT_TOLD):
+    told = view.left(_KNOWS_OF_CUT)
+    if not told:
         return SuppressReason.NEVER_TOLD, "The recipient was not told of the cut."
-    if _last(view, _ENDS) > max(row.notice_id for row in view.left(_CUT_TOLD)):
+    if _last(view, _ENDS) > max(row.notice_id for row in told):
         return SuppressReason.DUPLICATE, "The recipient knows of the end already."
     return None
 
@@ -190,8 +191,13 @@ def _last(view: _View, kinds: Iterable[NoticeType]) -> int:
 
 
 def _remaining(view: _View) -> _Obstacle | None:
-    """News for those who are still out; whoever heard the same piece is not told it again."""
-    same = [*view.left((view.telling.type,)), *view.waiting((view.telling.type,))]
+    """News for those who are still out; whoever heard the same piece is not told it again.
+
+    A first estimate and a changed one of the same moment are the same piece: growth repeats it for
+    those who are new.
+    """
+    kinds = _ESTIMATES if view.telling.type in _ESTIMATES else (view.telling.type,)
+    same = [*view.left(kinds), *view.waiting(kinds)]
     if any(row.event_at == view.telling.event_at for row in same):
         return SuppressReason.DUPLICATE, "The recipient has been told the same."
     return None
@@ -209,6 +215,10 @@ def _correction(view: _View) -> _Obstacle | None:
     wrong = view.telling.corrects_id
     if not any(row.announcement_id == wrong and row.state in _LEFT for row in view.ledger):
         return SuppressReason.NEVER_TOLD, "The wrong text had not left, and was stopped."
+    # One mistake may have made several texts wrong; whoever heard them all is corrected once.
+    same = [*view.left((view.telling.type,)), *view.waiting((view.telling.type,))]
+    if any(row.event_at == view.telling.event_at for row in same):
+        return SuppressReason.DUPLICATE, "The recipient has been told the same."
     return None
 
 
@@ -337,8 +347,11 @@ _T = NoticeType
 _UPDATES = frozenset(
     {_T.FAULT_ETR, _T.FAULT_ETR_CHANGED, _T.FAULT_ETR_DELAYED, _T.FAULT_PARTLY_RESTORED}
 )
+_ESTIMATES = (_T.FAULT_ETR, _T.FAULT_ETR_CHANGED)
 _CUT_TOLD = _UPDATES | {_T.FAULT_STARTED}
 _ABOUT_THE_REST = _CUT_TOLD | {_T.PLANNED_OVERRUN}
+# Whoever was told that an end was none knows as well as at the start.
+_KNOWS_OF_CUT = _CUT_TOLD | {_T.CORRECTION_STILL_OFF}
 _ENDS = frozenset({_T.FAULT_RESTORED})
 _PLAN_TOLD = frozenset({_T.PLANNED_NOTICE, _T.PLANNED_CHANGED})
 
@@ -369,6 +382,7 @@ _TRUE_UNTIL: Mapping[NoticeType, str] = {
     _T.PLANNED_CANCELLED: "from_at",
     _T.PLANNED_REMINDER: "from_at",
     _T.PLANNED_OVERRUN: "etr_at",
+    _T.AREA_PLANNED: "from_at",
     _T.METER_SWAP_ANNOUNCED: "from_at",
     _T.METER_SWAP_BOOK: "from_at",
     _T.METER_SWAP_REMINDER: "from_at",

@@ -225,6 +225,7 @@ _REQUIRED: Mapping[NoticeType, str] = {
     _T.PLANNED_CHANGED: "addr date t1 t2",
     _T.PLANNED_CANCELLED: "addr date",
     _T.PLANNED_OVERRUN: "addr etr",
+    _T.AREA_PLANNED: "area date t1",
     _T.STORM_BULLETIN: "area",
     _T.SAFETY_WARNING: "area",
     _T.COMPENSATION: "addr dur",

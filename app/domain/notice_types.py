@@ -62,6 +62,7 @@ class NoticeType(StrEnum):
     PLANNED_CHANGED = "PLANNED_CHANGED"
     PLANNED_CANCELLED = "PLANNED_CANCELLED"
     PLANNED_OVERRUN = "PLANNED_OVERRUN"
+    AREA_PLANNED = "AREA_PLANNED"
     STORM_BULLETIN = "STORM_BULLETIN"
     SAFETY_WARNING = "SAFETY_WARNING"
     COMPENSATION = "COMPENSATION"
@@ -249,6 +250,7 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
     _T.PLANNED_CANCELLED: _planned(*_PLANS, must_reach=True, good_for=60 * _DAY),
     # Not for those whose power came back before the others' (REQ-17).
     _T.PLANNED_OVERRUN: _planned(urgency=Urgency.LIVE, lasts=True),
+    _T.AREA_PLANNED: _planned(_T.AREA_PLANNED),
     _T.STORM_BULLETIN: NoticeRule(
         Topic.STORM,
         Urgency.ORDINARY,

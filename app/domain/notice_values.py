@@ -182,6 +182,12 @@ _VALUES: Mapping[NoticeType, Mapping[str, _Fill]] = {
     _T.PLANNED_CHANGED: _PLAN,
     _T.PLANNED_CANCELLED: _PLAN,
     _T.PLANNED_OVERRUN: {**_PLAN, "etr": _estimate},
+    _T.AREA_PLANNED: {
+        "area": _named("area"),
+        "count": _named("count"),
+        "date": _day("from_at"),
+        "t1": _time("from_at"),
+    },
     _T.STORM_BULLETIN: {"area": _named("area"), "count": _named("count")},
     _T.SAFETY_WARNING: {"area": _named("area")},
     _T.COMPENSATION: {"dur": _duration, "date": _day("on_at")},

@@ -46,6 +46,11 @@ class Cut:
             return True
         return self.state not in _OVER and not (self.kind == _PLANNED and self.state in _PLAN_ONLY)
 
+    @property
+    def until_at(self) -> datetime | None:
+        """Until when it is to last, as far as customers know."""
+        return self.etr_at or self.planned_to_at
+
     def is_ahead(self, now: datetime) -> bool:
         """Whether it is a planned cut that customers know of and that is still to come."""
         ends_at = self.planned_to_at or self.off_at

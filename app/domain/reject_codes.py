@@ -67,6 +67,8 @@ class RejectCode(StrEnum):
     METER_ALREADY_INSTALLED = "METER_ALREADY_INSTALLED"
     TIME_IN_FUTURE = "TIME_IN_FUTURE"
     GPS_FAR = "GPS_FAR"
+    POINTS_UNKNOWN = "POINTS_UNKNOWN"
+    CAUSE_UNKNOWN = "CAUSE_UNKNOWN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,5 +386,19 @@ REJECT_CODES: Mapping[RejectCode, CodeInfo] = {
             "The work was reported far from the metering point",
         ),
         holds_billing=True,
+    ),
+    RejectCode.POINTS_UNKNOWN: CodeInfo(
+        "2.12",
+        _WARN,
+        Names(
+            "Käyttöpaikkaa ei tunneta",
+            "Förbrukningsplatsen är okänd",
+            "Metering points are not known",
+        ),
+    ),
+    RejectCode.CAUSE_UNKNOWN: CodeInfo(
+        "1.7",
+        _WARN,
+        Names("Tuntematon vian syy", "Okänd felorsak", "Unknown cause of the fault"),
     ),
 }

@@ -3,7 +3,9 @@
 from app.models.ack import Ack
 from app.models.alarm import Alarm
 from app.models.announcement import Announcement
+from app.models.area_subscription import AreaSubscription
 from app.models.audit_entry import AuditEntry
+from app.models.call_list import CallListEntry
 from app.models.code_list import CodeValue, MeterModel, OrderType
 from app.models.connection_order import ConnectionEvent, ConnectionOrder
 from app.models.customer import (
@@ -15,6 +17,7 @@ from app.models.customer import (
     PreferenceChange,
 )
 from app.models.customer_login import CustomerSession, OneTimeCode, RateCount
+from app.models.dms_statement import DmsStatement
 from app.models.drainer import Drainer
 from app.models.file_sighting import FileSighting
 from app.models.inbound_message import InboundChunk, InboundFinding, InboundMessage
@@ -22,6 +25,7 @@ from app.models.lane import Lane
 from app.models.letter import Letter
 from app.models.message_version import MessageVersion
 from app.models.meter import Meter, MeterPlacement, MeterReading
+from app.models.meter_event import MeterEvent
 from app.models.metering_point import MeteringPoint, Occupancy, PointSearch
 from app.models.notice import DeliveryReceipt, Notice, NoticePoint
 from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
@@ -49,9 +53,11 @@ __all__ = [
     "Ack",
     "Alarm",
     "Announcement",
+    "AreaSubscription",
     "Attempt",
     "AuditEntry",
     "BudgetRaise",
+    "CallListEntry",
     "CodeValue",
     "ConnectionEvent",
     "ConnectionOrder",
@@ -63,6 +69,7 @@ __all__ = [
     "CustomerSession",
     "DailyTask",
     "DeliveryReceipt",
+    "DmsStatement",
     "Drainer",
     "FileSighting",
     "InboundChunk",
@@ -73,6 +80,7 @@ __all__ = [
     "Letter",
     "MessageVersion",
     "Meter",
+    "MeterEvent",
     "MeterModel",
     "MeterPlacement",
     "MeterReading",

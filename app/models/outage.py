@@ -45,6 +45,8 @@ class Outage(Model):
     # Of a planned cut the time at which it really began; until then its planned beginning.
     started_at: Mapped[At]
     restored_at: Mapped[At | None]
+    # Of a fault: when somebody was first sure of it. Nobody is told before.
+    confirmed_at: Mapped[At | None]
     # None while nobody has assessed it; never shown once it has passed (REQ-06).
     etr_at: Mapped[At | None]
     etr_confidence: Mapped[Str | None]
@@ -101,6 +103,8 @@ class Storm(Model):
     id: Mapped[Id]
     name: Mapped[Str]
     municipality_codes: Mapped[Strs]
+    # How long it takes from one bulletin of a municipality to the next, at least.
+    bulletin_every_s: Mapped[float] = mapped_column(default=3600.0, server_default="3600")
     started_at: Mapped[At]
     assessed_at: Mapped[At | None]
     ended_at: Mapped[At | None]

@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Model
-from app.models.columns import At, Big, Id, JsonList, Str, Strs
+from app.models.columns import At, Big, Bigs, Id, JsonList, Str, Strs
 
 
 class InboundSms(Model):
@@ -69,6 +69,8 @@ class ReplyCase(Model):
     customer_id: Mapped[Str | None]
     gsrn: Mapped[Str | None]
     order_id: Mapped[Str | None]
+    # What customer service answered.
+    notice_ids: Mapped[Bigs] = mapped_column(server_default="{}")
     assigned_to: Mapped[Str | None]
     opened_at: Mapped[At]
     # The latest message of either side.

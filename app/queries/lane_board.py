@@ -76,7 +76,10 @@ _BOARD = text(
         FROM inbound_message WHERE state = 'STORED' GROUP BY 1
         UNION ALL
         SELECT 'receipts', count(*), min(received_at)
-        FROM delivery_receipt WHERE verdict = 'WAITING')
+        FROM delivery_receipt WHERE verdict = 'WAITING'
+        UNION ALL
+        SELECT 'replies', count(*), min(received_at)
+        FROM inbound_sms WHERE state = 'WAITING')
     SELECT lane.name, lane.sends, lane.mode, lane.paused, lane.failures, lane.open_until,
         lane.last_error, lane.last_sent_at,
         coalesce(item.depth, 0) + coalesce(inbound.depth, 0) AS depth,

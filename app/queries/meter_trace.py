@@ -3,8 +3,8 @@ power cuts, reports to other systems and notices. What it means is told by the p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -12,12 +12,14 @@ from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
+from app.domain.clock import HELSINKI
 from app.domain.lanes import DOWNSTREAM_LANES, NOTICE_LANES
 from app.domain.power_cuts import Cut
 from app.models import (
     Ack,
     Contact,
     Customer,
+    InboundSms,
     Meter,
     MeteringPoint,
     MeterPlacement,
@@ -25,8 +27,12 @@ from app.models import (
     Notice,
     NoticePoint,
     Occupancy,
+    Outage,
+    OutagePoint,
     OutboxItem,
     Partner,
+    PlannedCut,
+    VisitAnswer,
     WorkOrder,
     WorkOrderChange,
 )
@@ -35,6 +41,9 @@ from app.queries.point_cuts import cuts_of
 # More than a person reads; a point's whole life fits well below.
 _ORDERS = 50
 _NOTICES = 100
+_PLANS = 50
+_PLANNED_UNDER_WAY = ("ONGOING", "OVERRUN", "ENDED")
+_REPLIES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,17 @@ class Occupant:
     customer: Customer
     moved_in_on: date
     moved_out_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanAhead:
+    """A planned cut that customers know of and that has not begun, or was cancelled."""
+
+    outage_id: int
+    state: str
+    cause_code: str | None
+    from_at: datetime
+    to_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +108,14 @@ class MeterTrace:
     cuts: list[Cut]
     reports: list[Report]
     notices: list[Notice]
+    # What the customer wrote about this point, and answers to proposed visits.
+    replies: list[InboundSms]
+    visit_answers: list[VisitAnswer]
     partner_names: dict[str, str]
     # Whether the address may be shown only where it is needed (turvakielto of anybody there).
     safety_ban: bool
+    # What customers know of the days ahead.
+    plans: list[PlanAhead] = field(default_factory=list)
 
     def told_systems(self, order_id: str) -> list[Report]:
         """How far each other system has been told of an order: its newest report."""
@@ -143,7 +168,11 @@ def find_trace(session: Session, gsrn: str, today: date) -> MeterTrace | None:
             session,
             select(Ack).where(Ack.order_id.in_(ids)).order_by(Ack.occurred_at.desc()),
         ),
-        cuts=cuts_of(session, gsrn),
+        cuts=[
+            cut
+            for cut in cuts_of(session, gsrn)
+            if cut.kind != "PLANNED" or cut.state in _PLANNED_UNDER_WAY
+        ],
         reports=_reports(session, ids),
         notices=_all(
             session,
@@ -158,8 +187,22 @@ def find_trace(session: Session, gsrn: str, today: date) -> MeterTrace | None:
             .order_by(Notice.created_at.desc(), Notice.id.desc())
             .limit(_NOTICES),
         ),
+        replies=_all(
+            session,
+            select(InboundSms)
+            .where(InboundSms.gsrn == gsrn)
+            .order_by(InboundSms.received_at.desc(), InboundSms.id.desc())
+            .limit(_REPLIES),
+        ),
+        visit_answers=_all(
+            session,
+            select(VisitAnswer)
+            .where(VisitAnswer.order_id.in_(ids))
+            .order_by(VisitAnswer.id.desc()),
+        ),
         partner_names=_partner_names(session, {order.partner_code for order in orders}),
         safety_ban=any(one.customer.personal_safety_ban for one in occupants),
+        plans=_plans(session, gsrn, today),
     )
 
 
@@ -204,6 +247,32 @@ def _readings(session: Session, numbers: set[str], gsrn: str) -> list[Reading]:
         .order_by(MeterReading.meter_number, MeterReading.register, MeterReading.read_at.desc())
     )
     return [Reading(*row) for row in session.execute(statement)]
+
+
+def _plans(session: Session, gsrn: str, today: date) -> list[PlanAhead]:
+    """Planned cuts of this point that people know of and that have not passed."""
+    statement = (
+        select(
+            Outage.id,
+            Outage.state,
+            Outage.cause_code,
+            Outage.planned_from_at,
+            Outage.planned_to_at,
+        )
+        .join(OutagePoint, OutagePoint.outage_id == Outage.id)
+        .join(PlannedCut, PlannedCut.outage_id == Outage.id)
+        .where(
+            OutagePoint.gsrn == gsrn,
+            Outage.kind == "PLANNED",
+            Outage.state.not_in(_PLANNED_UNDER_WAY),
+            PlannedCut.told_at.is_not(None),
+            Outage.planned_to_at >= datetime.combine(today, time(), HELSINKI),
+        )
+        .order_by(Outage.planned_from_at)
+        .limit(_PLANS)
+    )
+    rows: Any = session.execute(statement)
+    return [PlanAhead(*row) for row in rows]
 
 
 def _reports(session: Session, order_ids: list[str]) -> list[Report]:

@@ -32,7 +32,8 @@ def cuts_of(session: Session, gsrn: str) -> list[Cut]:
         )
         .join(OutagePoint, OutagePoint.outage_id == Outage.id)
         .outerjoin(Storm, Storm.id == Outage.storm_id)
-        .where(OutagePoint.gsrn == gsrn)
+        # The points of a part are those of the whole as well.
+        .where(OutagePoint.gsrn == gsrn, Outage.state != "MERGED")
         .order_by(OutagePoint.off_at.desc())
         .limit(_LIMIT)
     )

@@ -27,8 +27,8 @@ class About:
     """What an announcement is about, in words that its planner resolves to recipients.
 
     subject: "outage:12" (its metering points), "storm:3/091" (points without power in one
-    municipality), "connection:LT-1" (the customer of the order), "correction:55" (whoever got
-    announcement 55).
+    municipality), "area:091" (whoever follows it), "connection:LT-1" (the customer of the order),
+    "correction:55" (whoever got announcement 55).
     """
 
     subject: str
@@ -44,6 +44,11 @@ def about_outage(outage_id: int) -> About:
 def about_connection(order_no: str) -> About:
     """The customer of one connection order."""
     return About(f"connection:{order_no}")
+
+
+def about_area(municipality_code: str) -> About:
+    """Whoever follows a municipality from the public site."""
+    return About(f"area:{municipality_code}")
 
 
 def about_storm(storm_id: int, municipality_code: str) -> About:

@@ -42,16 +42,20 @@ class Listener:
 
 
 def family(session: Session, outage_id: int) -> list[int]:
-    """The outage, all that were merged into it and all that it was merged into.
+    """The outage, all that were merged into it, all that it was merged into or was split off from.
 
-    Somebody told of a fault before it became part of another has been told of that other one.
+    Somebody told of a fault before it became part of another has been told of that other one, and
+    somebody told of a fault has been told of the part that is now one of its own.
     """
     rows = session.execute(
         text(
             """
             WITH RECURSIVE root AS (
                 SELECT id, parent_id FROM outage WHERE id = :id
-                UNION SELECT o.id, o.parent_id FROM outage o JOIN root r ON o.id = r.parent_id),
+                UNION SELECT o.id, o.parent_id FROM root r
+                    LEFT JOIN outage_event e ON e.outage_id = r.id AND e.type = 'SPLIT_OFF'
+                    JOIN outage o
+                        ON o.id = r.parent_id OR o.id = CAST(e.facts ->> 'from_id' AS bigint)),
             kin AS (
                 SELECT id FROM root
                 UNION SELECT o.id FROM outage o JOIN kin k ON o.parent_id = k.id)
@@ -99,6 +103,8 @@ def open_audience(
 def _named_in(subject: str) -> dict[str, str | None]:
     """The parts of a subject: storm:3/091 is about one municipality, its ledger about the storm."""
     whole, _, municipality = subject.partition("/")
+    if whole.startswith("area:"):
+        return {"municipality": whole.removeprefix("area:"), "subjects": whole}
     pattern = f"{whole}/%" if municipality else whole
     return {"municipality": municipality or None, "subjects": pattern}
 

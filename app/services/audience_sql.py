@@ -37,14 +37,28 @@ def listeners_of(kind: NoticeType, subject: str) -> Composed:
     if kind in _CHANGES_OF_PLAN:
         return _EARLIER_RECEIVERS.format(which=_KNOWS_THE_PLAN)
     if subject.startswith("connection:"):
-        return Composed([_CUSTOMER_OF_CONNECTION])
+        return _chosen(_POINT_OF_CONNECTION, _CUSTOMER_OF_CONNECTION, _SITE_OF_CONNECTION)
+    if subject.startswith("area:"):
+        return _SUBSCRIBERS.format(but=SQL(""))
     if subject.startswith("storm:"):
-        return _CHOSEN.format(points=_POINTS_OF_STORM)
+        subscribers = _SUBSCRIBERS.format(but=_NOT_LISTENING)
+        listeners = _chosen(_POINTS_OF_STORM)
+        return _WITH_SUBSCRIBERS.format(listeners=listeners, subscribers=subscribers)
     points = _POINTS_OF_OUTAGE.format(
         where=_NARROWED.get(kind, SQL("")),
         elsewhere=_OFF_ELSEWHERE if kind is NoticeType.FAULT_RESTORED else SQL("false"),
     )
-    return _CHOSEN.format(points=points)
+    return _chosen(points)
+
+
+def _chosen(points: SQL | Composed, people: SQL | None = None, site: SQL | None = None) -> Composed:
+    """The contacts of whoever has these points, as their owners wish.
+
+    people: who has a point, if not whoever lives there; site: whose address is told.
+    """
+    return _CHOSEN.format(
+        points=points, people=people or _WHO_LIVES_THERE, site=site or _SITE_OF_POINT
+    )
 
 
 def ledger_of(subject_has_outage: bool) -> Composed:
@@ -83,6 +97,31 @@ _POINTS_OF_STORM = SQL(
     """
 )
 
+_WHO_LIVES_THERE = SQL(
+    """
+    LEFT JOIN occupancy o ON o.gsrn = point.gsrn AND o.moved_in_on <= %(on)s
+        AND (o.moved_out_on IS NULL OR o.moved_out_on >= %(on)s)
+    LEFT JOIN customer c ON c.cis_id = o.customer_id AND c.active
+    """
+)
+_SITE_OF_POINT = SQL("LEFT JOIN metering_point m ON m.gsrn = listed.gsrn")
+
+# The metering point of a connection order need not exist yet; its customer and its site do.
+_POINT_OF_CONNECTION = SQL(
+    """
+    SELECT coalesce(n.gsrn, '') AS gsrn, CAST(NULL AS timestamptz) AS off_at,
+        CAST(NULL AS timestamptz) AS on_at, false AS off_elsewhere
+    FROM connection_order n WHERE n.order_no = %(order_no)s
+    """
+)
+_CUSTOMER_OF_CONNECTION = SQL(
+    """
+    LEFT JOIN connection_order n ON n.order_no = %(order_no)s
+    LEFT JOIN customer c ON c.cis_id = n.customer_id AND c.active
+    """
+)
+_SITE_OF_CONNECTION = SQL("LEFT JOIN connection_order m ON m.order_no = %(order_no)s")
+
 # What app/domain/contact_choice.py says, for many points at once: told are those who chose it, and
 # among defaults those of the preferred channel; whoever declined is listed for the record, and where
 # there is neither, the best other contact, so that the record says why nobody was told. A contact in
@@ -103,9 +142,7 @@ _CHOSEN = SQL(
             coalesce(here.night_ok, everywhere.night_ok, false) AS night_ok,
             point.gsrn, point.off_at, point.on_at, point.off_elsewhere
         FROM point
-        LEFT JOIN occupancy o ON o.gsrn = point.gsrn AND o.moved_in_on <= %(on)s
-            AND (o.moved_out_on IS NULL OR o.moved_out_on >= %(on)s)
-        LEFT JOIN customer c ON c.cis_id = o.customer_id AND c.active
+        {people}
         LEFT JOIN contact k ON k.customer_id = c.cis_id AND k.state <> 'REMOVED'
             AND (k.only_gsrns IS NULL OR point.gsrn = ANY(k.only_gsrns))
         LEFT JOIN preference here ON here.contact_id = k.id AND here.topic = %(topic)s
@@ -134,44 +171,43 @@ _CHOSEN = SQL(
             WHEN usable THEN told ELSE chosen IS NOT FALSE END AS wants,
         night_ok, safety_ban, listed.gsrn, off_at, on_at, off_elsewhere,
         nullif(concat_ws(' ', m.street_name, m.house_number, m.staircase, m.apartment), '')
-    FROM listed LEFT JOIN metering_point m ON m.gsrn = listed.gsrn
+    FROM listed {site}
     WHERE CASE WHEN any_listed THEN told OR usable AND chosen IS FALSE ELSE place = 1 END
     ORDER BY kind COLLATE "C" NULLS LAST, value COLLATE "C", cis_id, listed.gsrn
     """
 )
 
-# The customer of a connection order, whose metering point need not exist yet: contacts are chosen as
-# above, and the address is that of the site.
-_CUSTOMER_OF_CONNECTION = SQL(
+# Whoever follows an area has no point there, proved the address, and may have left since by STOP.
+_SUBSCRIBERS = SQL(
     """
-    WITH who AS (
-        SELECT k.kind, k.value, k.id AS contact_id, c.cis_id,
-            coalesce(k.language, c.language) AS language, k.state, k.source, k.quiet_from, k.quiet_to,
-            c.preferred_channel, c.personal_safety_ban AS safety_ban, coalesce(n.gsrn, '') AS gsrn,
-            concat_ws(' ', n.street_name, n.house_number, n.staircase, n.apartment) AS address,
-            k.state = 'VERIFIED' OR k.state = 'UNVERIFIED' AND k.source = 'CIS' AS usable
-        FROM connection_order n
-        LEFT JOIN customer c ON c.cis_id = n.customer_id AND c.active
-        LEFT JOIN contact k ON k.customer_id = c.cis_id AND k.state <> 'REMOVED'
-        WHERE n.order_no = %(order_no)s), ranked AS (
-        SELECT *, bool_or(usable AND kind = preferred_channel) OVER () AS prefers_usable,
-            bool_or(usable) OVER () AS any_usable, row_number() OVER (ORDER BY contact_id) AS place
-        FROM who)
-    SELECT kind, value, r.contact_id, cis_id, language, state, r.source, quiet_from, quiet_to,
-        CASE WHEN preferred_channel NOT IN ('SMS', 'EMAIL') THEN false
-            ELSE coalesce(here.enabled, everywhere.enabled, r.contact_id IS NULL) END,
-        coalesce(here.night_ok, everywhere.night_ok, false), coalesce(safety_ban, false), r.gsrn,
-        CAST(NULL AS timestamptz), CAST(NULL AS timestamptz), false, nullif(address, '')
-    FROM ranked r
-    LEFT JOIN preference here ON here.contact_id = r.contact_id AND here.topic = %(topic)s
-        AND coalesce(here.gsrn, '') = r.gsrn
-    LEFT JOIN preference everywhere ON everywhere.contact_id = r.contact_id
-        AND everywhere.topic = %(topic)s AND coalesce(everywhere.gsrn, '') = ''
-    WHERE CASE
-        WHEN prefers_usable THEN usable AND kind = preferred_channel
-        WHEN any_usable THEN usable
-        ELSE place = 1 END
-    ORDER BY kind COLLATE "C" NULLS LAST, value COLLATE "C", cis_id, r.gsrn
+    SELECT k.kind, k.value, k.id, k.customer_id, k.language, k.state, k.source, k.quiet_from,
+        k.quiet_to, true, coalesce(p.night_ok, false), false, '' AS gsrn,
+        CAST(NULL AS timestamptz), CAST(NULL AS timestamptz), false, CAST(NULL AS text)
+    FROM area_subscription s
+    JOIN contact k ON k.id = s.contact_id AND k.state = 'VERIFIED'
+    LEFT JOIN preference p ON p.contact_id = k.id AND p.topic = %(topic)s AND p.gsrn IS NULL
+    WHERE s.municipality_code = %(municipality)s AND s.stopped_at IS NULL
+      AND coalesce(p.enabled, k.enrolled) {but}
+    ORDER BY k.kind COLLATE "C", k.value COLLATE "C"
+    """
+)
+# An address that hears of it anyway hears of it once.
+_NOT_LISTENING = SQL(
+    """
+    AND NOT EXISTS (SELECT 1 FROM listener l
+        WHERE l.kind = k.kind AND l.value = k.value AND l.wants)
+    """
+)
+_WITH_SUBSCRIBERS = SQL(
+    """
+    WITH listener (kind, value, contact_id, cis_id, language, state, source, quiet_from, quiet_to,
+        wants, night_ok, safety_ban, gsrn, off_at, on_at, off_elsewhere, address)
+        AS MATERIALIZED ({listeners})
+    SELECT * FROM (
+        SELECT * FROM listener
+        UNION ALL
+        SELECT * FROM ({subscribers}) also) everybody
+    ORDER BY kind COLLATE "C" NULLS LAST, value COLLATE "C", cis_id, gsrn
     """
 )
 

@@ -84,6 +84,12 @@ def decide(
     return True
 
 
+_SUBSCRIBERS = text(
+    "SELECT count(*) FROM area_subscription"
+    " WHERE municipality_code = :municipality AND stopped_at IS NULL"
+)
+
+
 def _expected(session: Session, announcement: Announcement) -> int:
     if announcement.corrects_id is not None:
         found = session.execute(_RECEIVERS, {"id": announcement.corrects_id})
@@ -92,6 +98,9 @@ def _expected(session: Session, announcement: Announcement) -> int:
     elif announcement.subject.startswith("storm:"):
         _, _, municipality = announcement.subject.partition("/")
         found = session.execute(_POINTS_OF_STORM, {"municipality": municipality})
+    elif announcement.subject.startswith("area:"):
+        code = announcement.subject.removeprefix("area:")
+        found = session.execute(_SUBSCRIBERS, {"municipality": code})
     else:
         # About one customer.
         return 0

@@ -20,7 +20,14 @@ _TOLD_AT = text(
     "SELECT min(coalesce(sent_at, created_at)) FROM notice"
     " WHERE announcement_id = :id AND state NOT IN ('SUPPRESSED', 'SUPERSEDED', 'EXPIRED')"
 )
-_ESTIMATE = text("SELECT etr_at FROM outage WHERE id = :id AND etr_at > :now")
+# A storm keeps single estimates back until damage is assessed (REQ-08).
+_ESTIMATE = text(
+    """
+    SELECT o.etr_at FROM outage o LEFT JOIN storm s ON s.id = o.storm_id
+    WHERE o.id = :id AND o.etr_at > :now
+      AND (s.id IS NULL OR s.assessed_at IS NOT NULL OR s.ended_at IS NOT NULL)
+    """
+)
 
 
 def correct(

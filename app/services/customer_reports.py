@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.models.reply import CustomerReport
+from app.services import fault_candidates
 
 
 def record(
@@ -15,7 +16,8 @@ def record(
 ) -> bool:
     """Keep the report, once per message; False when it was kept before.
 
-    The report stays what the customer said, whatever becomes of the outage that it leads to.
+    The report stays what the customer said, whatever becomes of the outage that it leads to: a new
+    candidate, a fault that is known, or one that was said to be over and goes on (REQ-05).
     """
     row = session.execute(
         insert(CustomerReport)
@@ -23,4 +25,7 @@ def record(
         .on_conflict_do_nothing(index_elements=["inbound_sms_id"])
         .returning(CustomerReport.id)
     ).one_or_none()
-    return row is not None
+    if row is None:
+        return False
+    fault_candidates.report_from_customer(session, gsrn, at, by, now=now)
+    return True

@@ -7,9 +7,16 @@ from datetime import datetime
 from app.domain.lanes import EMAIL, SMS
 from app.domain.languages import Language
 from app.domain.notice_policy import ContactFacts
-from app.domain.notice_types import NOTICE_RULES, TOPIC_PRIORITY, Channel, NoticeType
+from app.domain.notice_types import (
+    CHOSEN_TOPICS,
+    NOTICE_RULES,
+    TOPIC_PRIORITY,
+    Channel,
+    NoticeType,
+)
 from app.services.message_templates import Rendered
 from app.services.outbox import NewItem
+from app.services.unsubscribe_link import unsubscribe_url
 from app.settings import Settings
 from integrations.sendgrid_email.codec import build_email
 from integrations.sendgrid_email.types import Email
@@ -39,13 +46,10 @@ def build_item(
     expires_at: datetime | None,
     *,
     order_of: str | None = None,
-    unsubscribe_url: str | None = None,
 ) -> NewItem:
     """The item whose payload is all that its client needs, and the notice that it is about.
 
     order_of: what its messages must leave in order about; the metering point unless given.
-    unsubscribe_url: where one click in a mail program stops such e-mails; for topics that can be
-    left.
     """
     rule = NOTICE_RULES[kind]
     if contact.channel is Channel.SMS:
@@ -68,7 +72,7 @@ def build_item(
                 text=rendered.body,
                 html=rendered.html,
                 language=language.value,
-                unsubscribe_url=unsubscribe_url,
+                unsubscribe_url=_unsubscribe_url(contact, kind, settings),
             )
         )
     return NewItem(
@@ -85,3 +89,11 @@ def build_item(
         expires_at=expires_at,
         not_before=not_before,
     )
+
+
+def _unsubscribe_url(contact: ContactFacts, kind: NoticeType, settings: Settings) -> str | None:
+    """Where one click in a mail program stops such e-mails; None where there is nothing to leave."""
+    topic = NOTICE_RULES[kind].topic
+    if topic not in CHOSEN_TOPICS or not contact.id:
+        return None
+    return unsubscribe_url(settings, contact.value, topic)

@@ -46,7 +46,8 @@ class Key:
 class CredentialInvalid(Exception):
     """The caller is not shown to be a partner.
 
-    code is KEY_MISSING, KEY_UNKNOWN, KEY_REVOKED (answer 401) or PARTNER_INACTIVE (answer 403);
+    code is KEY_MISSING, KEY_UNKNOWN, KEY_REVOKED (answer 401), PARTNER_INACTIVE or
+    KEY_NOT_FOR_THIS (answer 403);
     why is a sentence that the caller can act on.
     """
 
@@ -99,6 +100,16 @@ def admit(session: Session, key: Key) -> None:
         raise CredentialInvalid("KEY_REVOKED", "this key has been replaced by a newer one")
     if not partner.active:
         raise CredentialInvalid("PARTNER_INACTIVE", "the partner is not active")
+
+
+def admit_feed(session: Session, key: Key, feed: str) -> None:
+    """Let pass only the key of one of our own systems, so that no partner speaks in its name.
+
+    Raises: CredentialInvalid.
+    """
+    if key.partner_code != feed:
+        raise CredentialInvalid("KEY_NOT_FOR_THIS", f"only the key of {feed} is taken here")
+    admit(session, key)
 
 
 def current(session: Session, partner_key: str, code: str) -> Credential:

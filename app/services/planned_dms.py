@@ -7,7 +7,8 @@ a change that could be told only late waits for somebody's decision.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 
@@ -22,7 +23,7 @@ from app.services import alarms, planned_points, planned_running, planned_tellin
 from app.services.holiday_calendar import days_off
 from app.services.planned_cuts import Draft, draft, edit, find_id, lock_name
 from app.services.planned_points import Wanted
-from app.services.planned_rows import Plan, hold, note
+from app.services.planned_rows import Plan, PlanRefused, hold, note
 
 SOURCE = "DMS"
 BY = "system:dms"
@@ -96,6 +97,26 @@ def cancel_from_dms(session: Session, source_ref: str, version: int, now: dateti
         _ask(session, plan, "it was called off although it had begun", None, now)
         return "WAITS"
     return "UPDATE"
+
+
+def points_back(
+    session: Session, source_ref: str, back: Mapping[str, datetime], now: datetime
+) -> int:
+    """Some points of a cut under way have power again, each since its own time; returns how many."""
+    outage_id = find_id(session, SOURCE, source_ref)
+    count = 0
+    for at in sorted(set(back.values())):
+        if outage_id is None or hold(session, outage_id).state not in _AT_WORK:
+            break
+        gsrns = [gsrn for gsrn, since in back.items() if since == at]
+        with suppress(PlanRefused):
+            # Those that are known to be on already are no news.
+            count += len(
+                planned_running.restore_points(
+                    session, outage_id, gsrns, at, by=BY, now=now, version=None
+                )
+            )
+    return count
 
 
 def _wish(record: PlannedRecord) -> Draft:

@@ -39,7 +39,13 @@ def raise_alarms(session: Session, now: datetime) -> None:
     rows = session.execute(
         select(Outage, PlannedCut)
         .join(PlannedCut, PlannedCut.outage_id == Outage.id)
-        .where(Outage.kind == KIND, Outage.state.not_in(("ENDED", "CANCELLED")))
+        .where(
+            Outage.kind == KIND,
+            Outage.state.not_in(("ENDED", "CANCELLED")),
+            # One row without times, which the clock complains about, must not hide all others.
+            Outage.planned_from_at.is_not(None),
+            Outage.planned_to_at.is_not(None),
+        )
     )
     found: set[tuple[str, str]] = set()
     for outage, cut in rows:

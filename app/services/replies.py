@@ -22,9 +22,9 @@ from app.services import (
     audit,
     customer_reports,
     inbound_sms,
-    opt_ins,
     opt_outs,
     reply_cases,
+    reply_enrolment,
     reply_people,
     reply_questions,
     visits,
@@ -81,7 +81,7 @@ def _stop(desk: Desk) -> str:
     detail = {"contacts": list(done.contact_ids), "stopped": len(done.stopped_notice_ids)}
     audit.record(desk.session, desk.by, "OPTED_OUT", f"number:{desk.sms.id}", detail, desk.now)
     others = reply_people.other_contacts(
-        desk.session, desk.person.customer_ids, desk.sms.from_number
+        desk.session, desk.person.own_customer_ids, desk.sms.from_number
     )
     if others:
         phones = [value for kind, value in others if kind == "SMS"]
@@ -95,8 +95,10 @@ def _stop(desk: Desk) -> str:
 
 
 def _start(desk: Desk) -> str:
-    count = opt_ins.resume(desk.session, desk.sms.from_number, by=desk.by, now=desk.now)
-    detail = {"changed": count}
+    done = opt_outs.opt_in(
+        desk.session, desk.sms.from_number, source="SMS", by=desk.by, now=desk.now
+    )
+    detail = {"contacts": list(done.contact_ids), "changed": done.changed}
     audit.record(desk.session, desk.by, "OPTED_IN", f"number:{desk.sms.id}", detail, desk.now)
     desk.tell(NoticeType.OPT_IN_OK, site=_all_sites(desk))
     return ReplyWord.START
@@ -106,7 +108,7 @@ def _enrol(desk: Desk) -> str:
     """Let the number follow a customer's points; a wrong pair is answered like any odd message."""
     found = None
     if desk.recent.refused_enrolments_in_day < REFUSED_ENROLMENTS_PER_DAY:
-        found = opt_ins.enrol(
+        found = reply_enrolment.enrol(
             desk.session,
             desk.sms.from_number,
             desk.reply.customer_no or "",

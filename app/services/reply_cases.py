@@ -192,6 +192,7 @@ def answer(
     if notice_id is None:
         return None
     case.answered_at = case.last_at = now
+    case.notice_ids = [*case.notice_ids, notice_id]
     _record(session, case, username, "CASE_ANSWERED", now, notice=notice_id)
     return notice_id
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.languages import Language
 from app.domain.notice_policy import ContactFacts, ContactState
-from app.domain.notice_types import Channel
+from app.domain.notice_types import CHOSEN_TOPICS, Channel
 from app.domain.notice_values import short_address
 
 
@@ -33,10 +33,12 @@ class Person:
     """Whoever writes from a number; without customers it is a number that we do not know.
 
     contact: our row of the number, one that may be answered, else only the number itself.
+    own_customer_ids: those of whom the number is not somebody else's, who only helps.
     """
 
     contact: ContactFacts
     customer_ids: tuple[str, ...]
+    own_customer_ids: tuple[str, ...]
     language: Language | None
     sites: tuple[Site, ...]
 
@@ -48,9 +50,12 @@ class Person:
 
 _CONTACTS = text(
     """
-    SELECT k.id, k.customer_id, k.state, k.source, coalesce(k.language, c.language) AS language
+    SELECT k.id, k.customer_id, k.state, k.source, coalesce(k.language, c.language) AS language,
+        k.third_party_name IS NOT NULL AS third_party, k.only_gsrns
     FROM contact k JOIN customer c ON c.cis_id = k.customer_id
     WHERE k.value = :number AND k.kind = 'SMS' AND k.state <> 'REMOVED' AND c.active
+      -- A number that two customers claim may be the other one's, so it is told nothing of either.
+      AND k.doubt IS NULL AND (k.third_party_name IS NULL OR k.state = 'VERIFIED')
     ORDER BY k.state = 'INVALID', k.id
     """
 )
@@ -85,8 +90,19 @@ def find_person(session: Session, number: str, on: date) -> Person:
     return Person(
         contact=contact,
         customer_ids=customer_ids,
+        own_customer_ids=tuple(
+            dict.fromkeys(row.customer_id for row in rows if not row.third_party)
+        ),
         language=Language(rows[0].language) if rows else None,
-        sites=sites_of(session, customer_ids, on),
+        sites=tuple(
+            site
+            for site in sites_of(session, customer_ids, on)
+            if any(
+                row.customer_id == site.customer_id
+                and (row.only_gsrns is None or site.gsrn in row.only_gsrns)
+                for row in rows
+            )
+        ),
     )
 
 
@@ -112,8 +128,12 @@ _OTHERS = text(
     """
     SELECT DISTINCT k.kind, k.value FROM contact k
     WHERE k.customer_id = ANY(:customers) AND k.value <> :number
-      AND (k.state = 'VERIFIED' OR k.state = 'UNVERIFIED' AND k.source = 'CIS')
-      AND EXISTS (SELECT 1 FROM preference p WHERE p.contact_id = k.id AND p.enabled)
+      AND (k.state = 'VERIFIED' OR k.state = 'UNVERIFIED' AND k.source = 'CIS' AND k.doubt IS NULL)
+      AND (EXISTS (SELECT 1 FROM preference p WHERE p.contact_id = k.id AND p.enabled)
+        OR k.enrolled AND EXISTS (
+            SELECT 1 FROM unnest(CAST(:topics AS text[])) AS t (topic) WHERE NOT EXISTS (
+                SELECT 1 FROM preference p
+                WHERE p.contact_id = k.id AND p.topic = t.topic AND p.gsrn IS NULL)))
     ORDER BY k.kind DESC, k.value
     """
 )
@@ -125,5 +145,12 @@ def other_contacts(
     """Other addresses of these customers that still get something, as (kind, value) (REQ-12)."""
     if not customer_ids:
         return []
-    rows = session.execute(_OTHERS, {"customers": list(customer_ids), "number": number})
+    rows = session.execute(
+        _OTHERS,
+        {
+            "customers": list(customer_ids),
+            "number": number,
+            "topics": list(CHOSEN_TOPICS),
+        },
+    )
     return [(row.kind, row.value) for row in rows]

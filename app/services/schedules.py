@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.domain.lanes import ACKS, INTAKE, NOTICES, RECEIPTS, REPLIES
+from app.domain.lanes import ACKS, INTAKE, NETWORK, NOTICES, RECEIPTS, REPLIES
 
 
 def move_on(session: Session, now: datetime) -> list[str]:
@@ -39,10 +39,12 @@ def lanes_waiting(session: Session, now: datetime) -> list[str]:
                    EXISTS (SELECT 1 FROM delivery_receipt WHERE verdict = 'WAITING'),
                    EXISTS (SELECT 1 FROM announcement WHERE state = 'PENDING'
                              AND (not_before_at IS NULL OR not_before_at <= :now)),
-                   EXISTS (SELECT 1 FROM inbound_sms WHERE state = 'WAITING' AND next_at <= :now)
+                   EXISTS (SELECT 1 FROM inbound_sms WHERE state = 'WAITING' AND next_at <= :now),
+                   EXISTS (SELECT 1 FROM inbound_message WHERE state = 'STORED'
+                             AND kind IN ('DMS_OUTAGES', 'METER_EVENTS') AND next_at <= :now)
             """
         ),
         {"now": now},
     ).one()
-    lanes = (INTAKE, ACKS, RECEIPTS, NOTICES, REPLIES)
+    lanes = (INTAKE, ACKS, RECEIPTS, NOTICES, REPLIES, NETWORK)
     return [lane for lane, waits in zip(lanes, row, strict=True) if waits]

@@ -16,13 +16,14 @@ from app.domain import lanes
 from app.domain.codes import DATAHUB_CODES, DEFAULT_METER_MODELS, DEFAULT_ORDER_TYPES
 from app.models.code_list import CodeValue, MeterModel, OrderType
 from app.models.lane import Lane
-from app.models.partner import Partner
+from app.models.partner import FEED, Partner
 from app.models.route_rule import RouteRule
 from app.models.schedule import Schedule
 from app.models.sending import ProviderRoute
 from app.settings import Settings
 
 MASS_INSTALLER = "voima"
+FEEDS = {"dms": "Distribution management system", "head-end": "Head-end"}
 # Where its interface is until somebody says; nothing answers there, which opens the circuit.
 MASS_INSTALLER_URL = "http://127.0.0.1:9/installer"
 _FROM = datetime(2020, 1, 1, tzinfo=UTC)
@@ -121,6 +122,21 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
                 "active": True,
                 "created_at": now,
             }
+        ]
+        + [
+            {
+                "code": code,
+                "name": name,
+                "transport": FEED,
+                "base_url": "",
+                "order_types": [],
+                "sees_key_info": False,
+                "key_generation": 1,
+                "oldest_key_generation": 1,
+                "active": True,
+                "created_at": now,
+            }
+            for code, name in FEEDS.items()
         ],
     )
     if session.execute(select(RouteRule.id).limit(1)).first() is not None:
@@ -147,7 +163,7 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
 
 
 def _add_lanes(session: Session, settings: Settings) -> None:
-    partners = session.execute(select(Partner.code)).scalars()
+    partners = session.execute(select(Partner.code).where(Partner.transport != FEED)).scalars()
     sending = [lanes.partner_lane(code) for code in partners]
     sending += [*lanes.DOWNSTREAM_LANES, *lanes.NOTICE_LANES]
     in_flight = {lanes.CIS: _SFTP_IN_FLIGHT, lanes.EMAIL: _EMAILS_IN_FLIGHT}

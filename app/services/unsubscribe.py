@@ -1,32 +1,20 @@
-"""One-click unsubscribe links of e-mails (RFC 8058), bound to the address they were sent to.
-
-The token is the address and the topic under our key (AES-SIV): nobody can make or read one, and one
-that was made for an address says nothing about whoever has it later (REQ-13).
-"""
+"""Leaving a topic by the link of an e-mail: what ends, what goes on, and what is not allowed."""
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
-from hashlib import sha512
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.domain.clock import helsinki_day
 from app.domain.notice_types import CHOSEN_TOPICS, Topic
 from app.models.customer import Contact
-from app.services import audit, opt_outs
+from app.services import area_subscriptions, audit, opt_outs
 from app.services.preference_matrix import Matrix, current_gsrns, find_matrix
-from app.settings import Settings
-
-PATH = "/unsubscribe/"
-_ASSOCIATED = [b"unsubscribe"]
+from app.services.unsubscribe_link import Link
 
 
 class Result(StrEnum):
@@ -48,38 +36,6 @@ class Unsubscribed:
     topics: tuple[Topic, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """What a token says."""
-
-    value: str
-    topic: Topic
-
-
-def unsubscribe_url(settings: Settings, contact_value: str, topic: Topic | str) -> str:
-    """The address for List-Unsubscribe and for the end of an e-mail; the same for the same pair."""
-    return f"{settings.base_url}{PATH}{make_token(settings, contact_value, topic)}"
-
-
-def make_token(settings: Settings, contact_value: str, topic: Topic | str) -> str:
-    """The token alone."""
-    sealed = _cipher(settings.secret_key.get_secret_value()).encrypt(
-        f"{topic}\n{contact_value}".encode(), _ASSOCIATED
-    )
-    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
-
-
-def read_token(settings: Settings, token: str) -> Link | None:
-    """What a token says; None when we did not make it."""
-    try:
-        sealed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        words = _cipher(settings.secret_key.get_secret_value()).decrypt(sealed, _ASSOCIATED)
-        topic, _, value = words.decode().partition("\n")
-        return Link(value, Topic(topic))
-    except (ValueError, InvalidTag):
-        return None
-
-
 def unsubscribe(
     session: Session, link: Link, now: datetime, *, everything: bool = False
 ) -> Unsubscribed:
@@ -89,8 +45,10 @@ def unsubscribe(
     contract has any more gets NO_MATCH, and nobody else's choices are touched.
     """
     matrices = _matrices(session, link, now)
+    # Whoever follows an area need not be anybody's customer.
+    followed = area_subscriptions.stop_address(session, link.value, now, by="subscriber")
     if not matrices:
-        return Unsubscribed(Result.NO_MATCH)
+        return Unsubscribed(Result.DONE if followed else Result.NO_MATCH)
     if not everything and not _may_leave(session, link, matrices, now):
         return Unsubscribed(Result.NOT_ALLOWED)
     for contact_id in (one for ids, _ in matrices.values() for one in ids):
@@ -169,8 +127,3 @@ def _what_goes_on(session: Session, link: Link, now: datetime) -> Unsubscribed:
         return Unsubscribed(Result.DONE)
     ordered = tuple(topic for topic in CHOSEN_TOPICS if topic in topics)
     return Unsubscribed(Result.OTHERS_ACTIVE, tuple(sorted(others)), ordered)
-
-
-@lru_cache(maxsize=4)
-def _cipher(secret: str) -> AESSIV:
-    return AESSIV(sha512(f"unsubscribe\n{secret}".encode()).digest())

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -65,20 +65,24 @@ class Proof:
 
 
 def may_send(
-    session: Session,
-    address: Address,
-    source_address: str,
-    settings: Settings,
-    now: datetime,
-    *,
-    customer_ids: Sequence[str] = (),
+    session: Session, address: Address, source_address: str, settings: Settings, now: datetime
 ) -> bool:
     """Count a request for a code; must be committed before the code is sent, whatever the answer."""
     limits = [
         Limit("code from", source_address, settings.code_per_source_count),
         Limit("code to", f"{address.channel}:{address.value}", settings.code_per_address_count),
     ]
-    limits += [
+    return rate_limits.allow(session, limits, now)
+
+
+def within_customers(
+    session: Session, customer_ids: Iterable[str], settings: Settings, now: datetime
+) -> bool:
+    """Count it for the customers of the address as well.
+
+    Whoever asks must not learn from the answer that there are any: send with known=False then.
+    """
+    limits = [
         Limit("code of", customer_id, settings.code_per_customer_count, DAY)
         for customer_id in sorted(customer_ids)
     ]

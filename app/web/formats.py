@@ -14,6 +14,7 @@ from babel.numbers import format_decimal
 from flask import Flask
 from flask_babel import get_locale, gettext, ngettext
 
+from app.domain.masking import masked_phone
 from app.web.clock import now
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
@@ -24,6 +25,7 @@ _WEEKDAY = {"fi": "ccc d.M.y", "sv": "ccc d.M.y", "en": "ccc d MMM y"}
 
 def init(app: Flask) -> None:
     """Give the templates these words as filters."""
+    app.add_template_filter(masked_phone)
     for word in (day, weekday, clock_time, moment, span, quantity, euros, file_size, iso):
         app.add_template_filter(word)
 
@@ -61,6 +63,14 @@ def moment(at: datetime, *, seconds: bool = False) -> str:
     if local == today - timedelta(days=1):
         return gettext("yesterday at %(time)s", **words)
     return gettext("%(day)s at %(time)s", day=day(local), **words)
+
+
+def between(from_at: datetime, to_at: datetime) -> str:
+    """A span of time: to 26.11.2026 09.00–12.00, with the second day where it is another one."""
+    end = clock_time(to_at)
+    if _local_day(from_at) != _local_day(to_at):
+        end = f"{weekday(to_at)} {end}"
+    return f"{weekday(from_at)} {clock_time(from_at)}–{end}"
 
 
 def span(length: timedelta | float) -> str:

@@ -83,6 +83,7 @@ NOTICE_TYPE: Mapping[str, Label] = {
     "PLANNED_CHANGED": Label(_l("Planned cut: new time"), "info", "wait"),
     "PLANNED_CANCELLED": Label(_l("Planned cut called off"), "calm", "calm"),
     "PLANNED_OVERRUN": Label(_l("Planned cut takes longer"), "warn", "wait"),
+    "AREA_PLANNED": Label(_l("Planned cuts of an area"), "info", "wait"),
     "STORM_BULLETIN": Label(_l("Storm bulletin"), "warn", "warn"),
     "SAFETY_WARNING": Label(_l("Safety warning"), "fail", "warn"),
     "COMPENSATION": Label(_l("Standard compensation"), "info", "info"),
@@ -106,6 +107,7 @@ NOTICE_TYPE: Mapping[str, Label] = {
     "HELP_REPLY": Label(_l("Reply: help"), "info", "info"),
     "WHICH_SITE": Label(_l("Reply: which site"), "info", "unknown"),
     "NOT_UNDERSTOOD": Label(_l("Reply: not understood"), "info", "unknown"),
+    "AGENT_REPLY": Label(_l("Customer service wrote"), "info", "person"),
 }
 
 TOPIC: Mapping[str, Label] = {
@@ -117,6 +119,15 @@ TOPIC: Mapping[str, Label] = {
     "METER_SWAP": Label(_l("Meter replacement")),
     "CONNECTION": Label(_l("Connections")),
     "COMPENSATION": Label(_l("Compensation")),
+}
+
+TEXT: Mapping[str, Label] = {
+    "DRAFT": Label(_l("Draft"), "info", "order"),
+    "SUBMITTED": Label(_l("Waits for a second person"), "warn", "held"),
+    "PUBLISHED": Label(_l("In use"), "ok", "ok"),
+    "RETIRED": Label(_l("Used before"), "calm", "calm"),
+    "REJECTED": Label(_l("Rejected"), "fail", "fail"),
+    "SHIPPED": Label(_l("As shipped"), "calm", "ok"),
 }
 
 ANNOUNCEMENT: Mapping[str, Label] = {
@@ -176,6 +187,71 @@ CONNECTION: Mapping[str, Label] = {
     "CANCELLED": Label(_l("Cancelled"), "calm", "calm"),
     "DELAYED": Label(_l("Delayed"), "warn", "wait"),
     "OPEN": Label(_l("All that are under way"), "info", "going"),
+}
+
+FAULT: Mapping[str, Label] = {
+    "DETECTED": Label(_l("Suspected"), "warn", "unknown"),
+    "CONFIRMED": Label(_l("Confirmed"), "fail", "off"),
+    "ETR_SET": Label(_l("Estimated"), "fail", "off"),
+    "ETR_CHANGED": Label(_l("Estimate changed"), "fail", "off"),
+    "PARTLY_RESTORED": Label(_l("Partly restored"), "warn", "power"),
+    "RESTORED": Label(_l("Restored"), "ok", "power"),
+    "REOPENED": Label(_l("Reopened"), "fail", "off"),
+    "MERGED": Label(_l("Part of another"), "calm", "route"),
+    "FALSE_ALARM": Label(_l("False alarm"), "calm", "calm"),
+    "CLOSED": Label(_l("Closed"), "calm", "ok"),
+}
+
+# The states of every kind of outage; what two kinds share means the same in both.
+OUTAGE: Mapping[str, Label] = {
+    **PLANNED_CUT,
+    **FAULT,
+    "OPEN": Label(_l("Power off"), "warn", "off"),
+    "STALE": Label(_l("End not reported"), "warn", "unknown"),
+}
+
+OUTAGE_KIND: Mapping[str, Label] = {
+    "FAULT": Label(_l("Fault"), "fail", "off"),
+    "PLANNED": Label(_l("Planned cut"), "info", "wait"),
+    "METER_SWAP": Label(_l("Meter replacement"), "info", "meter"),
+}
+
+OUTAGE_SOURCE: Mapping[str, Label] = {
+    "DMS": Label(_l("DMS")),
+    "METER": Label(_l("Meters")),
+    "CUSTOMER": Label(_l("Customers")),
+    "OPERATOR": Label(_l("An operator")),
+    "ACK": Label(_l("Acknowledgement")),
+}
+
+FAULT_EVENT: Mapping[str, Label] = {
+    "DMS_STATED": Label(_l("The DMS stated it"), "info", "inbox"),
+    "POINTS_OFF": Label(_l("The power went"), "fail", "off"),
+    "POINTS_ON": Label(_l("The power came back"), "ok", "power"),
+    "CONFIRMED": Label(_l("Confirmed"), "warn", "ok"),
+    "CAUSE": Label(_l("The cause was set"), "info", "info"),
+    "ETR": Label(_l("The estimate was set"), "info", "wait"),
+    "ETR_EXPIRED": Label(_l("The estimate passed without an update"), "fail", "warn"),
+    "REPORTED": Label(_l("A customer reported no power"), "warn", "person"),
+    "REOPENED": Label(_l("Reopened"), "fail", "off"),
+    "SPLIT_OFF": Label(_l("Was part of another fault"), "info", "route"),
+    "SPLIT": Label(_l("A fault of its own again"), "info", "route"),
+    "MERGED": Label(_l("Became part of another fault"), "info", "route"),
+    "FALSE_ALARM": Label(_l("Found to be a false alarm"), "calm", "calm"),
+    "CLOSED": Label(_l("Closed"), "calm", "ok"),
+}
+
+CALL: Mapping[str, Label] = {
+    "OPEN": Label(_l("Nobody calls yet"), "fail", "wait"),
+    "TAKEN": Label(_l("Being called"), "warn", "person"),
+    "DONE": Label(_l("Done"), "ok", "ok"),
+}
+
+CALL_OUTCOME: Mapping[str, Label] = {
+    "REACHED": Label(_l("Reached, all well"), "ok", "ok"),
+    "HELP_ARRANGED": Label(_l("Reached, help arranged"), "ok", "person"),
+    "NOT_REACHED": Label(_l("Not reached"), "warn", "unknown"),
+    "POWER_BACK": Label(_l("Power came back"), "ok", "power"),
 }
 
 ACK_TYPE: Mapping[str, Label] = {
@@ -282,6 +358,7 @@ ALARM: Mapping[str, Label] = {
     "COMPLETION_TAKEN_BACK": Label(_l("A completion was taken back"), "fail", "warn"),
     "DANGEROUS_FAULT": Label(_l("Dangerous fault found"), "fail", "warn"),
     "INSTALLER_THREATENED": Label(_l("The installer was threatened"), "fail", "warn"),
+    "UPKEEP_FAILED": Label(_l("A part of upkeep fails by a fault of ours"), "fail", "fail"),
     "ANNOUNCEMENT_HELD": Label(_l("An announcement waits for a second person"), "warn", "held"),
     "METER_STOCK": Label(_l("The installer had no meter"), "warn", "meter"),
     "PLANNED_NOT_APPROVED": Label(_l("A planned cut waits for approval"), "warn", "wait"),
@@ -291,6 +368,12 @@ ALARM: Mapping[str, Label] = {
     "PLANNED_CHANGE_WAITS": Label(_l("The DMS wants a planned cut changed"), "warn", "held"),
     "PLANNED_BEGAN_CANCELLED": Label(_l("A cancelled cut happens all the same"), "fail", "warn"),
     "PLANNED_STEP_FAILED": Label(_l("A planned cut is stuck by a fault of ours"), "fail", "fail"),
+}
+
+_FAULT_ALARMS: Mapping[str, Label] = {
+    "FAULT_ETR_EXPIRED": Label(_l("An estimate passed without an update"), "fail", "wait"),
+    "FAULT_STILL_OUT": Label(_l("No power although it was reported back"), "fail", "off"),
+    "FAULT_UNCONFIRMED": Label(_l("A suspected fault waits for a look"), "warn", "unknown"),
 }
 
 ACCOUNT: Mapping[str, Label] = {
@@ -310,6 +393,9 @@ INBOUND: Mapping[str, Label] = {
 INBOUND_KIND: Mapping[str, Label] = {
     "CIS_FILE": Label(_l("CIS file"), "info", "inbox"),
     "ACK": Label(_l("Acknowledgement"), "info", "order"),
+    "PLANNED_CUT": Label(_l("Planned cut"), "info", "off"),
+    "DMS_OUTAGES": Label(_l("Outages from the DMS"), "info", "off"),
+    "METER_EVENTS": Label(_l("Meter events"), "info", "meter"),
 }
 
 SEVERITY: Mapping[str, Label] = {
@@ -360,12 +446,83 @@ CHANNEL: Mapping[str, Label] = {
     "EMAIL": Label(_l("E-mail"), "info", "email"),
 }
 
+# What customers wrote, by what it was understood as.
+REPLY_VERDICT: Mapping[str, Label] = {
+    "STOP": Label(_l("Ended the messages"), "warn", "off"),
+    "START": Label(_l("Began the messages again"), "ok", "ok"),
+    "ENROL": Label(_l("Enrolled the number"), "ok", "ok"),
+    "ENROL_REFUSED": Label(_l("Enrolment did not fit"), "warn", "warn"),
+    "OUTAGE": Label(_l("Reported a power cut"), "warn", "off"),
+    "OUTAGE_WHICH": Label(_l("Reported a power cut, asked where"), "info", "unknown"),
+    "STATUS": Label(_l("Asked how things are"), "info", "info"),
+    "STATUS_WHICH": Label(_l("Asked how things are, asked where"), "info", "unknown"),
+    "YES": Label(_l("Confirmed the visit"), "ok", "ok"),
+    "YES_WHICH": Label(_l("Confirmed a visit, asked which"), "info", "unknown"),
+    "NO": Label(_l("Declined the visit"), "warn", "warn"),
+    "NO_WHICH": Label(_l("Declined a visit, asked which"), "info", "unknown"),
+    "HELP": Label(_l("Asked for help"), "info", "info"),
+    "TALK": Label(_l("Belongs to the talk"), "info", "sms"),
+    "UNCLEAR": Label(_l("Not understood"), "warn", "unknown"),
+    "UNKNOWN_NUMBER": Label(_l("From a number that we do not know"), "warn", "unknown"),
+}
+REPLY_STATE: Mapping[str, Label] = {
+    "WAITING": Label(_l("Waiting to be read"), "info", "wait"),
+    "DONE": Label(_l("Handled"), "ok", "ok"),
+    "HELD": Label(_l("Could not be handled"), "fail", "held"),
+}
+CASE_STATE: Mapping[str, Label] = {
+    "OPEN": Label(_l("Nobody's yet"), "warn", "wait"),
+    "TAKEN": Label(_l("Somebody's"), "info", "person"),
+    "CLOSED": Label(_l("Closed"), "ok", "ok"),
+}
+CASE_VIEW: Mapping[str, Label] = {
+    "open": Label(_l("Nobody's yet")),
+    "mine": Label(_l("Mine")),
+    "taken": Label(_l("Taken by anybody")),
+    "closed": Label(_l("Closed")),
+}
+CASE_REASON: Mapping[str, Label] = {
+    "UNCLEAR": Label(_l("The message was not understood")),
+    "UNKNOWN_NUMBER": Label(_l("No customer has this number")),
+    "ENROL_REFUSED": Label(_l("Customer and metering point did not fit, or a safety ban")),
+    "VISIT_DECLINED": Label(_l("The visit was declined: agree on another time")),
+    "MANY_SITES": Label(_l("Too many metering points to ask which one")),
+    "NOT_ANSWERABLE": Label(_l("The sender cannot be answered")),
+    "LIMITED": Label(_l("So many messages that we stopped answering")),
+    "FAILED": Label(_l("The message could not be handled by our own fault")),
+}
+CASE_OUTCOME: Mapping[str, Label] = {
+    "ANSWERED": Label(_l("Answered by text message")),
+    "CALLED": Label(_l("Called the customer")),
+    "REPORTED": Label(_l("Reported to the fault desk")),
+    "REBOOKED": Label(_l("Agreed on another time")),
+    "NOTHING_NEEDED": Label(_l("Nothing was needed")),
+    "SPAM": Label(_l("Not from a customer")),
+}
+CASE_PROBLEM: Mapping[str, Label] = {
+    "CLOSED": Label(_l("The case is closed already")),
+    "NOT_ANSWERABLE": Label(_l("The sender cannot be answered")),
+    "EMPTY": Label(_l("Write an answer")),
+    "TOO_LONG": Label(_l("Use fewer words: at most four SMS parts")),
+    "LINK": Label(_l("Take the link out: our messages never have any")),
+    "CODE_ASKED": Label(_l("Do not speak of codes or passwords")),
+    "MARKETING": Label(_l("Take the advertising out")),
+    "NO_SUCH_POINT": Label(_l("There is no such metering point")),
+    "NO_OUTCOME": Label(_l("Choose how it ended")),
+}
+VISIT_ANSWER: Mapping[str, Label] = {
+    "CONFIRMED": Label(_l("The customer confirmed the visit"), "ok", "ok"),
+    "DECLINED": Label(_l("The customer declined the visit"), "warn", "warn"),
+}
+
 LANE: Mapping[str, Label] = {
     "poll_cis": Label(_l("Fetching CIS files")),
     "intake": Label(_l("Reading CIS files")),
     "acks": Label(_l("Acknowledgements")),
     "receipts": Label(_l("Delivery reports")),
+    "network": Label(_l("Outages and meter events")),
     "notices": Label(_l("Deciding whom to tell")),
+    "replies": Label(_l("Replies of customers")),
     "upkeep": Label(_l("Upkeep")),
     "cis": Label(_l("Reports to the CIS")),
     "nis": Label(_l("Network information system (NIS)")),
@@ -395,10 +552,18 @@ ROLE: Mapping[str, Label] = {
 }
 
 MAPS: Mapping[str, Mapping[str, Label]] = {
+    "reply_verdict": REPLY_VERDICT,
+    "reply_state": REPLY_STATE,
+    "case_state": CASE_STATE,
+    "case_view": CASE_VIEW,
+    "case_reason": CASE_REASON,
+    "case_outcome": CASE_OUTCOME,
+    "case_problem": CASE_PROBLEM,
     "work_order": WORK_ORDER,
     "notice": NOTICE,
     "notice_type": NOTICE_TYPE,
     "topic": TOPIC,
+    "text": TEXT,
     "connection": CONNECTION,
     "announcement": ANNOUNCEMENT,
     "resolved_by": RESOLVED_BY,
@@ -410,7 +575,13 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "run": RUN,
     "step": STEP,
     "parked": PARKED,
-    "alarm": ALARM,
+    "alarm": {**ALARM, **_FAULT_ALARMS},
+    "outage": OUTAGE,
+    "outage_kind": OUTAGE_KIND,
+    "outage_source": OUTAGE_SOURCE,
+    "fault_event": FAULT_EVENT,
+    "call": CALL,
+    "call_outcome": CALL_OUTCOME,
     "account": ACCOUNT,
     "inbound": INBOUND,
     "inbound_kind": INBOUND_KIND,

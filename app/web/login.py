@@ -42,8 +42,9 @@ blueprint = Blueprint("login", __name__)
 csrf = CSRFProtect()
 manager = LoginManager()
 
-# Machines prove who they are with signatures there, and have no forms.
-_WITHOUT_FORMS = ("/api/", "/callbacks/")
+# Machines prove who they are with signatures there, and have no forms; an unsubscribe link is its own
+# permission, and mail programs post to it.
+_WITHOUT_FORMS = ("/api/", "/callbacks/", "/unsubscribe/")
 
 
 class StaffUser(UserMixin):
@@ -81,6 +82,9 @@ def init(app: Flask) -> None:
     app.config["WTF_CSRF_TIME_LIMIT"] = None
     csrf.init_app(app)
     manager.init_app(app)
+    # Nobody is remembered beyond a session; looking for that reads the session of every request,
+    # and pages that are the same for everybody would vary by cookie.
+    app.after_request_funcs[None].remove(manager._update_remember_cookie)
     manager.login_view = "login.show"
     # The page says by itself why it is there.
     manager.login_message = None
@@ -173,7 +177,10 @@ def _protect_forms() -> None:
 
 
 def _end_old_session() -> None:
-    if "_user_id" not in session or request.endpoint == "static":
+    # The public status is the same for everybody, and must not ask the database who is there.
+    if request.blueprint == "status" or request.endpoint == "static":
+        return
+    if "_user_id" not in session:
         return
     settings: Settings = current_app.extensions["tiedolla_settings"]
     moment = now()

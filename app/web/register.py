@@ -8,6 +8,7 @@ from jinja2 import BaseLoader, ChoiceLoader, PackageLoader, PrefixLoader
 from app.web import (
     access,
     assets,
+    change_words,
     errors,
     formats,
     i18n,
@@ -20,9 +21,12 @@ from app.web import (
     wording,
 )
 from app.web.agents import pages as agents
+from app.web.customers import navigation as customer_navigation
+from app.web.customers import pages as customers
+from app.web.customers import unsubscribe
 from app.web.operators import pages as operators
-from app.web.operators import staff
-from app.web.public import front, status
+from app.web.operators import staff, texts
+from app.web.public import front, planned_cuts, status, subscribe
 
 
 def register(app: Flask) -> None:
@@ -37,6 +41,8 @@ def register(app: Flask) -> None:
         wording,
         access,
         navigation,
+        customer_navigation,
+        change_words,
         installation,
         stop_banner,
     ):
@@ -45,10 +51,15 @@ def register(app: Flask) -> None:
     errors.init(app)
     for blueprint in (
         front.blueprint,
+        planned_cuts.blueprint,
         status.blueprint,
+        subscribe.blueprint,
         agents.blueprint,
+        customers.blueprint,
+        unsubscribe.blueprint,
         operators.blueprint,
         staff.blueprint,
+        texts.blueprint,
     ):
         app.register_blueprint(blueprint)
 

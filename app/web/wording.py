@@ -19,6 +19,7 @@ from app.web.i18n import current_language
 from app.web.labels import LANE, label, lane_name
 
 # Order ids of the CIS have a digit in them; names of our own parts have none.
+_FAULT = re.compile(r"fault:\d{1,18}")
 _ORDER_ID = re.compile(r"(?=.*\d)[\w./-]{2,40}")
 
 _PLANNED_CUT = re.compile(r"planned-cut:(\d{1,18})", re.ASCII)
@@ -29,7 +30,12 @@ _PROCESS = {
     "plan notices": _l("Deciding whom to tell"),
     "resolve unknown": _l("Settling unknown outcomes"),
     "watch swaps": _l("Watching open meter replacements"),
+    "watch faults": _l("Watching faults and storms"),
+    "remind of visits": _l("Reminding of visits"),
     "planned cuts": _l("Planned cuts by the clock"),
+    "welcome": _l("Confirming new enrolments"),
+    "tenancies": _l("Ending what ended contracts had"),
+    "retention": _l("Removing what may not be kept"),
 }
 
 _TRIGGER = {
@@ -49,6 +55,9 @@ _KIND = {
     "BILLING_METER_CHANGE": _l("Meter change"),
     "NOTICE": _l("Message to a customer"),
     "ACKNOWLEDGEMENT": _l("Acknowledgement"),
+    "DMS_OUTAGE": _l("Outage stated by the DMS"),
+    "METER_EVENTS": _l("Meter events"),
+    "REPLY": _l("Reply of a customer"),
     "STORE_FILE": _l("File stored"),
     "FETCH": _l("File fetched"),
     "LOOK_AGAIN": _l("File looked at again"),
@@ -85,6 +94,13 @@ _COUNT = {
     "STORED": _l("stored"),
     "FOUND": _l("found"),
     "REPORTED": _l("reported"),
+    "KNOWN": _l("known already"),
+    "EXPECTED": _l("expected"),
+    "EXPIRED": _l("estimates passed"),
+    "UNCONFIRMED": _l("not confirmed"),
+    "CLOSED": _l("closed"),
+    "BULLETINS": _l("bulletins"),
+    "CALLS": _l("calls to make"),
     "told": _l("told"),
     "suppressed": _l("not told"),
     "CHANGED": _l("changed while read"),
@@ -257,6 +273,10 @@ def subject_link(subject: str) -> Markup:
     elif (cut := _PLANNED_CUT.fullmatch(subject)) is not None:
         text = gettext("Planned cut %(number)s", number=cut[1])
         href = url_for("operators.planned_cut", outage_id=int(cut[1]))
+    elif _FAULT.fullmatch(subject):
+        number = subject.removeprefix("fault:")
+        text = gettext("Fault %(number)s", number=number)
+        href = url_for("operators.outage", outage_id=number)
     elif _ORDER_ID.fullmatch(subject):
         # An order leads to the page of its metering point.
         href = url_for("agents.search", q=subject)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from integrations.sendgrid_email.codec import build_mail, build_person
+from integrations.sendgrid_email.mail import build_mail, build_person
 from integrations.sendgrid_email.types import Email
 
 # The provider's bounds; the second is for all substitutions of one personalization.

@@ -30,8 +30,9 @@ from integrations.sendgrid_email.batch import (
     group_alike,
     guilty_of,
 )
-from integrations.sendgrid_email.codec import build_mail, parse_email
+from integrations.sendgrid_email.codec import parse_email
 from integrations.sendgrid_email.codes import outcome_of
+from integrations.sendgrid_email.mail import build_mail
 from integrations.sendgrid_email.types import SendgridAccount
 from integrations.sendgrid_email.wire import Wire, WireClient
 

@@ -39,7 +39,7 @@ def upgrade() -> None:
         sa.Column("token_hash", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("contact_ids", sa.ARRAY(sa.BigInteger()), nullable=False),
+        sa.Column("contact_ids", postgresql.ARRAY(sa.BigInteger()), nullable=False),
         sa.Column("customer_id", sa.Text(), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),

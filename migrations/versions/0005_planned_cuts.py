@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -55,6 +55,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_planned_cut_finding_outage_id", "planned_cut_finding", ["outage_id"], unique=False
     )
+    op.add_column(
+        "partner", sa.Column("plans_cuts", sa.Boolean(), server_default="false", nullable=False)
+    )
     op.create_index("ix_metering_point_transformer", "metering_point", ["transformer"])
     op.create_index("ix_metering_point_feeder", "metering_point", ["feeder"])
 
@@ -63,6 +66,7 @@ def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.drop_index("ix_metering_point_feeder", table_name="metering_point")
     op.drop_index("ix_metering_point_transformer", table_name="metering_point")
+    op.drop_column("partner", "plans_cuts")
     op.drop_index("ix_planned_cut_finding_outage_id", table_name="planned_cut_finding")
     op.drop_table("planned_cut_finding")
     op.drop_table("planned_cut")

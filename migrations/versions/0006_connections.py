@@ -85,9 +85,36 @@ def upgrade() -> None:
             "order_no", "version", name=op.f("uq_connection_event_order_no_version")
         ),
     )
+    op.create_table(
+        "area_subscription",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("contact_id", sa.BigInteger(), nullable=False),
+        sa.Column("municipality_code", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["contact_id"],
+            ["contact.id"],
+            name=op.f("fk_area_subscription_contact_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_area_subscription")),
+        sa.UniqueConstraint(
+            "contact_id",
+            "municipality_code",
+            name=op.f("uq_area_subscription_contact_id_municipality_code"),
+        ),
+    )
+    op.create_index(
+        "ix_area_subscription_current",
+        "area_subscription",
+        ["municipality_code"],
+        postgresql_where=sa.text("stopped_at IS NULL"),
+    )
 
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    op.drop_table("area_subscription")
     op.drop_table("connection_event")
     op.drop_table("connection_order")

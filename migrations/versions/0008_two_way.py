@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
@@ -43,6 +43,9 @@ def _make_replies() -> None:
         sa.Column("customer_id", sa.Text(), nullable=True),
         sa.Column("gsrn", sa.Text(), nullable=True),
         sa.Column("order_id", sa.Text(), nullable=True),
+        sa.Column(
+            "notice_ids", postgresql.ARRAY(sa.BigInteger()), server_default="{}", nullable=False
+        ),
         sa.Column("assigned_to", sa.Text(), nullable=True),
         sa.Column("opened_at", _AT, nullable=False),
         sa.Column("last_at", _AT, nullable=False),

@@ -48,7 +48,10 @@ def make_ack_body(job: Job, kind: str, now: datetime, meter_tag: str) -> Body:
 
 
 def _schedule(job: Job, now: datetime, draw: random.Random) -> Body:
-    """Inside the order's window when there is one, else tomorrow morning."""
+    """Inside the order's window when there is one, else tomorrow morning.
+
+    Where somebody has to be at home, the time is only proposed: the product asks for an answer.
+    """
     given = value_at(job.order, "schedule.windowFrom")
     start = datetime.fromisoformat(given) if isinstance(given, str) else None
     if start is None or start.tzinfo is None or start < now:
@@ -56,7 +59,8 @@ def _schedule(job: Job, now: datetime, draw: random.Random) -> Body:
         start = datetime.combine(tomorrow, time(draw.randrange(8, 15)), HELSINKI)
     start = start.astimezone(HELSINKI)
     end = start + timedelta(hours=2)
-    return {"from": start.isoformat(), "to": end.isoformat(), "agreedWithCustomer": True}
+    agreed = value_at(job.order, "site.presenceRequired") is not True
+    return {"from": start.isoformat(), "to": end.isoformat(), "agreedWithCustomer": agreed}
 
 
 def _failed(job: Job, now: datetime, draw: random.Random) -> Body:

@@ -107,7 +107,13 @@ class InstallerSystem:
         plan = (
             make_cancel_plan(self._installer, self._faults.now)
             if order["action"] == "CANCEL"
-            else make_plan(self._installer, self._faults.now, self._seed, asked.key)
+            else make_plan(
+                self._installer,
+                self._faults.now,
+                self._seed,
+                asked.key,
+                asks=fields.value_at(order, "site.presenceRequired") is True,
+            )
         )
         await self.ledger.append(
             "order",

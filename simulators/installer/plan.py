@@ -29,29 +29,34 @@ AFTER_START = {
 Plan = dict[str, Any]
 
 
-def make_plan(usual: Installer, faults: Faults, seed: int, key: str) -> Plan:
-    """The steps of a new or changed order, each with its time after the acceptance in seconds."""
+def make_plan(usual: Installer, faults: Faults, seed: int, key: str, *, asks: bool = False) -> Plan:
+    """The steps of a new or changed order, each with its time after the acceptance in seconds.
+
+    asks: somebody has to be at home, so a time is proposed and the crew waits for an answer.
+    """
     draw = random.Random(f"{seed} {key}")
     fails = draw.random() < _or(faults.ack_fail_ratio, usual.fail_ratio)
     is_scheduled = draw.random() < usual.scheduled_ratio
     reason = draw.choice([*BEFORE_START, *AFTER_START]) if fails else None
     steps = [("ACCEPTED", usual.accepted_after_s)]
-    if is_scheduled:
+    if is_scheduled or asks:
         steps.append(("SCHEDULED", usual.scheduled_after_s))
     if reason not in BEFORE_START:
         steps.append(("STARTED", usual.started_after_s))
     steps.append(("FAILED" if reason else "COMPLETED", usual.completed_after_s))
     timed: list[dict[str, Any]] = []
-    after_s = earliest_s = 0.0
+    after_s = earliest_s = waited_s = 0.0
     for kind, (shortest, longest) in steps:
         if faults.ack_delay_ms is None:
             # Two steps are never closer than their earliest times: work takes its time.
             gap_s = max(shortest - earliest_s, 0.0)
-            after_s = max(after_s + gap_s, draw.uniform(shortest, longest))
+            after_s = max(after_s + gap_s, waited_s + draw.uniform(shortest, longest))
             earliest_s = shortest
         else:
             after_s += faults.ack_delay_ms / 1000
         timed.append({"type": kind, "after_s": round(after_s, 3)})
+        if asks and kind == "SCHEDULED":
+            waited_s = draw.uniform(*usual.answer_wait_s)
     return {"steps": timed, "reason": reason}
 
 

@@ -21,6 +21,7 @@ from simulators.settings import Twilio
 from simulators.sms.answers import error
 from simulators.sms.callbacks import StatusCallbacks
 from simulators.sms.create import check_wanted, make_message, read_wanted
+from simulators.sms.inbound import InboundPosts, Written, make_written
 from simulators.sms.listing import find_page, page_json, read_filter
 from simulators.sms.message import API_VERSION, Sms
 
@@ -31,14 +32,20 @@ class SmsProvider:
     """One account. There is no idempotency key: the same call twice is two messages.
 
     Ledger: `message` (accepted), `callback` (one post of a status callback and its answer),
-    `refused` (a call that the provider did not accept).
+    `refused` (a call that the provider did not accept), `inbound` (somebody wrote to the account's
+    number), `inbound_post` (one post of it to the webhook and its answer).
     """
 
-    def __init__(self, folder: Path, account: Twilio, faults: FaultBox, courier: Courier) -> None:
+    def __init__(
+        self, folder: Path, account: Twilio, faults: FaultBox, courier: Courier, *, inbound_url: str
+    ) -> None:
         self._account = account
         self._faults = faults
         self._callbacks = StatusCallbacks(account, faults, courier)
+        self._inbound = InboundPosts(account, inbound_url, faults, courier)
         self._by_sid: dict[str, Sms] = {}
+        self._written: dict[str, Written] = {}
+        self._recent_written: deque[Written] = deque(maxlen=SHOWN_MOST)
         self._by_number: dict[str, list[Sms]] = {}
         self._recent: deque[Sms] = deque(maxlen=SHOWN_MOST)
         self._live = False
@@ -61,10 +68,14 @@ class SmsProvider:
         self._callbacks.start(self.ledger)
         for sms in self._by_sid.values():
             self._callbacks.plan(sms)
+        self._inbound.start(self.ledger)
+        for written in self._written.values():
+            self._inbound.plan(written)
 
     async def stop(self) -> None:
         """Stop calling back."""
         await self._callbacks.stop()
+        await self._inbound.stop()
 
     def newest(self, most: int) -> list[tuple[Sms, str]]:
         """The newest messages, newest first, each with its status now."""
@@ -73,6 +84,21 @@ class SmsProvider:
             (sms, sms.status_at(now_s, self._account))
             for sms in islice(reversed(self._recent), most)
         ]
+
+    @property
+    def reply_number(self) -> str:
+        """The number that people write to."""
+        return self._account.reply_number
+
+    def newest_written(self, most: int) -> list[Written]:
+        """The newest texts that people wrote, newest first."""
+        return list(islice(reversed(self._recent_written), most))
+
+    async def write(self, sender: str, to: str, body: str) -> str:
+        """Somebody writes to a number of the account; returns the message's sid."""
+        facts = make_written(sender, to, body, self._faults.now.callbacks)
+        await self.ledger.append("inbound", facts)
+        return str(facts["sid"])
 
     async def _create(self, request: web.Request) -> web.Response:
         try:
@@ -134,6 +160,14 @@ class SmsProvider:
             self._by_number.setdefault(sms.to, []).append(sms)
             if self._live:
                 self._callbacks.plan(sms)
+        elif entry["kind"] == "inbound":
+            written = Written.of(entry)
+            self._written[written.sid] = written
+            self._recent_written.append(written)
+            if self._live:
+                self._inbound.plan(written)
+        elif entry["kind"] == "inbound_post":
+            self._written[entry["sid"]].note(entry)
         elif entry["kind"] == "callback" and entry["done"]:
             sms = self._by_sid[entry["sid"]]
             if self._live:

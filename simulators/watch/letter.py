@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from simulators.ledger import Entry
+from simulators.sms.inbound import Written
 from simulators.sms.message import Sms
 from simulators.sms.parts import count_parts
 from simulators.watch.language import guess_language
@@ -17,13 +18,21 @@ class Arrival:
 
     at_s: float
     to: str
-    source: Sms | Entry
+    source: Sms | Written | Entry
     status: str
 
     @classmethod
     def of_sms(cls, sms: Sms, status: str) -> Arrival:
         """A text message."""
         return cls(sms.at_s, sms.to, sms, status)
+
+    @classmethod
+    def of_written(cls, written: Written) -> Arrival:
+        """A text that the phone's owner wrote; it stands on the same phone's screen."""
+        status = "on its way" if not written.answered else "arrived"
+        if written.answered and not 200 <= written.answered < 300:
+            status = f"refused ({written.answered})"
+        return cls(written.at_s, written.sender, written, status)
 
     @classmethod
     def of_mail(cls, mail: Entry, status: str) -> Arrival:
@@ -34,6 +43,8 @@ class Arrival:
         """What the page shows of it."""
         if isinstance(self.source, Sms):
             return _letter_of_sms(self.source, self.status)
+        if isinstance(self.source, Written):
+            return _letter_of_written(self.source, self.status)
         return _letter_of_mail(self.source, self.status)
 
 
@@ -67,6 +78,23 @@ def _letter_of_sms(sms: Sms, status: str) -> Letter:
         status=status,
         detail=f"{parts} part{'' if parts == 1 else 's'}, {encoding}",
         language=guess_language(sms.body),
+        html_n=None,
+    )
+
+
+def _letter_of_written(written: Written, status: str) -> Letter:
+    encoding, parts = count_parts(written.body)
+    return Letter(
+        kind="reply",
+        number=written.n,
+        at=datetime.fromtimestamp(written.at_s, UTC),
+        to=written.sender,
+        sender=written.to,
+        subject="",
+        text=written.body,
+        status=status,
+        detail=f"{parts} part{'' if parts == 1 else 's'}, {encoding}",
+        language=guess_language(written.body),
         html_n=None,
     )
 

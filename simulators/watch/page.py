@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from itertools import islice
+from urllib.parse import urlencode
 
 from aiohttp import web
 
 from simulators.mail.api import MailProvider
 from simulators.sms.api import SmsProvider
+from simulators.sms.numbers import E164
 from simulators.watch.letter import Arrival
-from simulators.watch.render import STATIC, Recipient, render_live, render_page
+from simulators.watch.render import STATIC, Recipient, render_live, render_page, render_write
 
 SHOWN_MOST = 60
 PEOPLE_MOST = 40
 LOOKED_AT_MOST = 1_000
+BODY_MOST = 1_600
 SAFE = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -47,6 +50,7 @@ class WatchPage:
         return [
             web.get("/", self._page),
             web.get("/live", self._live),
+            web.post("/write", self._write),
             web.get("/mail/{n:[0-9]+}", self._formatted),
             web.get("/watch.css", self._style),
             web.get("/watch.js", self._script),
@@ -55,7 +59,8 @@ class WatchPage:
     async def _page(self, request: web.Request) -> web.Response:
         wanted = _wanted(request)
         live = self._render(wanted)
-        html = render_page(live, wanted, _version(live))
+        write = render_write(wanted, self._answers_to(wanted)) if E164.fullmatch(wanted) else ""
+        html = render_page(live, wanted, _version(live), write)
         return web.Response(text=html, content_type="text/html", headers=SAFE)
 
     async def _live(self, request: web.Request) -> web.Response:
@@ -66,6 +71,17 @@ class WatchPage:
         if request.headers.get("If-None-Match") == version:
             return web.Response(status=304, headers=headers)
         return web.Response(text=live, content_type="text/html", headers=headers)
+
+    async def _write(self, request: web.Request) -> web.Response:
+        """Send a text from one of the phones; a page elsewhere may not."""
+        if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            return web.Response(status=403, text="Write from the page itself")
+        form = await request.post()
+        sender, to, body = (str(form.get(name, "")) for name in ("from", "to", "body"))
+        if not (E164.fullmatch(sender) and E164.fullmatch(to) and 0 < len(body) <= BODY_MOST):
+            return web.Response(status=422, text="A phone, a number and some words are needed")
+        await self._sms.write(sender, to, body)
+        raise web.HTTPSeeOther(f"/?{urlencode({'of': sender})}")
 
     async def _formatted(self, request: web.Request) -> web.Response:
         html = self._mail.html_of(int(request.match_info["n"]))
@@ -79,8 +95,14 @@ class WatchPage:
     async def _script(self, _request: web.Request) -> web.Response:
         return _file("watch.js", "text/javascript")
 
+    def _answers_to(self, phone: str) -> str:
+        """The number that wrote to this phone last and can be answered, else the account's own."""
+        senders = (sms.sender for sms, _ in self._sms.newest(LOOKED_AT_MOST) if sms.to == phone)
+        return next(filter(E164.fullmatch, senders), self._sms.reply_number)
+
     def _render(self, wanted: str) -> str:
         arrivals = [Arrival.of_sms(*one) for one in self._sms.newest(LOOKED_AT_MOST)]
+        arrivals += [Arrival.of_written(one) for one in self._sms.newest_written(LOOKED_AT_MOST)]
         arrivals += [Arrival.of_mail(*one) for one in self._mail.newest(LOOKED_AT_MOST)]
         arrivals.sort(key=lambda arrival: arrival.at_s, reverse=True)
         shown = (one for one in arrivals if wanted in one.to.lower())

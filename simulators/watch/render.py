@@ -23,9 +23,11 @@ LOOKS = {
     "sent": "info",
     "deferred": "warn",
     "delivered": "ok",
+    "on its way": "info",
+    "arrived": "ok",
 }
 LANGUAGES = {"fi": "Finnish", "sv": "Swedish", "en": "English"}
-KINDS = {"sms": "Text message", "mail": "E-mail"}
+KINDS = {"sms": "Text message", "mail": "E-mail", "reply": "Text message from"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,23 @@ class Recipient:
     newest: Letter
 
 
-def render_page(live: str, wanted: str, version: str) -> str:
-    """The whole page around its live part."""
-    return PAGE.substitute(live=live, wanted=escape(wanted), version=escape(version))
+def render_page(live: str, wanted: str, version: str, write: str) -> str:
+    """The whole page around its live part; write is the form to write from the chosen phone."""
+    return PAGE.substitute(live=live, wanted=escape(wanted), version=escape(version), write=write)
+
+
+def render_write(phone: str, to: str) -> str:
+    """The form that sends a text from this phone; it stands outside the part that renews itself."""
+    return (
+        '<form class="write" action="/write" method="post">'
+        f'<input type="hidden" name="from" value="{escape(phone)}">'
+        f'<input type="hidden" name="to" value="{escape(to)}">'
+        f'<label class="write__label" for="body">Write from {escape(_spaced(phone))} to '
+        f'{escape(_spaced(to))}</label><div class="write__row">'
+        '<input class="write__input" id="body" name="body" maxlength="1600" autocomplete="off" '
+        'required><button class="write__button" type="submit">Send</button></div>'
+        '<p class="write__hint">For instance SEIS, TILA, KATKO, OK or a number.</p></form>'
+    )
 
 
 def render_live(letters: Sequence[Letter], recipients: Sequence[Recipient], wanted: str) -> str:
@@ -47,7 +63,8 @@ def render_live(letters: Sequence[Letter], recipients: Sequence[Recipient], want
     # One phone's messages look like that phone's screen; the recipient stands above them once.
     looks = "letters"
     if wanted and letters and {one.to for one in letters} == {letters[0].to}:
-        looks += " letters--one" + (" letters--handset" if letters[0].kind == "sms" else "")
+        is_phone = letters[0].kind in ("sms", "reply")
+        looks += " letters--one" + (" letters--handset" if is_phone else "")
     return (
         f'<nav class="people" aria-label="Recipients">{_people(recipients, wanted)}</nav>'
         f'<section class="{looks}" aria-labelledby="letters-title">{_letters(letters, wanted)}'
@@ -105,11 +122,11 @@ def _letter(letter: Letter) -> str:
     return (
         f'<li><article class="letter letter--{letter.kind}" id="{name}" '
         f'aria-labelledby="{name}-head"><header class="letter__head">'
-        f'<h3 class="letter__to" id="{name}-head"><span class="unseen">{KINDS[letter.kind]} to '
-        f"</span>{escape(_spaced(letter.to))}</h3>"
+        f'<h3 class="letter__to" id="{name}-head"><span class="unseen">{KINDS[letter.kind]} '
+        f"{'' if letter.kind == 'reply' else 'to '}</span>{escape(_spaced(letter.to))}</h3>"
         f'<time class="letter__time" datetime="{letter.at.isoformat()}">'
         f"{local.day}.{local.month}. {local:%H:%M:%S}</time>"
-        f'</header><div class="letter__paper"><p class="letter__from">From {escape(letter.sender)}'
+        f'</header><div class="letter__paper"><p class="letter__from">{_way(letter)}'
         f'</p>{subject}<p class="letter__text" lang="{letter.language}">{escape(letter.text)}</p>'
         f"{_formatted(letter, name)}</div>"
         f'<footer class="letter__foot"><span class="badge badge--{LOOKS.get(letter.status, "fail")}">'
@@ -117,6 +134,12 @@ def _letter(letter: Letter) -> str:
         f'<span class="letter__detail">{LANGUAGES[letter.language]}</span>{detail}</footer>'
         "</article></li>"
     )
+
+
+def _way(letter: Letter) -> str:
+    """Who wrote, or to whom the phone's owner did."""
+    direction = "To" if letter.kind == "reply" else "From"
+    return f"{direction} {escape(_spaced(letter.sender))}"
 
 
 def _formatted(letter: Letter, name: str) -> str:

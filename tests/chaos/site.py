@@ -141,9 +141,8 @@ class Site:
     def freeze(self, lane: str) -> bool:
         """Stop a worker where it stands, until thaw() or its death; False: it is not there."""
         pid = self._supervisor.pids().get(lane)
-        if pid is None:
+        if pid is None or not _signal(pid, signal.SIGSTOP):
             return False
-        os.kill(pid, signal.SIGSTOP)
         self._frozen[lane] = pid
         return True
 
@@ -151,7 +150,7 @@ class Site:
         """Let a frozen worker go on, if it still lives."""
         pid = self._frozen.pop(lane, None)
         if pid is not None and self._supervisor.pids().get(lane) == pid:
-            os.kill(pid, signal.SIGCONT)
+            _signal(pid, signal.SIGCONT)
 
     def flush(self) -> None:
         """Wipe Redis."""
@@ -290,3 +289,12 @@ class Site:
         request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310 - our own.
         with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - our own.
             return bytes(answer.read())
+
+
+def _signal(pid: int, number: signal.Signals) -> bool:
+    """Signal a process; False: it has died, and nobody has noticed yet."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True

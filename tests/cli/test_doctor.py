@@ -35,6 +35,23 @@ def test_what_is_well_is_said_to_be_so(app: Flask, postgres_url: str, redis_url:
     assert any(line.startswith("FAIL  dispatcher: none is running") for line in lines)
 
 
+def test_req_28_a_sender_that_nobody_authorised_is_found(
+    app: Flask, postgres_url: str, redis_url: str
+) -> None:
+    lines = _doctor(
+        postgres_url,
+        redis_url,
+        sms_two_way_sender="+358454900900",
+        sms_authorised_senders="Verkko, Other",
+    )
+    assert "FAIL  SMS senders: not authorised: +358454900900" in lines
+    assert any("TIEDOLLA_SMS_AUTHORISED_SENDERS" in line for line in lines)
+    assert "ok    SMS senders: all authorised" in _doctor(postgres_url, redis_url)
+    # In production an empty list means that nobody has authorised anything.
+    lines = _doctor(postgres_url, redis_url, environment="production")
+    assert "FAIL  SMS senders: not authorised: Verkko" in lines
+
+
 def test_a_worker_that_has_only_waited_so_far_is_there(
     app: Flask, postgres_url: str, redis_url: str
 ) -> None:

@@ -14,16 +14,22 @@ import msgspec
 
 import integrations
 from integrations.billing.types import MeterChange
+from integrations.dms.outage_types import DmsMessage
 from integrations.dms.types import SwapOutage
+from integrations.head_end.types import MeterEvents
 from integrations.installer.ack_types import InstallerAck
 from integrations.installer.types import InstallerOrder
 from integrations.nis.types import NisDevice
+from integrations.planner.types import PlannedCutRequest
 
 SCHEMAS: Mapping[str, type[msgspec.Struct]] = {
     "installer/schema/order.schema.json": InstallerOrder,
     "installer/schema/ack.schema.json": InstallerAck,
     "nis/schema/device.schema.json": NisDevice,
     "dms/schema/swap_outage.schema.json": SwapOutage,
+    "planner/schema/planned_cut.schema.json": PlannedCutRequest,
+    "dms/schema/outages.schema.json": DmsMessage,
+    "head_end/schema/events.schema.json": MeterEvents,
     "billing/schema/meter_change.schema.json": MeterChange,
 }
 

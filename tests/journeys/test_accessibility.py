@@ -28,10 +28,18 @@ PAGES = (
     "/inbound",
     "/inbound/1",
     "/inbound/1/body",
+    "/inbox",
+    "/inbox?view=closed",
+    "/inbox/1",
     "/alarms",
     "/staff",
     "/staff/new",
     "/staff/1/password",
+    "/texts",
+    "/texts/FAULT_RESTORED",
+    "/texts/FAULT_RESTORED/edit",
+    "/texts/FAULT_RESTORED/versions/0",
+    "/texts/addresses",
 )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
@@ -15,10 +14,11 @@ from app.domain.gsrn import check_digit
 from app.domain.planned_course import Step
 from app.domain.point_list import read_numbers
 from app.models import Announcement, MeteringPoint, Notice, Outage, OutagePoint, PlannedCut
-from app.services import notice_plan, planned_clock, planned_cuts
+from app.services import planned_clock, planned_cuts
 from app.services.planned_cuts import Draft, Drafted
 from app.services.planned_points import Wanted
 from app.services.planned_rows import Plan
+from tests.services.announcing import plan_all
 from tests.services.world import add_customer, claim, end, gate, ledger
 
 # A Monday at noon in Finland; the cut is on Thursday from nine to noon.
@@ -134,18 +134,6 @@ def announced(points: Sequence[str], now: datetime = MONDAY) -> Plan:
     plan_all(now)
     send_all(now)
     return plan
-
-
-def plan_all(now: datetime) -> None:
-    """Make notices of all that is announced and due, as the planner's worker does."""
-    settings = current_app.extensions["tiedolla_settings"]
-    while True:
-        with transaction() as session:
-            due = notice_plan.next_announcement(session, now)
-        if due is None:
-            return
-        for _ in notice_plan.plan(due, settings, lambda: now):
-            pass
 
 
 def send_all(now: datetime) -> None:

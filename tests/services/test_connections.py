@@ -202,7 +202,7 @@ def test_whoever_left_the_topic_or_has_no_contact_is_on_record_and_not_told(app:
     with app.app_context():
         with transaction() as session:
             add_point(session)
-            add_customer(session, "C1", contacts={MAIL: "EMAIL"}, channel="EMAIL")
+            add_customer(session, "C1", contacts={MAIL: "EMAIL"}, channel="EMAIL", enabled=False)
             add_customer(session, "C2", contacts={})
             add_customer(session, "C3", contacts={PHONE: "SMS"}, channel="NONE")
         take(VERSIONS[0])

@@ -17,6 +17,7 @@ from app.models import AuditEntry, MeteringPoint, OutageEvent
 from app.services import planned_cuts, planned_running, planned_telling
 from app.services.planned_points import Wanted
 from app.services.planned_rows import Plan, PlanRefused, hold
+from tests.services.announcing import plan_all
 from tests.services.cuts import (
     FROM,
     MONDAY,
@@ -35,7 +36,6 @@ from tests.services.cuts import (
     notices,
     outage,
     phone,
-    plan_all,
     points,
     send_all,
     tick,

@@ -16,6 +16,7 @@ from app.models import Alarm
 from app.services import planned_dms, planned_telling, planned_watch
 from app.services.planned_dms import take_from_dms
 from app.services.planned_rows import Plan
+from tests.services.announcing import plan_all
 from tests.services.cuts import (
     FROM,
     MONDAY,
@@ -28,7 +29,6 @@ from tests.services.cuts import (
     hours,
     outage,
     phone,
-    plan_all,
     points,
     send_all,
     tick,
@@ -142,6 +142,24 @@ def test_beginning_and_end_are_believed_whatever_was_planned() -> None:
     assert (outage().state, outage().restored_at) == ("ENDED", TO - minutes(9))
     (point,) = points().values()
     assert (point.off_at, point.on_at) == (FROM + minutes(7), TO - minutes(9))
+
+
+def test_single_points_come_back_early_and_twice_is_once() -> None:
+    street = add_street(2)
+    _take(_record(street))
+    _approve()
+    tick(FROM)
+    back = {street[0]: FROM + hours(1)}
+    for _ in range(2):
+        with transaction() as session:
+            planned_dms.points_back(session, "DMS-7", back, FROM + hours(2))
+    assert points()[street[0]].on_at == FROM + hours(1)
+    assert points()[street[1]].on_at is None
+    assert outage().state == "ONGOING"
+    with transaction() as session:
+        planned_dms.points_back(session, "DMS-7", {street[1]: TO - hours(1)}, TO - hours(1))
+    assert (outage().state, outage().restored_at) == ("ENDED", TO - hours(1))
+    assert tick(TO + minutes(5)) == []
 
 
 def test_a_later_end_of_a_cut_under_way_is_told() -> None:

@@ -111,6 +111,12 @@ def test_what_is_missing_or_impossible_is_said_at_its_field(
         assert session.scalars(select(Outage)).all() == []
 
 
+def test_all_that_is_missing_is_said_at_once(operator: Visitor) -> None:
+    page = operator.post("/planned/new", {}, page="/planned/new").text
+    for said in ("Enter a name", "Enter the day", "Name at least one metering point"):
+        assert said in page
+
+
 def test_a_time_that_the_clock_skips_is_refused_and_one_that_it_shows_twice_is_asked_for(
     operator: Visitor, clock: StandingClock, writing: Writing
 ) -> None:

@@ -309,6 +309,23 @@ def settings(app: Flask, sshd: SftpServer) -> Settings:
     return _settings_for(app, sshd)
 
 
+def test_a_file_of_the_dms_is_its_own_and_rings_another_lane(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    _put(sshd, "dms-outages-20261124.jsonl", b'{"sourceRef": "F-1"}')
+    _put(sshd, "dms-orders.xml", BODY)
+    with app.app_context():
+        _poll_twice(settings)
+        with transaction() as session:
+            rows = session.execute(
+                select(InboundMessage.name, InboundMessage.kind, InboundMessage.source)
+            )
+            assert sorted(tuple(row) for row in rows) == [
+                ("dms-orders.xml", "CIS_FILE", "cis"),
+                ("dms-outages-20261124.jsonl", "DMS_OUTAGES", "dms"),
+            ]
+
+
 def _settings_for(app: Flask, sshd: SftpServer) -> Settings:
     base: Settings = app.extensions["tiedolla_settings"]
     return base.model_copy(

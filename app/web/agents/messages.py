@@ -43,10 +43,11 @@ def message_views(trace: MeterTrace) -> list[MessageView]:
 
 def notice_views(notices: Iterable[Notice]) -> list[MessageView]:
     """Any notices as messages, in the order in which they are given."""
-    return [_view(notice) for notice in notices]
+    return [message_view(notice) for notice in notices]
 
 
-def _view(notice: Notice) -> MessageView:
+def message_view(notice: Notice) -> MessageView:
+    """One message as staff read it."""
     known = NOTICE_TYPE.get(notice.type)
     channel = CHANNEL.get(notice.channel or "")
     return MessageView(

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from app.db import db, transaction
+from app.domain.cause_codes import cause_shown
 from app.domain.clock import helsinki_day
 from app.domain.roles import Permission
 from app.queries import order_types
@@ -40,6 +41,7 @@ def point(gsrn: str) -> ResponseReturnValue:
         days=timeline(trace, names, moment),
         messages=message_views(trace),
         type_names=names,
+        cause_name=lambda code: cause_shown(code).in_language(current_language()),
         hidden=trace.safety_ban and revealed != f"address:{gsrn}",
         key_info=trace.point.key_info if revealed == f"key:{gsrn}" else None,
     )

@@ -10,10 +10,12 @@ from typing import Any
 from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _l
 
+from app.domain.cause_codes import cause_shown
 from app.domain.failure_reasons import FAILURE_REASONS, UNKNOWN_REASON_SHOWN
 from app.domain.power_cuts import Cut, open_cut
 from app.models import Ack, Notice, WorkOrder
-from app.queries.meter_trace import MeterTrace
+from app.queries.meter_trace import MeterTrace, PlanAhead
+from app.web.agents.fault_words import fault_sentence
 from app.web.formats import clock_time, day, moment
 from app.web.i18n import current_language
 from app.web.labels import CHANNEL, NOTICE
@@ -25,6 +27,7 @@ _DONE = ("COMPLETED", "CORRECTED", "REPORTED", "CLOSED")
 _SENT = ("SENT", "DELIVERED", "RESENT", "FALLBACK")
 # Older notices say nothing about the latest order any more.
 _RECENT = timedelta(days=14)
+_SOON = timedelta(days=7)
 
 
 _DONE_WORDS = (_l("The meter was replaced %(when)s. The power is on."), "ok", "ok")
@@ -107,7 +110,9 @@ def situation(trace: MeterTrace, type_names: Mapping[str, str], now: datetime) -
     order = trace.orders[0] if trace.orders else None
     off_now = open_cut(trace.cuts)
     if off_now is not None:
-        text, tone, icon = _cut(off_now, trace)
+        text, tone, icon = _cut(off_now, trace, now)
+    elif (plan := _plan_soon(trace, now)) is not None:
+        text, tone, icon = _planned(plan)
     elif order is not None:
         text, tone, icon = _order(trace, order, type_names)
     else:
@@ -116,11 +121,33 @@ def situation(trace: MeterTrace, type_names: Mapping[str, str], now: datetime) -
     return Situation(text, _told(trace, now), tone, icon)
 
 
-def _cut(cut: Cut, trace: MeterTrace) -> tuple[str, str, str]:
+def _plan_soon(trace: MeterTrace, now: datetime) -> PlanAhead | None:
+    """The next planned cut, when it is so near that people call about it."""
+    ahead = [plan for plan in trace.plans if plan.state != "CANCELLED"]
+    return next((plan for plan in ahead if plan.from_at - now <= _SOON), None)
+
+
+def _planned(plan: PlanAhead) -> tuple[str, str, str]:
+    text = gettext(
+        "A power cut is planned from %(from)s to %(to)s: %(cause)s.",
+        **{
+            "from": moment(plan.from_at),
+            "to": moment(plan.to_at),
+            "cause": cause_shown(plan.cause_code).in_language(current_language()),
+        },
+    )
+    return text, "info", "off"
+
+
+def _cut(cut: Cut, trace: MeterTrace, now: datetime) -> tuple[str, str, str]:
+    if cut.kind == "FAULT":
+        return fault_sentence(cut, now)
     order = next((o for o in trace.orders if o.order_id == cut.source_ref), None)
     state = order.state if order is not None else ""
-    ack = _telling_ack(trace, order) if order is not None else None
+    ack = telling_ack(trace, order) if order is not None else None
     facts = {"since": moment(cut.off_at), "reason": failure_shown(ack)}
+    if cut.kind == "PLANNED":
+        return _planned_cut(cut)
     if cut.kind != "METER_SWAP":
         return gettext("The power has been off since %(since)s.", **facts), "fail", "off"
     if state in ("FAILED", "RETURNED"):
@@ -145,10 +172,25 @@ def _cut(cut: Cut, trace: MeterTrace) -> tuple[str, str, str]:
     return text, "warn", "off"
 
 
+def _planned_cut(cut: Cut) -> tuple[str, str, str]:
+    facts = {"since": moment(cut.off_at)}
+    if cut.state == "OVERRUN" or cut.until_at is None:
+        text = gettext(
+            "A planned power cut takes longer: the power is off since %(since)s.", **facts
+        )
+        return text, "fail", "off"
+    text = gettext(
+        "A planned power cut is under way: off since %(since)s, until %(until)s by plan.",
+        **facts,
+        until=moment(cut.until_at),
+    )
+    return text, "warn", "off"
+
+
 def _order(
     trace: MeterTrace, order: WorkOrder, type_names: Mapping[str, str]
 ) -> tuple[str, str, str]:
-    ack = _telling_ack(trace, order)
+    ack = telling_ack(trace, order)
     state = order.state
     if order.order_type_code in _SWAPS and state in _SWAP_WORDS:
         words, tone, icon = _SWAP_WORDS[state]
@@ -158,7 +200,7 @@ def _order(
         words, tone, icon = _WORK_WORDS.get(state, _ORDERED)
     facts = {
         "work": type_names.get(order.order_type_code, order.order_type_code),
-        "when": _when(order, ack),
+        "when": when_of(order, ack),
         "partner": _partner(trace, order),
         "number": _new_meter(ack),
         "reason": failure_shown(ack),
@@ -166,7 +208,8 @@ def _order(
     return str(words) % facts, tone, icon
 
 
-def _when(order: WorkOrder, ack: Ack | None) -> str:
+def when_of(order: WorkOrder, ack: Ack | None) -> str:
+    """When an order's visit is, or when what its state says happened."""
     if order.state in _PLANNED:
         return _window(ack, order)
     return moment(ack.occurred_at if ack else order.state_at)
@@ -209,7 +252,7 @@ def _notice_at(notice: Notice) -> datetime:
     return notice.sent_at or notice.created_at
 
 
-def _telling_ack(trace: MeterTrace, order: WorkOrder) -> Ack | None:
+def telling_ack(trace: MeterTrace, order: WorkOrder) -> Ack | None:
     """The newest acknowledgement of the kind that made the order's state."""
     kinds = _PLANNED if order.state in _PLANNED else _DONE if order.state in _DONE else ()
     for ack in trace.acks:

@@ -11,16 +11,27 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
 from app.domain.power_cuts import Cut
-from app.models import Ack, Notice, WorkOrderChange
+from app.models import Ack, InboundSms, Notice, VisitAnswer, WorkOrderChange
 from app.queries.meter_trace import MeterTrace, Report
+from app.web.agents.fault_words import cause_words
 from app.web.agents.situation import failure_shown
-from app.web.formats import moment, span, weekday
-from app.web.labels import ACK_TYPE, CHANNEL, NOTICE, NOTICE_TYPE, VERDICT, lane_name
+from app.web.formats import clock_time, day, moment, span, weekday
+from app.web.labels import (
+    ACK_TYPE,
+    CHANNEL,
+    NOTICE,
+    NOTICE_TYPE,
+    REPLY_VERDICT,
+    VERDICT,
+    VISIT_ANSWER,
+    lane_name,
+)
 from app.web.wording import codes_text
 
 # Shorter pauses are part of the same story.
 _GAP = timedelta(hours=1)
 _LONG_GAP = timedelta(days=2)
+_WORDS_SHOWN = 80
 # An acknowledgement that came this much later than what it tells is worth a remark.
 _LATE = timedelta(minutes=30)
 
@@ -70,6 +81,8 @@ def timeline(trace: MeterTrace, type_names: Mapping[str, str], now: datetime) ->
         *(_ack(ack) for ack in trace.acks),
         *(entry for cut in trace.cuts for entry in _cut(cut)),
         *(_report(report) for report in trace.reports if _is_worth_telling(report)),
+        *(_reply(sms) for sms in trace.replies),
+        *(_visit_answer(answer) for answer in trace.visit_answers),
         *(notice_entry(notice) for notice in trace.notices),
     ]
     return days_of(entries)
@@ -150,7 +163,8 @@ def _cut(cut: Cut) -> Iterator[Entry]:
     if cut.on_at == cut.off_at:
         # It was reported and then taken back: the power never went off.
         return
-    yield Entry(cut.off_at, gettext("The power went off"), "warn", "off", rank=60)
+    went = gettext("The power went off")
+    yield Entry(cut.off_at, went, "warn", "off", cause_words(cut), rank=60)
     if cut.on_at is not None:
         lasted = gettext("off for %(span)s", span=span(cut.on_at - cut.off_at))
         yield Entry(cut.on_at, gettext("The power came back"), "ok", "power", lasted, rank=40)
@@ -171,6 +185,28 @@ def _report(report: Report) -> Entry:
     else:
         detail = report.last_error or ""
     return Entry(report.settled_at or report.created_at, title, "fail", "warn", detail, rank=70)
+
+
+def _reply(sms: InboundSms) -> Entry:
+    """What the customer wrote, shortened; the inbox has the whole."""
+    known = REPLY_VERDICT.get(sms.verdict or "")
+    words = sms.body if len(sms.body) <= _WORDS_SHOWN else sms.body[:_WORDS_SHOWN] + "…"
+    title = gettext("The customer wrote: %(words)s", words=words)
+    tone, icon = (known.tone, known.icon) if known else ("info", "sms")
+    return Entry(sms.received_at, title, tone, icon, str(known.text) if known else "", rank=65)
+
+
+def _visit_answer(answer: VisitAnswer) -> Entry:
+    known = VISIT_ANSWER[answer.answer]
+    window = gettext(
+        "%(day)s between %(from)s and %(to)s",
+        **{
+            "day": day(answer.from_at),
+            "from": clock_time(answer.from_at),
+            "to": clock_time(answer.to_at),
+        },
+    )
+    return Entry(answer.at, str(known.text), known.tone, known.icon, window, rank=66)
 
 
 def notice_entry(notice: Notice) -> Entry:

@@ -1,1 +1,1 @@
-"""Pages of the customer: what concerns them, after a log-in by code."""
+"""Pages of customers: their metering points, their messages, and what they want to hear."""

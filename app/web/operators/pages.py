@@ -9,10 +9,13 @@ from app.web.operators import (
     lanes,
     letters,
     orders,
+    outage_acts,
+    outages,
     planned_changes,
     planned_cuts,
     runs,
     sending,
+    storms,
 )
 from app.web.operators.blueprint import blueprint
 
@@ -26,8 +29,11 @@ __all__ = [
     "lanes",
     "letters",
     "orders",
+    "outage_acts",
+    "outages",
     "planned_changes",
     "planned_cuts",
     "runs",
     "sending",
+    "storms",
 ]

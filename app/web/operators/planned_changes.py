@@ -21,6 +21,7 @@ from app.services.planned_cuts import Draft, Drafted
 from app.services.planned_rows import Plan, PlanRefused
 from app.web.access import actor, role_required
 from app.web.clock import now
+from app.web.formats import between
 from app.web.operators.blueprint import blueprint
 from app.web.operators.planned_acts import ACTS
 from app.web.operators.planned_cuts import cut_href, get_plan, preview_of
@@ -35,7 +36,7 @@ from app.web.operators.planned_forms import (
     RescheduleForm,
     RestoreForm,
 )
-from app.web.operators.planned_words import between, refusal
+from app.web.operators.planned_words import refusal
 from app.web.wording import suppress_text
 
 SOURCE = "PORTAL"
@@ -48,7 +49,7 @@ def planned_new() -> ResponseReturnValue:
     form = DraftForm()
     if not form.is_submitted():
         form.key.data = str(uuid4())
-    if form.validate_on_submit() and (wish := _wish(form)) is not None:
+    if form.is_submitted() and (wish := _wish(form)) is not None:
         drafted = _try(form, lambda session: _draft(session, form, wish))
         if drafted is not None:
             _say_taken(drafted)
@@ -67,7 +68,7 @@ def planned_edit(outage_id: int) -> ResponseReturnValue:
     form = DraftForm()
     if not form.is_submitted():
         _fill(form, plan)
-    if form.validate_on_submit() and (wish := _wish(form)) is not None:
+    if form.is_submitted() and (wish := _wish(form)) is not None:
         drafted = _try(
             form,
             lambda session: planned_cuts.edit(
@@ -131,12 +132,12 @@ def _key(form: DraftForm) -> str:
 
 
 def _wish(form: DraftForm) -> Draft | None:
-    from_at, to_at = form.moment_of("from"), form.moment_of("to")
-    if from_at is None or to_at is None:
-        return None
-    wanted = form.wanted()
+    """What the form asks for; None when something is missing, all of which is said at once."""
+    form.validate()
+    from_at, to_at, wanted = form.moment_of("from"), form.moment_of("to"), form.wanted()
     if not (wanted.points.lines or wanted.points.findings or wanted.feeder or wanted.transformer):
         form.points.errors = [gettext("Name at least one metering point, feeder or transformer")]
+    if from_at is None or to_at is None or form.has_errors:
         return None
     return Draft(form.name.data or "", from_at, to_at, form.cause_code.data or "", wanted)
 

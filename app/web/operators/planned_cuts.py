@@ -24,9 +24,10 @@ from app.services.planned_rows import Plan, course_of, find
 from app.settings import Settings
 from app.web.access import actor, role_required
 from app.web.clock import now
+from app.web.formats import between
 from app.web.labels import PLANNED_CUT
 from app.web.operators.blueprint import blueprint
-from app.web.operators.planned_words import between, cause_name, finding_text, sentence
+from app.web.operators.planned_words import cause_name, finding_text, sentence
 from app.web.paging import page_of, place
 from app.web.wording import suppress_text
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
@@ -13,7 +12,7 @@ from app.domain.planned_course import Trouble
 from app.domain.point_list import POINT_FINDINGS, PointFindingCode
 from app.services.planned_preview import Preview
 from app.services.planned_rows import Plan, PlanRefused
-from app.web.formats import clock_time, day, moment, weekday
+from app.web.formats import between, clock_time, moment
 from app.web.i18n import current_language
 
 _REFUSED: Mapping[str, object] = {
@@ -49,15 +48,6 @@ def cause_choices() -> list[tuple[str, str]]:
 def finding_text(code: str) -> str:
     """What is wrong with one line of a list."""
     return POINT_FINDINGS[PointFindingCode(code)].in_language(current_language())
-
-
-def between(from_at: datetime, to_at: datetime) -> str:
-    """A span of time: Thu 26.11.2026 09.00–12.00, with the second day where it is another one."""
-    begin = f"{weekday(from_at)} {clock_time(from_at)}"
-    end = clock_time(to_at)
-    if day(from_at) != day(to_at):
-        end = f"{weekday(to_at)} {end}"
-    return f"{begin}–{end}"
 
 
 def sentence(

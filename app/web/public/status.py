@@ -5,12 +5,13 @@ Served from the snapshot's file alone; no session, no database, no Redis (REQ-22
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, cast
 
-from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import force_locale
 
@@ -104,8 +105,13 @@ def _serve(
         made = _file().page(key, now(), make)
     except NoSnapshot:
         return _nothing_yet(media_type)
-    answer = Response(made.body, mimetype=media_type)
-    answer.set_etag(made.etag)
+    # Compressed once and not for each of thousands of visitors.
+    gzipped = request.accept_encodings.quality("gzip") > 0
+    answer = Response(made.gzipped if gzipped else made.body, mimetype=media_type)
+    answer.set_etag(f"{made.etag}-gzip" if gzipped else made.etag)
+    answer.headers["Vary"] = "Accept-Encoding"
+    if gzipped:
+        answer.headers["Content-Encoding"] = "gzip"
     answer.headers["Cache-Control"] = f"public, max-age={_MAX_AGE_S}"
     return cast("Response", answer.make_conditional(request))
 
@@ -115,7 +121,7 @@ def _nothing_yet(media_type: str) -> Response:
     if media_type == "text/html":
         language = (request.view_args or {}).get("language", "fi")
         with force_locale(language):
-            body = render_template("public/status_missing.html", bare=True, **_links(language))
+            body = _written("public/status_missing.html", language)
     elif media_type == "application/json":
         body = json.dumps({"title": "There is no snapshot yet.", "status": 503})
     else:
@@ -131,8 +137,13 @@ def _rendered(
 ) -> Made:
     with force_locale(language):
         view = status_view(snapshot, language, municipality)
-        page = render_template(template, bare=True, view=view, **_links(language))
-    return _made(page.encode())
+        return _made(_written(template, language, view=view).encode())
+
+
+def _written(template: str, language: str, **facts: Any) -> str:
+    """A template without what Flask adds for the visitor, whose log-in would ask the database."""
+    whole = current_app.jinja_env.get_template(template)
+    return whole.render(bare=True, **_links(language), **facts)
 
 
 def _links(language: str) -> dict[str, Any]:
@@ -164,7 +175,7 @@ def _dump(content: dict[str, Any]) -> bytes:
 
 
 def _made(body: bytes) -> Made:
-    return Made(body, sha256(body).hexdigest()[:32])
+    return Made(body, gzip.compress(body, 6, mtime=0), sha256(body).hexdigest()[:32])
 
 
 def _file() -> StatusFile:

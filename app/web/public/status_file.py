@@ -32,6 +32,7 @@ class Made:
     """A page, ready to be sent."""
 
     body: bytes
+    gzipped: bytes
     etag: str
 
 

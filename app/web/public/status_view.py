@@ -14,9 +14,10 @@ from app.web.formats import clock_time, day, moment, span, weekday
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One outage in one area."""
+    """What goes on in one area: all its faults, or one planned cut."""
 
     area: str
+    faults: str
     when: str
     until: str
     cause: str
@@ -151,18 +152,44 @@ def _area(one: Mapping[str, Any], language: str) -> Area:
         code=one["code"],
         name=one["name"][language],
         summary=f"{faults}. {_without_power([one])}",
-        lines=[
-            Line(
-                area=_place(fault),
-                when=moment(_at(fault["started_at"])),
-                until=estimate_text(fault),
-                cause=fault["cause"][language],
-                customers=customers_text(fault["customers"]),
-                updated=moment(_at(fault["updated_at"])),
-            )
-            for fault in one["faults"]
-        ],
+        lines=[_line(faults, language) for faults in _by_place(one["faults"])],
     )
+
+
+def _by_place(faults: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """The faults of each area together; in a storm one has dozens."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for fault in faults:
+        found.setdefault(fault["postal_code"], []).append(fault)
+    return [found[code] for code in sorted(found)]
+
+
+def _line(faults: Sequence[Mapping[str, Any]], language: str) -> Line:
+    """All faults of one area; numbers that are hidden stay so, since only shown ones are summed."""
+    shown = [fault["customers"] for fault in faults if fault["customers"] is not None]
+    customers = customers_text(sum(shown) if shown else None)
+    if shown and len(shown) < len(faults):
+        customers = gettext("over %(customers)s", customers=customers)
+    return Line(
+        area=_place(faults[0]),
+        faults=ngettext("%(num)d fault", "%(num)d faults", len(faults)),
+        when=moment(min(_at(fault["started_at"]) for fault in faults)),
+        until=_estimates(faults),
+        cause=", ".join(dict.fromkeys(fault["cause"][language] for fault in faults)),
+        customers=customers,
+        updated=moment(max(_at(fault["updated_at"]) for fault in faults)),
+    )
+
+
+def _estimates(faults: Sequence[Mapping[str, Any]]) -> str:
+    """The last of the estimates, and whether some faults have none."""
+    known = [fault for fault in faults if fault["etr_at"]]
+    if not known:
+        return estimate_text(faults[0])
+    last = estimate_text(max(known, key=lambda fault: _at(fault["etr_at"])))
+    if len(known) < len(faults):
+        return gettext("%(when)s, not known for all faults", when=last)
+    return last
 
 
 def _days(found: Sequence[Mapping[str, Any]], language: str) -> list[DayOfCuts]:
@@ -179,6 +206,7 @@ def _days(found: Sequence[Mapping[str, Any]], language: str) -> list[DayOfCuts]:
         until = clock_time(end) if day(begin) == day(end) else moment(end)
         line = Line(
             area=_place(cut),
+            faults="",
             when=clock_time(begin),
             until=until,
             cause=cut["cause"][language],

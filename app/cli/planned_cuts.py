@@ -1,0 +1,89 @@
+"""`flask planned-cuts …`: planned cuts from files, and who may send them by the API."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import msgspec
+from flask.cli import with_appcontext
+
+from app.db import transaction
+from app.services import planned_requests
+from app.services.planned_rows import PlanRefused
+from integrations.planner.codec import RequestInvalid, parse_requests, parse_table
+from integrations.planner.types import PlannedCutRequest
+
+_ACTOR = "system:cli"
+_PLANNER = "file"
+
+
+@click.group("planned-cuts")
+def planned_cuts_commands() -> None:
+    """Planned cuts."""
+
+
+@planned_cuts_commands.command("import")
+@click.argument(
+    "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE"
+)
+@with_appcontext
+def import_command(path: Path) -> None:
+    """Make drafts of the cuts in FILE (.json or .csv); somebody approves them in the portal.
+
+    A cut that cannot be taken is told and stops none of the others; the same file again does
+    nothing. Ends with 1 when something was not taken.
+    """
+    content = path.read_bytes()
+    if path.suffix.lower() == ".json":
+        found = parse_requests(content)
+    else:
+        try:
+            found = parse_table(content.decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            found = parse_table(content.decode("cp1252", "replace"))
+    refused = 0
+    for each in found:
+        if isinstance(each, RequestInvalid):
+            refused += 1
+            for finding in each.findings:
+                click.echo(f"not taken: {finding.path} {finding.code} {finding.text}", err=True)
+            continue
+        refused += not _take(each)
+    if refused:
+        raise click.exceptions.Exit(1)
+
+
+@planned_cuts_commands.command("planner")
+@click.argument("code")
+@click.option("--name", help="makes a new partner of this name if there is none")
+@click.option("--revoke", is_flag=True, help="take the right away")
+@with_appcontext
+def planner_command(code: str, name: str | None, revoke: bool) -> None:
+    """Let the partner CODE ask for planned cuts by the API."""
+    with transaction() as session:
+        done = planned_requests.allow_planner(
+            session, code, name, not revoke, _ACTOR, datetime.now(UTC)
+        )
+    if not done:
+        raise click.ClickException(f"no partner {code!r}; give --name to make one")
+    click.echo(f"{code} may {'no longer ' if revoke else ''}ask for planned cuts.")
+
+
+def _take(request: PlannedCutRequest) -> bool:
+    try:
+        with transaction() as session:
+            taken = planned_requests.take_request(
+                session, _PLANNER, request, msgspec.json.encode(request), datetime.now(UTC)
+            )
+    except PlanRefused as error:
+        click.echo(f"{request.reference}: not taken, {error.code}", err=True)
+        return False
+    click.echo(
+        f"{request.reference}: {taken.verdict}, {taken.point_count} points,"
+        f" {taken.plan.outage.state}"
+    )
+    for finding in taken.findings:
+        click.echo(f"  {finding.line}: {finding.code} {finding.given}", err=True)
+    return True

@@ -1,0 +1,208 @@
+"""Turns a fault's news into announcements, in the transaction of the fact that caused them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from app.domain import fault_news
+from app.domain.fault_course import Course
+from app.domain.fault_news import CUT_KINDS, Before, News, Told
+from app.domain.notice_types import NoticeType
+from app.domain.states import FaultState
+from app.models.announcement import Announcement
+from app.models.outage import Outage
+from app.services import announcements, corrections
+from app.services.announcements import about_outage
+from app.services.audience import family
+
+# So long an end that another fault overshadowed is still worth telling.
+_WORTH_TELLING = timedelta(hours=12)
+
+_LAST_ESTIMATE = text(
+    """
+    SELECT id, event_at, facts ->> 'etr_at' AS etr_at,
+        state IN ('PENDING', 'HELD') AND told_count + suppressed_count = 0 AS untold
+    FROM announcement
+    WHERE outage_id = :id AND type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED') AND state <> 'WITHDRAWN'
+    ORDER BY id DESC LIMIT 1
+    """
+)
+_SOMEBODY = text(
+    """
+    SELECT coalesce(sum(told_count), 0) > 0 FROM announcement
+    WHERE outage_id = ANY(:ids) AND type = ANY(:kinds)
+    """
+)
+_WITHHELD = text(
+    "SELECT EXISTS (SELECT 1 FROM storm WHERE id = :id AND assessed_at IS NULL AND ended_at IS NULL)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Where and in whose name something is told."""
+
+    session: Session
+    outage: Outage
+    now: datetime
+    by: str
+
+
+def tell(telling: Telling, before: Before, after: Course) -> None:
+    """Announce what the new course is worth, and take back what it made untrue.
+
+    Everything is named by what happened, so the same course told twice announces once.
+    """
+    session, outage = telling.session, telling.outage
+    _drop_untold_estimate(telling, after)
+    _withdraw_ended(telling, after)
+    etr_at, etr_event_at = _told_estimate(session, outage.id)
+    told = Told(
+        etr_at=etr_at,
+        etr_event_at=etr_event_at,
+        somebody=_somebody(session, outage.id),
+        etr_withheld=etr_withheld(session, outage),
+    )
+    decided = fault_news.decide_news(before, after, told, telling.now)
+    if decided.withdraw:
+        _withdraw(telling, decided.withdraw, decided.reason)
+    for news in decided.news:
+        announce(telling, news)
+    if decided.corrects is not None:
+        _correct(telling, decided.corrects)
+    if before.off - after.off or after.state is FaultState.FALSE_ALARM:
+        _tell_overshadowed(telling, before.off - after.off)
+
+
+def announce(telling: Telling, news: News) -> int | None:
+    """Write one piece of news down for the planner."""
+    return announcements.announce(
+        telling.session,
+        news.type,
+        about_outage(telling.outage.id),
+        occurrence=news.occurrence,
+        event_at=news.event_at,
+        facts={**news.facts, "event_at": news.event_at.isoformat()},
+        now=telling.now,
+        by=telling.by,
+        not_before=news.not_before,
+    )
+
+
+def etr_withheld(session: Session, outage: Outage) -> bool:
+    """Whether a storm keeps this fault's estimate back until damage is assessed (REQ-08)."""
+    if outage.storm_id is None:
+        return False
+    return bool(session.execute(_WITHHELD, {"id": outage.storm_id}).scalar())
+
+
+def withdraw_estimates(telling: Telling, reason: str) -> None:
+    """Take back estimates that nobody has heard yet."""
+    _withdraw(telling, fault_news.ESTIMATES, reason)
+
+
+def _withdraw(telling: Telling, kinds: tuple[NoticeType, ...], reason: str) -> None:
+    announcements.withdraw(
+        telling.session,
+        about_outage(telling.outage.id),
+        kinds,
+        telling.now,
+        reason=reason,
+        by=telling.by,
+    )
+
+
+def _drop_untold_estimate(telling: Telling, after: Course) -> None:
+    """An estimate that nobody has heard gives way to the newest without being a change of it."""
+    last = telling.session.execute(_LAST_ESTIMATE, {"id": telling.outage.id}).one_or_none()
+    newest = after.etr_at.isoformat() if after.etr_at else None
+    if last is not None and last.untold and last.etr_at != newest:
+        withdraw_estimates(telling, "A newer estimate came before it was told.")
+
+
+def _withdraw_ended(telling: Telling, after: Course) -> None:
+    """Before asking who was told: what waits for a cut that is over will not be told any more."""
+    if after.confirmed_at is not None and after.points and not after.off:
+        _withdraw(telling, CUT_KINDS, "The power was back before it was told.")
+
+
+def _told_estimate(session: Session, outage_id: int) -> tuple[datetime | None, datetime | None]:
+    last = session.execute(_LAST_ESTIMATE, {"id": outage_id}).one_or_none()
+    if last is None or not last.etr_at:
+        return None, None
+    return datetime.fromisoformat(last.etr_at), last.event_at
+
+
+def _somebody(session: Session, outage_id: int) -> bool:
+    values = {"ids": family(session, outage_id), "kinds": [str(kind) for kind in CUT_KINDS]}
+    return bool(session.execute(_SOMEBODY, values).scalar())
+
+
+def _correct(telling: Telling, kind: NoticeType) -> None:
+    """Correct what was wrong to exactly those who heard it (REQ-34).
+
+    All corrections of one mistake are one event, so that whoever heard several wrong texts is
+    corrected once.
+    """
+    still_off = kind is NoticeType.CORRECTION_STILL_OFF
+    wrong = (NoticeType.FAULT_RESTORED,) if still_off else CUT_KINDS
+    statement = (
+        select(Announcement)
+        .where(
+            Announcement.outage_id == telling.outage.id,
+            Announcement.type.in_([str(one) for one in wrong]),
+            Announcement.told_count > 0,
+        )
+        .order_by(Announcement.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    for announcement in telling.session.execute(statement).scalars().all():
+        corrections.correct(
+            telling.session, announcement, still_off=still_off, by=telling.by, now=telling.now
+        )
+
+
+_OVERSHADOWED = text(
+    """
+    SELECT DISTINCT o.id, p.on_at, p.off_at FROM outage_point p JOIN outage o ON o.id = p.outage_id
+    WHERE p.gsrn = ANY(:gsrns) AND o.kind = 'FAULT' AND o.id <> ALL(:ours)
+      AND o.state IN ('PARTLY_RESTORED', 'RESTORED', 'CLOSED') AND p.on_at > :since
+    """
+)
+
+
+def _tell_overshadowed(telling: Telling, back: frozenset[str]) -> None:
+    """The end of another fault that this one kept from being told, if nobody was told of this one."""
+    session, outage = telling.session, telling.outage
+    if not back or _somebody(session, outage.id):
+        return
+    values = {
+        "gsrns": sorted(back),
+        "ours": family(session, outage.id),
+        "since": telling.now - _WORTH_TELLING,
+    }
+    last: dict[int, tuple[datetime, datetime]] = {}
+    for row in session.execute(_OVERSHADOWED, values):
+        known = last.get(row.id)
+        last[row.id] = max(known, (row.on_at, row.off_at)) if known else (row.on_at, row.off_at)
+    for outage_id, (on_at, off_at) in last.items():
+        announcements.announce(
+            session,
+            NoticeType.FAULT_RESTORED,
+            about_outage(outage_id),
+            occurrence=f"after:{outage.id}/{telling.now.isoformat()}",
+            event_at=on_at,
+            facts={
+                "event_at": on_at.isoformat(),
+                "off_at": off_at.isoformat(),
+                "on_at": on_at.isoformat(),
+                "duration_s": int((on_at - off_at).total_seconds()),
+            },
+            now=telling.now,
+            by=telling.by,
+        )

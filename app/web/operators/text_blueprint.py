@@ -1,0 +1,5 @@
+"""The blueprint of the pages about texts of notices."""
+
+from flask import Blueprint
+
+blueprint = Blueprint("texts", __name__)

@@ -1,0 +1,1 @@
+"""The head-end that reads the meters: what meters report about their supply."""

@@ -1,0 +1,1 @@
+"""Planners' systems: planned cuts as they ask for them."""

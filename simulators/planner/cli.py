@@ -1,0 +1,80 @@
+"""The `simulate planner` commands: planned cuts, asked for over Tiedolla's interface."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from simulators.cis.world import POINTS_MOST, SEEDS
+from simulators.planner.plan import PlannerKey, make_cut, send_cut
+from simulators.settings import CONFIG_NAME, ConfigInvalid, load_config
+
+KEY_NAME = "planner.json"
+# Master data may still be on their way in; until then Tiedolla does not know the points.
+_PAUSE_S = 1.0
+
+
+@click.group()
+def planner() -> None:
+    """What the planner's system sends."""
+
+
+@planner.command("cut")
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    required=True,
+    envvar="TIEDOLLA_SIMULATORS_DIR",
+    show_envvar=True,
+    help="The rehearsal's folder, with the planner's key in planner.json.",
+)
+@click.option("--points", type=click.IntRange(1, POINTS_MOST), default=12, show_default=True)
+@click.option("--points-from", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0, SEEDS - 1), default=1, show_default=True)
+@click.option("--weekdays", type=click.IntRange(0, 60), default=4, show_default=True)
+@click.option("--hours", type=click.IntRange(1, 48), default=3, show_default=True)
+@click.option("--patience-s", type=float, default=60.0, show_default=True)
+def cut(
+    *,
+    folder: Path,
+    points: int,
+    points_from: int,
+    seed: int,
+    weekdays: int,
+    hours: int,
+    patience_s: float,
+) -> None:
+    """Ask for a cut of points of the master data with the same seed, until all of them are known."""
+    try:
+        base_url = load_config(folder / CONFIG_NAME).tiedolla_base_url
+        words = json.loads((folder / KEY_NAME).read_text("utf-8"))
+        key = PlannerKey(words["key_id"], words["token"], words["secret"])
+    except (ConfigInvalid, OSError, ValueError, KeyError) as error:
+        raise click.ClickException(f"{folder}: no planner's key here: {error}") from None
+    wanted = make_cut(
+        datetime.now(UTC),
+        seed=seed,
+        first=points_from,
+        count=points,
+        weekdays=weekdays,
+        hours=hours,
+    )
+    deadline = time.monotonic() + patience_s
+    version = int(time.time()) % 1_000_000_000
+    while True:
+        version += 1
+        try:
+            answer = send_cut(base_url, key, {**wanted, "version": version})
+        except OSError as error:
+            raise click.ClickException(f"Tiedolla does not answer: {error}") from None
+        if answer.status not in (200, 201):
+            raise click.ClickException(f"not taken: {answer.status} {answer.body.get('code')}")
+        if answer.body["pointCount"] == points or time.monotonic() > deadline:
+            break
+        time.sleep(_PAUSE_S)
+    click.echo(f"{wanted['reference']}: {answer.body['state']}, {answer.body['pointCount']} points")

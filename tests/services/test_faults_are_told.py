@@ -1,0 +1,163 @@
+"""From what the DMS and operators say to what customers read, through the planner and its policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from app.db import db, transaction
+from app.models import Notice
+from app.services import fault_actions
+from tests.services.announcing import POINTS, plan_all, settle_people
+from tests.services.fault_world import at, kinds, operator, record, state
+from tests.services.world import claim, end, gate, ledger, scalar
+
+A, B, C = POINTS
+
+
+def test_a_fault_from_its_start_to_its_end_in_order(people: None) -> None:
+    state(record(1, points={A: None}), minutes=10)
+    assert _sent(10) == ["FAULT_STARTED"]
+    state(record(2, points={A: None}, etrAt=120, causeCode="TREE", stated=14), minutes=15)
+    assert _sent(15) == ["FAULT_ETR"]
+    state(record(3, points={A: None}, etrAt=240, etrSetAt=30, stated=30), minutes=31)
+    assert _sent(31) == []
+    assert _sent(76) == ["FAULT_ETR_CHANGED"]
+    state(record(4, points={A: 90}, stated=91), minutes=92)
+    assert _sent(92) == ["FAULT_RESTORED"]
+    body = ledger()[-1].body or ""
+    assert "klo 13.30" in body
+    assert "1 h 30 min" in body
+
+
+def test_a_start_and_an_estimate_that_come_at_once_are_one_message(people: None) -> None:
+    state(record(1, points={A: None}, etrAt=120), minutes=10)
+    assert _sent(10) == ["FAULT_ETR"]
+
+
+def test_req_03_growth_tells_the_new_ones_of_the_estimate_and_nobody_twice(people: None) -> None:
+    state(record(1, points={A: None}, etrAt=240, etrSetAt=5), minutes=10)
+    _sent(10)
+    state(record(2, points={A: None, B: None}, etrAt=240, etrSetAt=5), minutes=20)
+    assert _sent(20) == ["FAULT_ETR"]
+    assert [notice.gsrn for notice in ledger() if notice.state == "SENT"] == [A, B]
+
+
+def test_growth_tells_nobody_an_estimate_twice_when_the_dms_does_not_say_when_it_was_set(
+    people: None,
+) -> None:
+    state(record(1, points={A: None}, etrAt=240), minutes=10)
+    assert _sent(10) == ["FAULT_ETR"]
+    state(record(2, points={A: None, B: None}, etrAt=240), minutes=20)
+    assert _sent(90) == ["FAULT_ETR"]
+    assert [notice.gsrn for notice in ledger() if notice.state == "SENT"] == [A, B]
+
+
+def test_parts_and_wholes_tell_nobody_twice(people: None) -> None:
+    state(record(1, points={A: None}), record(1, ref="F-2", points={B: None}), minutes=10)
+    assert len(_sent(10)) == 2
+    state(record(2, ref="F-2", points={B: None}, parent="F-1"), minutes=20)
+    assert _sent(20) == []
+    state(
+        record(2, points={A: 60}, stated=61),
+        record(3, ref="F-2", points={B: 50}, parent="F-1", stated=61),
+        minutes=62,
+    )
+    assert _sent(62) == ["FAULT_RESTORED", "FAULT_RESTORED"]
+    assert _sent(300) == []
+
+
+def test_who_was_told_of_the_whole_is_told_the_end_of_the_part_that_was_split_off(
+    people: None,
+) -> None:
+    state(record(1, points={A: None, B: None}), minutes=10)
+    assert len(_sent(10)) == 2
+    state(
+        record(1, ref="F-2", points={B: None}, splitFrom="F-1"),
+        record(2, points={A: None}),
+        minutes=20,
+    )
+    assert _sent(20) == []
+    state(record(2, ref="F-2", points={B: 60}, splitFrom="F-1", stated=61), minutes=62)
+    assert _sent(62) == ["FAULT_RESTORED"]
+    assert ledger()[-1].gsrn == B
+
+
+def test_req_05_an_end_that_was_none_is_corrected_and_the_real_end_is_told(people: None) -> None:
+    state(record(1, points={A: None, B: None}), minutes=10)
+    _sent(10)
+    state(record(2, points={A: 30, B: 30}, stated=31), minutes=32)
+    assert _sent(32) == ["FAULT_RESTORED", "FAULT_RESTORED"]
+    with transaction() as session:
+        number = session.execute(text("SELECT id FROM outage")).scalar_one()
+        fault_actions.reopen(operator(session, 40), number, at(40))
+    assert _sent(40) == ["CORRECTION_STILL_OFF", "CORRECTION_STILL_OFF"]
+    with transaction() as session:
+        fault_actions.restore(operator(session, 80), number, at(80))
+    assert _sent(80) == ["FAULT_RESTORED", "FAULT_RESTORED"]
+
+
+def test_req_34_a_false_alarm_is_corrected_once_to_each_who_heard_of_it(people: None) -> None:
+    state(record(1, points={A: None, B: None}), minutes=10)
+    assert len(_sent(10)) == 2
+    state(record(2, points={A: None, B: None}, etrAt=240), minutes=12)
+    assert len(_sent(12)) == 2
+    state(record(3, points={A: None, B: None}, state="FALSE_ALARM"), minutes=20)
+    assert kinds().count("CORRECTION") == 2
+    assert _sent(20) == ["CORRECTION", "CORRECTION"]
+    assert len({notice.sent_to for notice in ledger() if notice.type == "CORRECTION"}) == 2
+
+
+def test_req_38_a_brief_cut_reaches_nobody(people: None) -> None:
+    state(record(1, points={A: None}, stated=1), minutes=1)
+    assert _sent(1) == []
+    state(record(2, points={A: 2.5}, stated=2.5), minutes=2.6)
+    assert _sent(30) == []
+    assert ledger() == []
+
+
+def test_req_01_a_brief_look_at_restoration_in_parts(people: None) -> None:
+    """Whoever has power again hears the end; the other hears at most an update an hour."""
+    state(record(1, points={A: None, B: None}, etrAt=600), minutes=10)
+    _sent(10)
+    state(record(2, points={A: 30, B: None}, etrAt=600, etrSetAt=6, stated=31), minutes=32)
+    assert _sent(32) == ["FAULT_RESTORED"]
+    assert _sent(80) == ["FAULT_PARTLY_RESTORED"]
+    assert [(n.type, n.gsrn) for n in ledger()][-2:] == [
+        ("FAULT_RESTORED", A),
+        ("FAULT_PARTLY_RESTORED", B),
+    ]
+
+
+def _sent(minutes: float) -> list[str]:
+    """Plan what is due and send what may leave; the kinds of what left, in their order."""
+    now = at(minutes)
+    plan_all(now)
+    before = scalar("SELECT count(*) FROM notice WHERE state = 'SENT'")
+    while True:
+        claimed = claim(now=now)
+        if not claimed:
+            break
+        attempts, _ = gate(claimed, now)
+        for item in claimed:
+            if item.id in attempts:
+                end(item, attempts[item.id], "SENT", "SENT", now=now)
+            else:
+                end(item, None, "NOT_SENT", "CANCELLED", now=now)
+    with transaction() as session:
+        rows = (
+            session.query(Notice.type).filter_by(state="SENT").order_by(Notice.sent_at, Notice.id)
+        )
+        return [row.type for row in rows][before:]
+
+
+@pytest.fixture
+def people(app: Flask) -> Iterator[None]:
+    """Three homes with a customer each who wants everything by SMS."""
+    with app.app_context():
+        settle_people(3)
+        yield
+        db.session.remove()

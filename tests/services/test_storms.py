@@ -1,0 +1,120 @@
+"""Storms: bulletins for areas, no single estimates until damage is assessed (REQ-08)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from app.db import db, transaction
+from app.models import Storm
+from app.services import storms
+from app.services.storms import StormRefused
+from tests.services.fault_world import (
+    A,
+    B,
+    all_told,
+    announced,
+    at,
+    build_network,
+    fault,
+    gsrn,
+    kinds,
+    record,
+    state,
+)
+
+INKOO = gsrn(9)
+
+
+def test_req_08_a_storm_sends_bulletins_and_keeps_estimates_back(network: None) -> None:
+    state(record(points={A: None}, etrAt=300))
+    storm = _open("837", "149")
+    assert [(one.type, one.subject) for one in announced()] == [
+        ("FAULT_STARTED", f"outage:{fault().id}"),
+        ("STORM_BULLETIN", f"storm:{storm}/837"),
+    ]
+    bulletin = announced()[-1]
+    assert bulletin.facts["count"] == 1
+    assert bulletin.facts["area"] == {"fi": "Tampere", "sv": "Tammerfors", "en": "Tampere"}
+    assert fault().storm_id == storm
+    # Also faults that come later, while starts go as ever.
+    all_told()
+    state(record(ref="F-2", points={B: None}, etrAt=300), record(2, points={A: None}, etrAt=500))
+    assert kinds() == ["FAULT_STARTED", "STORM_BULLETIN", "FAULT_STARTED"]
+    assert fault("F-2").storm_id == storm
+
+
+def test_req_08_once_assessed_every_current_estimate_is_told(network: None) -> None:
+    storm = _open("837")
+    state(record(points={A: None}, etrAt=300), record(ref="F-2", points={B: None}, etrAt=400))
+    state(record(ref="F-3", points={gsrn(3): None}))
+    with transaction() as session:
+        storms.assess(session, storm, at(60), by="staff:otso")
+    told = [(one.type, one.facts["etr_at"]) for one in announced() if "ETR" in one.type]
+    assert told == [("FAULT_ETR", at(300).isoformat()), ("FAULT_ETR", at(400).isoformat())]
+    assert kinds().count("STORM_BULLETIN") == 0
+
+
+def test_a_fault_outside_the_area_is_told_as_ever(network: None) -> None:
+    _open("837")
+    state(record(points={INKOO: None}, etrAt=300))
+    assert kinds() == ["FAULT_STARTED", "FAULT_ETR"]
+    assert fault().storm_id is None
+
+
+def test_bulletins_of_one_area_are_an_hour_apart_at_least(network: None) -> None:
+    state(record(points={A: None}))
+    storm = _open("837", "149", minutes=10)
+    counts = [_bulletins(storm, minute) for minute in (30, 69, 70, 71, 129, 130)]
+    assert counts == [0, 0, 1, 0, 0, 1]
+    # An area without faults gets none, and its first when it has one.
+    state(record(ref="F-9", points={INKOO: None}))
+    assert _bulletins(storm, 131) == 1
+    assert announced()[-1].facts["area"]["sv"] == "Ingå"
+
+
+def test_no_bulletins_once_the_storm_is_assessed_or_over(network: None) -> None:
+    state(record(points={A: None}))
+    storm = _open("837")
+    with transaction() as session:
+        storms.end(session, storm, at(60), by="staff:otso")
+    assert _bulletins(storm, 300) == 0
+
+
+def test_a_storm_needs_an_area_of_its_own(network: None) -> None:
+    _open("837", "149")
+    for codes, code in (((), "NO_AREA"), (("149", "092"), "TAKEN")):
+        with pytest.raises(StormRefused) as refused, transaction() as session:
+            storms.open_storm(session, "Paavo", codes, at(20), by="staff:otso")
+        assert refused.value.code == code
+
+
+def test_what_was_done_is_not_done_again(network: None) -> None:
+    storm = _open("837")
+    with transaction() as session:
+        storms.assess(session, storm, at(60), by="staff:otso")
+    with pytest.raises(StormRefused), transaction() as session:
+        storms.assess(session, storm, at(61), by="staff:otso")
+
+
+def _open(*codes: str, minutes: float = 15) -> int:
+    with transaction() as session:
+        return storms.open_storm(session, "Jari", codes, at(minutes), by="staff:otso")
+
+
+def _bulletins(storm_id: int, minutes: float) -> int:
+    with transaction() as session:
+        storm = session.get_one(Storm, storm_id)
+        return len(storms.send_bulletins(session, storm, at(minutes)))
+
+
+@pytest.fixture
+def network(app: Flask) -> Iterator[None]:
+    """Four points in Tampere and one in Inkoo."""
+    with app.app_context():
+        build_network()
+        build_network([INKOO], transformer="M149-0001", municipality="149")
+        yield
+        db.session.remove()
