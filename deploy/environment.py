@@ -48,8 +48,15 @@ class Rehearsal:
 
     def give_ack_credentials(self, credentials: Mapping[str, str]) -> None:
         """Tell the simulated installer with which key it signs what it sends to the product."""
+        self._give("installer", "acks", credentials)
+
+    def give_feed_credentials(self, credentials: Mapping[str, str]) -> None:
+        """Tell the simulated DMS with which key it signs what it sends to the product."""
+        self._give("dms", "feed", credentials)
+
+    def _give(self, system: str, part: str, credentials: Mapping[str, str]) -> None:
         config = self.config
-        config["installer"]["acks"] = {**config["installer"]["acks"], **credentials}
+        config[system][part] = {**config[system].get(part, {}), **credentials}
         write_private(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
 
     def let_crews_wait(self, shortest_s: float, longest_s: float) -> None:

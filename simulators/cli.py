@@ -15,6 +15,7 @@ import click
 from simulators.cis.cli import cis
 from simulators.config_file import complete_config, set_tiedolla_url
 from simulators.control import SYSTEMS
+from simulators.dms.cli import dms
 from simulators.faults import CALLBACKS, Faults
 from simulators.keys import make_missing_keys
 from simulators.planner.cli import planner
@@ -26,6 +27,7 @@ from simulators.settings import (
     ConfigInvalid,
     load_config,
 )
+from simulators.storm.cli import storm
 
 TOO_LONG_S = 30
 
@@ -129,6 +131,8 @@ def faults(system: str, folder: Path, clear: bool, **asked: Any) -> None:
 
 simulate.add_command(cis)
 simulate.add_command(planner)
+simulate.add_command(dms)
+simulate.add_command(storm)
 
 
 def _set_up(folder: Path, config_file: Path, tiedolla_url: str | None) -> Config:

@@ -41,7 +41,14 @@ def make_defaults() -> dict[str, Any]:
             "fail_ratio": 0.1,
         },
         "nis": {"token": secrets.token_urlsafe(32)},
-        "dms": {"token": secrets.token_urlsafe(32)},
+        "dms": {
+            "token": secrets.token_urlsafe(32),
+            "feed": {
+                "token": secrets.token_urlsafe(32),
+                "key_id": "dms.1",
+                "secret": secrets.token_urlsafe(32),
+            },
+        },
         "billing": {"token": secrets.token_urlsafe(32)},
         "twilio": {
             "account_sid": f"AC{secrets.token_hex(16)}",

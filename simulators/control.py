@@ -12,7 +12,17 @@ from simulators.exchange import json_answer, parse_json, problem
 from simulators.faults import NO_FAULTS, FaultBox, FaultsInvalid, parse_faults
 from simulators.ledger import Ledger, LedgerError
 
-SYSTEMS = ("cis", "installer", "nis", "dms", "billing", "twilio", "twilio2", "sendgrid")
+SYSTEMS = (
+    "cis",
+    "installer",
+    "nis",
+    "dms",
+    "dms_feed",
+    "billing",
+    "twilio",
+    "twilio2",
+    "sendgrid",
+)
 
 
 class Control:

@@ -49,6 +49,15 @@ class Installer:
 
 
 @dataclass(frozen=True, slots=True)
+class Feed:
+    """The DMS's credentials towards Tiedolla."""
+
+    token: str = field(repr=False)
+    key_id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Twilio:
     """The SMS provider's account and its usual speed, counted from the acceptance."""
 
@@ -80,6 +89,7 @@ class Config:
     sftp: Sftp
     installer: Installer
     bearer_tokens: Mapping[str, str] = field(repr=False)
+    dms_feed: Feed
     twilio: Twilio
     twilio2: Twilio
     sendgrid: Sendgrid
@@ -118,6 +128,11 @@ def load_config(path: Path) -> Config:
         bearer_tokens={
             system: raw.text(f"{system}.token") for system in ("installer", "nis", "dms", "billing")
         },
+        dms_feed=Feed(
+            token=raw.text("dms.feed.token"),
+            key_id=raw.text("dms.feed.key_id"),
+            secret=raw.text("dms.feed.secret"),
+        ),
         twilio=_sms_account(raw, "twilio"),
         twilio2=_sms_account(raw, "twilio2"),
         sendgrid=Sendgrid(

@@ -10,6 +10,7 @@ from simulators.cis.file_record import FileRecord
 from simulators.cis.file_server import make_folders
 from simulators.control import SYSTEMS, Control, make_fault_middleware
 from simulators.courier import Courier
+from simulators.dms.control_room import ControlRoom
 from simulators.downstream import RESOURCES, DownstreamSystem
 from simulators.faults import FaultBox
 from simulators.installer.orders import InstallerSystem
@@ -60,7 +61,15 @@ class Systems:
             faults=self.faults["sendgrid"],
             courier=self.courier,
         )
+        self.control_room = ControlRoom(
+            ledgers,
+            config.dms_feed,
+            url=f"{tiedolla}/api/v1/dms/outages",
+            faults=self.faults["dms_feed"],
+            courier=self.courier,
+        )
         ledgers_of_all = [
+            self.control_room.ledger,
             *(self.files.ledger, self.installer.ledger, self.mail.ledger),
             *(one.ledger for one in self.sms),
             *(one.ledger for one in self.downstream),
@@ -79,6 +88,7 @@ class Systems:
             app.add_routes(sms.routes())
         for one in self.downstream:
             app.add_routes(one.routes())
+        app.add_routes(self.control_room.routes())
         return app
 
     async def start(self) -> None:
@@ -95,6 +105,8 @@ class Systems:
         for ledger in self.ledgers.values():
             await ledger.close()
 
-    def _telling(self) -> tuple[InstallerSystem | SmsProvider | MailProvider, ...]:
+    def _telling(
+        self,
+    ) -> tuple[InstallerSystem | SmsProvider | MailProvider | ControlRoom, ...]:
         """Those that tell Tiedolla by themselves what happens."""
-        return (self.installer, *self.sms, self.mail)
+        return (self.installer, *self.sms, self.mail, self.control_room)

@@ -40,11 +40,13 @@ class Before:
 class Told:
     """What customers may have heard of the fault.
 
-    etr_at: the last estimate that was announced and not taken back. somebody: whether anybody was
+    etr_at: the last estimate that was announced and not taken back, etr_event_at: as which event.
+    somebody: whether anybody was
     told of the cut at all. etr_withheld: a storm keeps single estimates back (REQ-08).
     """
 
     etr_at: datetime | None = None
+    etr_event_at: datetime | None = None
     somebody: bool = False
     etr_withheld: bool = False
 
@@ -170,9 +172,10 @@ def _estimate(
         facts["old_etr_at"] = _iso(told.etr_at)
         yield News(NoticeType.FAULT_ETR_CHANGED, name, event_at, facts, wait)
     elif grown:
-        # The same event as before: whoever has been told passes for told.
+        # The same estimate and the same event as before: whoever has been told passes for told.
         name = f"{name}/{len(after.points)}"
-        yield News(NoticeType.FAULT_ETR, name, event_at, facts, wait)
+        facts["etr_at"] = _iso(told.etr_at)
+        yield News(NoticeType.FAULT_ETR, name, told.etr_event_at or event_at, facts, wait)
 
 
 def _started(after: Course, new: frozenset[str], not_before: datetime | None) -> News:

@@ -48,11 +48,12 @@ class Vitals:
 
 
 # One branch per partial index. An item that has never been tried is due from its next_at on: what
-# is held back until the morning does not wait.
+# is held back until the morning does not wait: its state is LATER.
 _DEPTHS = text(
     """
     SELECT lane, state, count(*), min(due_at) FROM (
-        SELECT lane, state, CASE WHEN attempts = 0 THEN greatest(created_at, next_at)
+        SELECT lane, CASE WHEN attempts = 0 AND next_at > now() + interval '15 minutes'
+            THEN 'LATER' ELSE state END, CASE WHEN attempts = 0 THEN greatest(created_at, next_at)
             ELSE created_at END AS due_at
         FROM outbox_item WHERE state = 'READY'
         UNION ALL
@@ -66,7 +67,8 @@ _DEPTHS = text(
         UNION ALL
         SELECT 'receipts', 'WAITING', received_at FROM delivery_receipt WHERE verdict = 'WAITING'
         UNION ALL
-        SELECT 'replies', 'WAITING', received_at FROM inbound_sms WHERE state = 'WAITING'
+        SELECT 'replies', 'WAITING', greatest(received_at, next_at)
+        FROM inbound_sms WHERE state = 'WAITING'
         UNION ALL
         SELECT 'notices', 'WAITING', greatest(created_at, not_before_at) FROM announcement
         WHERE state = 'PENDING'
@@ -91,7 +93,8 @@ _COUNTS = text(
     UNION ALL
     SELECT 'letter', state, count(*) FROM letter WHERE state IN ('DUE', 'PRINTED') GROUP BY state
     UNION ALL
-    SELECT 'unknown', '', count(*) FROM attempt WHERE outcome = 'UNKNOWN' AND resolved_by IS NULL
+    SELECT 'unknown', '', count(*) FROM attempt
+    WHERE next_lookup_at IS NOT NULL AND resolved_by IS NULL
     """
 )
 

@@ -16,7 +16,7 @@ from app.domain import lanes
 from app.domain.codes import DATAHUB_CODES, DEFAULT_METER_MODELS, DEFAULT_ORDER_TYPES
 from app.models.code_list import CodeValue, MeterModel, OrderType
 from app.models.lane import Lane
-from app.models.partner import Partner
+from app.models.partner import FEED, Partner
 from app.models.route_rule import RouteRule
 from app.models.schedule import Schedule
 from app.models.sending import ProviderRoute

@@ -45,7 +45,7 @@ _DEAD = text("SELECT lane, count(*) FROM outbox_item WHERE state = 'DEAD' GROUP 
 _UNKNOWN = text(
     """
     SELECT item.lane, count(*) FROM attempt a JOIN outbox_item item ON item.id = a.outbox_item_id
-    WHERE a.outcome = 'UNKNOWN' AND a.resolved_by IS NULL AND a.started_at < :before
+    WHERE a.next_lookup_at IS NOT NULL AND a.resolved_by IS NULL AND a.started_at < :before
     GROUP BY item.lane
     """
 )

@@ -112,6 +112,20 @@ def test_a_planned_cut_is_handed_to_those_who_write_them(network: None) -> None:
         assert session.execute(text("SELECT state FROM outage")).scalar_one() == "CANCELLED"
 
 
+def test_points_of_a_planned_cut_that_are_back_early_are_taken_as_such(network: None) -> None:
+    plan = {"plannedFrom": at(0).isoformat(), "plannedTo": at(120).isoformat()}
+    points = {A: None, B: None}
+    assert state(record(ref="S-1", kind="PLANNED", points=points, **plan), minutes=5) == ["APPLIED"]
+    back = record(2, ref="S-1", kind="PLANNED", points={A: 30, B: None}, **plan)
+    assert state(back, minutes=31) == ["APPLIED"]
+    outage = fault("S-1")
+    assert (outage.kind, outage.state, times(outage)) == (
+        "PLANNED",
+        "ONGOING",
+        {A: (0, 30), B: (0, None)},
+    )
+
+
 def test_points_that_are_not_ours_are_left_out(network: None) -> None:
     assert state(record(points={A: None, gsrn(99): None})) == ["APPLIED"]
     assert set(times(fault())) == {A}

@@ -1,34 +1,51 @@
-"""What must not be kept for ever goes, in its order; export and erasure keep the skeleton (REQ-36)."""
+"""Codes, texts, deliveries, files and the audit trail go when their time is over; people on request."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 import pytest
-from flask import Flask, current_app
-from sqlalchemy import select, text
+from flask import Flask
+from sqlalchemy import text
 
-from app.db import db, transaction
-from app.models import AuditEntry, InboundMessage, OneTimeCode
-from app.services import audit, customer_data, inbound, purge, retention
+from app.db import transaction
+from app.domain.languages import Language
+from app.domain.notice_types import Channel
+from app.models import InboundMessage
+from app.services import (
+    audit,
+    customer_data,
+    inbound,
+    purge,
+    retention,
+    search_index,
+    verification,
+)
+from app.services.verification import Address, Outcome
 from app.settings import Settings
 from tests.services.world import (
     GSRN,
     MAIL,
     NOW,
     PHONE,
-    items,
+    claim,
+    gate,
+    leave_unknown,
     ledger,
+    minutes,
     scalar,
     send_one,
     settle_in,
     tell,
+    wish,
 )
+from workers.customer_care import care
 
-STARTED = "METER_SWAP_STARTED"
-LEFT = date(2025, 12, 31)
+DAY = timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
@@ -37,161 +54,241 @@ def _context(app: Flask) -> Iterator[None]:
         yield
 
 
-def test_req_36_the_words_of_a_message_go_before_what_became_of_it() -> None:
-    settle_in()
-    tell(STARTED)
-    send_one()
-    assert keep_house(after(settings().retention_body_days)) == {}
-    assert keep_house(after(settings().retention_body_days + 2)) == {"bodies": 1, "payloads": 1}
-    (notice,) = ledger()
-    assert (notice.body, notice.subject, notice.html) == (None, None, None)
-    assert (notice.state, notice.sent_to) == ("SENT", PHONE)
-    (item,) = items()
-    assert not {"body", "to"}.intersection(item.payload)
-    gone = keep_house(after(settings().retention_delivery_days + 2))
-    assert (gone["items"], gone["notices"]) == (1, 1)
-    assert ledger() == []
-
-
-def test_req_36_a_message_that_is_still_under_way_is_not_forgotten() -> None:
-    settle_in()
-    tell(STARTED)
-    gone = keep_house(after(settings().retention_delivery_days + 2))
-    assert "notices" not in gone
-    assert [item.state for item in items()] == ["READY"]
-    assert items()[0].payload["to"] == PHONE
-
-
-def test_req_36_files_go_once_they_have_been_read_and_their_record_stays() -> None:
-    with transaction() as session:
-        for name, state in (("read.xml", "INTERPRETED"), ("unread.xml", "STORED")):
-            inbound.store_small(
-                session,
-                source="cis",
-                kind="CIS_FILE",
-                name=name,
-                body=name.encode(),
-                now=NOW,
-                state=state,
-            )
-    gone = keep_house(after(settings().retention_xml_days + 2))
-    assert gone == {"chunks": 1, "messages": 1}
-    with transaction() as session:
-        kept = session.scalars(select(InboundMessage).order_by(InboundMessage.id)).all()
-        assert [(one.name, one.body_removed_at is None) for one in kept] == [
-            ("read.xml", False),
-            ("unread.xml", True),
-        ]
-        assert inbound.read_body(session, kept[1].id) == b"unread.xml"
-
-
-def test_req_36_the_audit_trail_stays_longest() -> None:
-    with transaction() as session:
-        audit.record(session, "staff:aino", "ADDRESS_REVEALED", "point:1", {}, NOW)
-    years = settings().retention_audit_days
-    assert years >= 6 * 365
-    assert keep_house(after(years)) == {}
-    assert keep_house(after(years + 2)) == {"audit": 1}
-    assert scalar("SELECT count(*) FROM audit_entry") == 0
-
-
-def test_req_36_a_round_that_was_broken_off_goes_on_where_it_ended() -> None:
-    settle_in()
-    tell(STARTED)
-    send_one()
-    now = after(settings().retention_body_days + 30)
-    with transaction() as session:
-        first = next(iter(retention.days_due(session, settings(), now)))
-        counts = retention.clear_day(session, *first, now)
-    assert counts["bodies"] == 1
-    with transaction() as session:
-        rest = [day for _, day in retention.days_due(session, settings(), now)]
-    assert first[1] not in rest
-    assert rest[0] == first[1] + timedelta(days=1)
-
-
-def test_req_36_one_time_codes_live_a_day() -> None:
-    settle_in()
-    with transaction() as session:
-        session.add(
-            OneTimeCode(
-                token_hash="t",
-                purpose="LOGIN",
-                kind="SMS",
-                value=PHONE,
-                facts={},
-                code_hash="c",
-                created_at=NOW,
-                expires_at=NOW + timedelta(minutes=10),
-            )
-        )
-    day = timedelta(hours=settings().retention_code_h)
-    for at, left in ((NOW + day, 1), (NOW + day + timedelta(minutes=1), 0)):
-        with transaction() as session:
-            purge.purge(session, settings(), at)
-        assert scalar("SELECT count(*) FROM one_time_code") == left
-
-
-def test_req_36_everything_about_a_customer_can_be_handed_out() -> None:
-    settle_in(contacts={PHONE: "SMS", MAIL: "EMAIL"})
-    tell(STARTED)
-    with transaction() as session:
-        told = customer_data.export(session, "C1", NOW)
-    assert told["customer"]["name"] == "Aino Virtanen"
-    assert {one["value"] for one in told["contacts"]} == {PHONE, MAIL}
-    assert [one["gsrn"] for one in told["metering_points"]] == [GSRN]
-    assert [(one["type"], one["sent_to"] == PHONE) for one in told["messages"]] == [(STARTED, True)]
-    with transaction() as session, pytest.raises(customer_data.NoSuchCustomer):
-        customer_data.export(session, "C2", NOW)
-
-
-def test_req_36_who_has_left_is_erased_and_the_skeleton_of_the_record_stays() -> None:
-    settle_in(contacts={PHONE: "SMS", MAIL: "EMAIL"}, moved_out_on=None)
-    tell(STARTED)
-    send_one()
-    with transaction() as session:
-        audit.record(session, "customer:C1", "LOGGED_IN", "customer:C1", {}, NOW)
-    with transaction() as session, pytest.raises(customer_data.StillACustomer):
-        customer_data.erase(session, "C1", "staff:aino", NOW)
-    with transaction() as session:
-        session.execute(text("UPDATE occupancy SET moved_out_on = :day"), {"day": LEFT})
-        customer_data.erase(session, "C1", "staff:aino", NOW)
-    assert everything_that_names(PHONE, MAIL, "Aino Virtanen", PHONE.removeprefix("+358")) == []
-    (notice,) = ledger()
-    assert (notice.type, notice.state, notice.customer_id) == (STARTED, "SENT", "C1")
-    with transaction() as session:
-        actions = session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)).all()
-    assert actions == ["LOGGED_IN", "CUSTOMER_ERASED"]
-
-
-def settings() -> Settings:
-    found: Settings = current_app.extensions["tiedolla_settings"]
+@pytest.fixture
+def settings(app: Flask) -> Settings:
+    found: Settings = app.extensions["tiedolla_settings"]
     return found
 
 
-def after(days: int) -> datetime:
-    return NOW + timedelta(days=days)
+def _send_code(settings: Settings, value: str = PHONE, **more: Any) -> str:
+    channel = Channel.EMAIL if "@" in value else Channel.SMS
+    with transaction() as session:
+        return verification.send_code(
+            session,
+            Address(channel, value),
+            purpose="LOGIN",
+            language=Language.FI,
+            now=NOW,
+            settings=settings,
+            **more,
+        )
 
 
-def keep_house(now: datetime) -> Counter[str]:
-    """Every round that is due then, as the worker does them."""
-    counts: Counter[str] = Counter()
-    while True:
+def _readable(pattern: str) -> int:
+    """In how many places of the database six digits stand that look like a code."""
+    found: int = scalar(
+        "SELECT (SELECT count(*) FROM notice WHERE concat(subject, body, html) ~ :p)"
+        " + (SELECT count(*) FROM outbox_item WHERE concat(payload->>'body', payload->>'text',"
+        " payload->>'subject') ~ :p)",
+        p=pattern,
+    )
+    return found
+
+
+@pytest.mark.parametrize("value", [PHONE, MAIL])
+def test_req_36_a_code_is_readable_only_on_its_way_and_until_used_or_expired(
+    settings: Settings, value: str
+) -> None:
+    token = _send_code(settings, value)
+    assert _readable(r"(koodi|Vahvistuskoodi) \d{6}") == 1
+    lane = "email" if "@" in value else "sms"
+    code = scalar(
+        "SELECT substring(coalesce(payload->>'body', payload->>'text') FROM '\\d{6}')"
+        " FROM outbox_item"
+    )
+    assert code not in (ledger()[0].body or "") + (ledger()[0].subject or "")
+    send_one(lane=lane)
+    with transaction() as session:
+        proof = verification.check_code(
+            session,
+            token,
+            f" {code[:3]} {code[3:]} ",
+            purposes=["LOGIN"],
+            source_address="1.2.3.4",
+            settings=settings,
+            now=NOW + minutes(1),
+        )
+    assert (proof.outcome, proof.address and proof.address.value) == (Outcome.OK, value)
+    assert _readable(code) == 0
+    assert scalar("SELECT code_hash FROM one_time_code") != code
+
+
+def test_req_36_a_code_that_nobody_used_is_masked_and_gone_after_a_day(settings: Settings) -> None:
+    _send_code(settings)
+    with transaction() as session:
+        assert verification.redact(session, NOW + minutes(9)) == 0
+        assert verification.redact(session, NOW + minutes(10)) == 1
+    assert _readable(r"koodi \d{6}") == 0
+    assert gate(claim(now=NOW + minutes(1)), now=NOW + minutes(1))[0] == {}
+    with transaction() as session:
+        purge.purge(session, settings, NOW + timedelta(hours=23))
+    assert scalar("SELECT count(*) FROM one_time_code") == 1
+    with transaction() as session:
+        purge.purge(session, settings, NOW + timedelta(hours=25))
+    assert scalar("SELECT count(*) FROM one_time_code") == 0
+
+
+def test_a_code_to_an_address_that_nobody_has_leaves(settings: Settings) -> None:
+    _send_code(settings, "+358409999999")
+    attempts, refused = gate(claim(), now=NOW + minutes(1))
+    assert (len(attempts), refused) == (1, {})
+
+
+def test_a_code_for_something_else_or_of_a_stranger_opens_nothing(settings: Settings) -> None:
+    for known, purpose in ((True, "CONTACT"), (False, "LOGIN")):
+        token = _send_code(settings, known=known)
         with transaction() as session:
-            due = list(retention.days_due(session, settings(), now))
-        if not due:
-            return counts
+            proof = verification.check_code(
+                session,
+                token,
+                "123456",
+                purposes=[purpose],
+                source_address="1.2.3.4",
+                settings=settings,
+                now=NOW,
+            )
+        assert proof.outcome is not Outcome.OK
+        assert proof.facts is None
+
+
+def _retain(settings: Settings, now: Any) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for _ in range(200):
+        with transaction() as session:
+            due = list(retention.days_due(session, settings, now))
         for rule, day in due:
             with transaction() as session:
                 counts += retention.clear_day(session, rule, day, now)
+        if not due:
+            return counts
+    raise AssertionError("retention never ends")
 
 
-def everything_that_names(*words: str) -> list[tuple[str, str]]:
-    """Tables in whose rows one of the words stands, whatever the column."""
-    found = []
+def test_req_36_texts_go_after_24_months_and_what_became_of_them_after_36(
+    settings: Settings,
+) -> None:
+    settle_in()
+    tell("METER_SWAP_DONE")
+    send_one()
+    assert _retain(settings, NOW + 729 * DAY) == {}
+    assert _retain(settings, NOW + 732 * DAY) == {"bodies": 1, "payloads": 1}
+    (notice,) = ledger()
+    assert (notice.body, notice.state, notice.sent_to) == (None, "SENT", PHONE)
+    assert PHONE not in scalar("SELECT payload::text FROM outbox_item")
+    assert _retain(settings, NOW + 1094 * DAY) == {}
+    counts = _retain(settings, NOW + 1098 * DAY)
+    assert (counts["notices"], counts["items"]) == (1, 1)
+    assert scalar("SELECT count(*) FROM attempt") == 0
+
+
+def test_req_36_what_is_still_in_doubt_is_kept_until_it_is_settled(settings: Settings) -> None:
+    settle_in()
+    tell("METER_SWAP_DONE")
+    leave_unknown()
+    _retain(settings, NOW + 1098 * DAY)
+    assert scalar("SELECT count(*) FROM notice") == 1
+    assert scalar("SELECT count(*) FROM outbox_item") == 1
+
+
+def test_req_36_files_lose_their_body_after_90_days_and_keep_their_record(
+    settings: Settings,
+) -> None:
     with transaction() as session:
-        for table in db.metadata.sorted_tables:
-            rows = session.execute(text(f'SELECT CAST(t AS text) FROM "{table.name}" t'))
-            text_of_all = " ".join(rows.scalars())
-            found += [(table.name, word) for word in words if word in text_of_all]
-    return found
+        for name in ("read.xml", "held.xml"):
+            inbound.store(
+                session, source="cis", kind="CIS_FILE", name=name, chunks=[name.encode()], now=NOW
+            )
+        session.query(InboundMessage).filter_by(name="read.xml").update({"state": "INTERPRETED"})
+        session.query(InboundMessage).filter_by(name="held.xml").update({"state": "HELD"})
+    assert _retain(settings, NOW + 93 * DAY) == {"chunks": 1, "messages": 1}
+    assert scalar("SELECT count(*) FROM inbound_message WHERE body_removed_at IS NOT NULL") == 1
+    assert scalar("SELECT count(*) FROM inbound_chunk") == 1
+
+
+def test_req_36_the_audit_trail_stays_six_years(settings: Settings) -> None:
+    with transaction() as session:
+        audit.record(session, "staff:aino", "LOGIN_OK", "staff:aino", {}, NOW)
+    assert _retain(settings, NOW + 2190 * DAY) == {}
+    assert _retain(settings, NOW + 2195 * DAY) == {"audit": 1}
+
+
+def test_req_36_a_run_says_how_much_went(settings: Settings) -> None:
+    settle_in()
+    tell("METER_SWAP_DONE")
+    send_one()
+    care(settings, 1, "test", NOW + 732 * DAY)
+    assert scalar("SELECT counts->>'BODIES' FROM run WHERE process = 'retention'") == "1"
+    care(settings, 1, "test", NOW + 732 * DAY)
+    assert scalar("SELECT count(*) FROM run WHERE process = 'retention'") == 1
+
+
+def test_req_36_an_export_holds_everything_and_no_code(settings: Settings) -> None:
+    settle_in(contacts={PHONE: "SMS", MAIL: "EMAIL"})
+    tell("METER_SWAP_DONE")
+    _send_code(settings, contact_id=1, customer_id="C1")
+    with transaction() as session:
+        wish(session, 1, False, topic="STORM")
+        found = json.dumps(customer_data.export(session, "C1", NOW), ensure_ascii=False)
+    for expected in (PHONE, MAIL, GSRN, "Koivutie", "Mittarinvaihto valmis", "STORM", "K-C1"):
+        assert expected in found, expected
+    assert "koodi ******" in found
+    with pytest.raises(customer_data.NoSuchCustomer), transaction() as session:
+        customer_data.export(session, "C9", NOW)
+
+
+def test_req_36_an_erased_customer_leaves_only_the_skeleton(settings: Settings) -> None:
+    settle_in(contacts={PHONE: "SMS", MAIL: "EMAIL"})
+    tell("METER_SWAP_DONE")
+    send_one()
+    _send_code(settings, contact_id=1, customer_id="C1")
+    with transaction() as session:
+        wish(session, 1, False, topic="STORM")
+        session.execute(
+            text("UPDATE work_order SET customer_id = 'C1', facts = CAST(:f AS jsonb)"),
+            {"f": json.dumps({"customer_name": "Aino Virtanen", "phone": PHONE, "email": MAIL})},
+        )
+        session.execute(
+            text(
+                "INSERT INTO inbound_sms (sid, from_number, to_number, body, media_count, received_at,"
+                " state, attempts, next_at) VALUES ('SM1', :phone, '16000', 'Aino tässä', 0, :now,"
+                " 'DONE', 0, :now)"
+            ),
+            {"phone": PHONE, "now": NOW},
+        )
+        session.execute(
+            text(
+                "INSERT INTO letter (dedupe_key, notice_id, customer_id, gsrn, type, language, reason,"
+                " subject, body, nameless, state, created_at) VALUES ('k', 1, 'C1', :gsrn,"
+                " 'PLANNED_NOTICE', 'fi', 'OPTED_OUT', 'Aino', 'Hyvä Aino', false, 'POSTED', :now)"
+            ),
+            {"gsrn": GSRN, "now": NOW},
+        )
+        search_index.rebuild(session, [GSRN], NOW)
+    with pytest.raises(customer_data.StillACustomer), transaction() as session:
+        customer_data.erase(session, "C1", "system:test", NOW)
+    with transaction() as session:
+        session.execute(text("UPDATE occupancy SET moved_out_on = DATE '2026-11-01'"))
+        search_index.rebuild(session, [GSRN], NOW)
+        customer_data.erase(session, "C1", "system:test", NOW)
+    dump = _everything()
+    for secret in (PHONE, PHONE[1:], MAIL, "Aino", "Virtanen"):
+        assert secret not in dump, secret
+    notices = ledger()
+    assert [(one.type, one.state, one.customer_id) for one in notices] == [
+        ("METER_SWAP_DONE", "SENT", "C1"),
+        ("VERIFY_CODE", "QUEUED", "C1"),
+    ]
+    assert scalar("SELECT count(*) FROM audit_entry WHERE action = 'CUSTOMER_ERASED'") == 1
+
+
+def _everything() -> str:
+    """Every row of every table, as text."""
+    words = []
+    with transaction() as session:
+        tables = session.execute(
+            text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        ).scalars()
+        for table in list(tables):
+            rows = session.execute(text(f'SELECT t::text FROM "{table}" t'))
+            words += [f"{table} {row[0]}" for row in rows]
+    return "\n".join(words)

@@ -147,6 +147,36 @@ def test_one_round_removes_what_nobody_needs_and_records_no_empty_run(
 
 
 def test_a_swap_that_nobody_ended_is_noticed(app: Flask, loop: asyncio.AbstractEventLoop) -> None:
+    _forget_swap()
+    upkeep(app.extensions["tiedolla_settings"], 1, "test", loop)
+    assert scalar("SELECT state FROM outage") == "STALE"
+    assert scalar("SELECT process FROM run") == "watch swaps"
+
+
+def test_a_chore_that_fails_keeps_no_other_from_being_done_and_is_seen(
+    app: Flask, loop: asyncio.AbstractEventLoop
+) -> None:
+    _forget_swap()
+    _rename("letter", "letter_gone")
+    try:
+        upkeep(app.extensions["tiedolla_settings"], 1, "test", loop)
+    finally:
+        _rename("letter_gone", "letter")
+    assert scalar("SELECT state FROM outage") == "STALE"
+    assert scalar("SELECT subject FROM alarm WHERE kind = 'UPKEEP_FAILED'") == "alarms"
+    upkeep(app.extensions["tiedolla_settings"], 1, "test", loop)
+    assert scalar("SELECT closed_at IS NOT NULL FROM alarm WHERE kind = 'UPKEEP_FAILED'") is True
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+
+def _forget_swap() -> None:
+    """A swap whose end nobody has reported for three hours."""
     with transaction() as session:
         session.execute(
             text(
@@ -155,16 +185,11 @@ def test_a_swap_that_nobody_ended_is_noticed(app: Flask, loop: asyncio.AbstractE
                 " now() - interval '3 hours', now(), now())"
             )
         )
-    upkeep(app.extensions["tiedolla_settings"], 1, "test", loop)
-    assert scalar("SELECT state FROM outage") == "STALE"
-    assert scalar("SELECT process FROM run") == "watch swaps"
 
 
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
+def _rename(old: str, new: str) -> None:
+    with transaction() as session:
+        session.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
 
 
 def _queue() -> None:
