@@ -15,15 +15,13 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from app.models.partner import Partner
+from app.models.partner import FEED, Partner
 from app.services import audit
 
 # Made once: every acknowledgement asks it.
 _STANDING = select(
     Partner.active, Partner.key_generation, Partner.oldest_key_generation, Partner.transport
 ).where(Partner.code == bindparam("code"))
-# Systems of our own that send to us with keys like a partner's; no order ever goes to them.
-FEED = "FEED"
 _KEY_ID = re.compile(r"([a-z0-9][a-z0-9_-]{0,39})\.([1-9][0-9]{0,5})", re.ASCII)
 
 

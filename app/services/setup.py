@@ -20,7 +20,6 @@ from app.models.partner import FEED, Partner
 from app.models.route_rule import RouteRule
 from app.models.schedule import Schedule
 from app.models.sending import ProviderRoute
-from app.services.partner_credentials import FEED
 from app.settings import Settings
 
 MASS_INSTALLER = "voima"
