@@ -103,7 +103,7 @@ def empty_tables(session: Session) -> None:
         f"SELECT '{one}', (SELECT count(*) FROM (SELECT 1 FROM \"{one}\" LIMIT {_MANY_ROWS}) few)"
         for one in tables
     )
-    rows: dict[str, int] = dict(session.execute(text(counts)).tuples().all())
+    rows: dict[str, int] = {row[0]: row[1] for row in session.execute(text(counts))}
     many = [f'"{one}"' for one in tables if rows[one] >= _MANY_ROWS]
     if many:
         session.execute(text(f"TRUNCATE {', '.join(many)} CASCADE"))

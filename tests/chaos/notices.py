@@ -108,7 +108,8 @@ def check_stale(
         about = orders.get(message.to, set())
         # Of several orders of one person the text does not say which one it is about.
         ends = [known_at[order] for order in about if order in known_at]
-        if ends and len(ends) == len(about) and message.at > max(ends) + STALE_AFTER:
+        stale_at = max(ends, default=message.at) + STALE_AFTER * evidence.slowness
+        if ends and len(ends) == len(about) and message.at > stale_at:
             late_s = (message.at - max(ends)).total_seconds()
             told = "the start" if message.kind == STARTED else "a visit"
             what = f"{message.to} was told of {told} {late_s:.1f} s after the end was known"
@@ -130,7 +131,7 @@ def _ends_known(
             did.append((next(iter(orders)), done[contact]))
     # An acknowledgement that was taken has to be understood before long.
     did += [
-        (ack.order_id, ack.taken_at + UNDERSTOOD_AFTER)
+        (ack.order_id, ack.taken_at + UNDERSTOOD_AFTER * evidence.slowness)
         for ack in acks
         if ack.type == "COMPLETED" and ack.taken_at is not None
     ]

@@ -53,7 +53,7 @@ def check(evidence: Evidence) -> Findings:
         *notices.check_copies(evidence, world, acks, messages),
         *notices.check_stale(evidence, world, acks, messages),
         *notices.check_wanted(_wished(world, heard, written), out, messages),
-        *news.check_true(heard),
+        *news.check_true(evidence, heard),
         *news.check_owed(evidence, heard, {*out, *(one.contact for one in written if one.stops)}),
         *news.check_untold(evidence, heard),
         *news.check_pace(evidence, heard),
