@@ -88,6 +88,10 @@ bench: $(READY_DEV) $(TEXTS) ## Measure; results under bench/results.
 chaos: $(READY_DEV) $(TEXTS) ## Kill processes while work flows, N times in all from a SEED on, and check the promises.
 	$(RUN) -m tests.chaos --kills $(N) --seed $(SEED) --rigs $(RIGS) --per-run $(PER_RUN)
 
+.PHONY: forge
+forge: $(READY_DEV) $(TEXTS) ## Forge and alter N messages of outside systems (100,000 unless N is given): none is taken.
+	$(RUN) -m tests.forge --count $(if $(filter file,$(origin N)),100000,$(N)) --seed $(SEED)
+
 .PHONY: assets
 assets: ## Build the style sheet and script; the results are committed.
 	cd app/static && npm ci && npm run build

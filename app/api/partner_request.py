@@ -70,7 +70,7 @@ def read_signed(realm: str, max_bytes: int, now: datetime) -> tuple[Key, bytes]:
 
 def refused(realm: str, error: CredentialInvalid) -> Problem:
     """The answer to a key that does not count."""
-    if error.code == "PARTNER_INACTIVE":
+    if error.code in ("PARTNER_INACTIVE", "KEY_NOT_FOR_THIS"):
         log.warning("request_not_admitted", code=error.code, address=request.remote_addr)
         return Problem(403, error.code, _sentence(error.why))
     return _not_shown(realm, error.code, error.why)
