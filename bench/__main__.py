@@ -25,7 +25,7 @@ from deploy.supervisor import ROOT
 from deploy.tether import bound
 from deploy.valkey import PrivateValkey
 
-BENCHES = ("intake", "announce", "sms", "lookup", "status")
+BENCHES = ("intake", "announce", "sms", "email", "overtake", "receipts", "lookup", "status")
 RESULTS = ROOT / "bench" / "results"
 
 
@@ -38,6 +38,9 @@ def main() -> int:
     parser.add_argument("--affected", type=int, default=100_000, help="points of one outage")
     parser.add_argument("--messages", type=int, default=20_000, help="text messages")
     parser.add_argument("--requests", type=int, default=8_000, help="requests per public page")
+    parser.add_argument("--emails", type=int, default=40_000, help="e-mails")
+    parser.add_argument("--queued", type=int, default=100_000, help="messages to overtake")
+    parser.add_argument("--reports", type=int, default=50_000, help="delivery reports to apply")
     asked = parser.parse_args()
     if strange := set(asked.names) - set(BENCHES):
         parser.error(f"no bench is called {', '.join(sorted(strange))}")
@@ -55,6 +58,9 @@ def main() -> int:
                     "intake": asked.orders,
                     "announce": asked.affected,
                     "sms": asked.messages,
+                    "email": asked.emails,
+                    "overtake": asked.queued,
+                    "receipts": asked.reports,
                     "lookup": asked.points,
                     "status": asked.requests,
                 }

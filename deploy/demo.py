@@ -42,8 +42,7 @@ HAND_OVER_PATIENCE_S = 30.0
 WEB_THREADS = "4"
 PARTNER = "voima"
 PLANNER = "planning"
-DMS = "dms"
-SEED_POINTS, SEED_ORDERS = 200, 40
+SEED_POINTS, SEED_ORDERS, SEED_FAULTS = 200, 40, 4
 # One planned cut waits for somebody to approve it.
 SEED_CUT_POINTS = 12
 # Connection orders of the day, of which one more starts at each step and all others move on.
@@ -144,8 +143,8 @@ class Demo:
         self._flask("planned-cuts", "planner", PLANNER, "--name", "Verkkosuunnittelu")
         credential = json.loads(self._flask("partners", "credential", PLANNER, "--json"))
         self._rehearsal.give_planner_credentials(credential)
-        credential = json.loads(self._flask("partners", "credential", DMS, "--json"))
-        self._rehearsal.give_dms_credentials(credential)
+        feed = json.loads(self._flask("partners", "credential", "dms", "--json"))
+        self._rehearsal.give_feed_credentials(feed)
         return self._flask("lanes", "--plain").split()
 
     def _start_children(self) -> None:
@@ -173,6 +172,11 @@ class Demo:
         self._simulate("cis", "master-data", "--points", str(SEED_POINTS))
         self._simulate("cis", "orders", "--count", str(SEED_ORDERS))
         self._simulate("planner", "cut", "--points", str(SEED_CUT_POINTS))
+        # By then the points are known; a version that comes too early is made good by the next.
+        self._simulate(
+            *("dms", "faults", "--count", str(SEED_FAULTS), "--points", str(SEED_POINTS)),
+            *("--after-s", "15", "--every-s", "45"),
+        )
         done.touch()
 
     def _move_connections(self) -> None:

@@ -48,8 +48,15 @@ class Rehearsal:
 
     def give_ack_credentials(self, credentials: Mapping[str, str]) -> None:
         """Tell the simulated installer with which key it signs what it sends to the product."""
+        self._give("installer", "acks", credentials)
+
+    def give_feed_credentials(self, credentials: Mapping[str, str]) -> None:
+        """Tell the simulated DMS with which key it signs what it sends to the product."""
+        self._give("dms", "feed", credentials)
+
+    def _give(self, system: str, part: str, credentials: Mapping[str, str]) -> None:
         config = self.config
-        config["installer"]["acks"] = {**config["installer"]["acks"], **credentials}
+        config[system][part] = {**config[system].get(part, {}), **credentials}
         write_private(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
 
     def let_crews_wait(self, shortest_s: float, longest_s: float) -> None:
@@ -61,10 +68,6 @@ class Rehearsal:
     def give_planner_credentials(self, credentials: Mapping[str, str]) -> None:
         """Tell the simulated planner with which key it asks for planned cuts."""
         write_private(self.folder / "planner.json", json.dumps(credentials, indent=2) + "\n")
-
-    def give_dms_credentials(self, credentials: Mapping[str, str]) -> None:
-        """Tell the simulated DMS with which key it states outages."""
-        write_private(self.folder / "dms.json", json.dumps(credentials, indent=2) + "\n")
 
 
 def keep_secrets(path: Path) -> dict[str, str]:
@@ -131,6 +134,10 @@ def product_settings(
         "twilio_url": f"{url}/twilio",
         "twilio_account_sid": str(config["twilio"]["account_sid"]),
         "twilio_auth_token": str(config["twilio"]["auth_token"]),
+        # A second provider stands by, so that a dead one parks nobody.
+        "twilio2_url": f"{url}/twilio2",
+        "twilio2_account_sid": str(config["twilio2"]["account_sid"]),
+        "twilio2_auth_token": str(config["twilio2"]["auth_token"]),
         "status_snapshot_dir": str(rehearsal.folder.absolute().parent / "status"),
         "sms_sender": "Verkkoyhtio",
         "sms_two_way_sender": str(config["twilio"]["reply_number"]),

@@ -15,6 +15,7 @@ import click
 from simulators.cis.cli import cis
 from simulators.config_file import complete_config, set_tiedolla_url
 from simulators.control import SYSTEMS
+from simulators.dms.cli import dms
 from simulators.faults import CALLBACKS, Faults
 from simulators.keys import make_missing_keys
 from simulators.planner.cli import planner
@@ -131,6 +132,7 @@ def faults(system: str, folder: Path, clear: bool, **asked: Any) -> None:
 simulate.add_command(cis)
 simulate.add_command(planner)
 simulate.add_command(storm)
+simulate.add_command(dms)
 
 
 def _set_up(folder: Path, config_file: Path, tiedolla_url: str | None) -> Config:

@@ -41,12 +41,26 @@ def make_defaults() -> dict[str, Any]:
             "fail_ratio": 0.1,
         },
         "nis": {"token": secrets.token_urlsafe(32)},
-        "dms": {"token": secrets.token_urlsafe(32)},
+        "dms": {
+            "token": secrets.token_urlsafe(32),
+            "feed": {
+                "token": secrets.token_urlsafe(32),
+                "key_id": "dms.1",
+                "secret": secrets.token_urlsafe(32),
+            },
+        },
         "billing": {"token": secrets.token_urlsafe(32)},
         "twilio": {
             "account_sid": f"AC{secrets.token_hex(16)}",
             "auth_token": secrets.token_hex(16),
             "reply_number": "+358454900900",
+            "sent_after_s": [0.2, 0.8],
+            "delivered_after_s": [1.0, 3.0],
+        },
+        "twilio2": {
+            "account_sid": f"AC{secrets.token_hex(16)}",
+            "auth_token": secrets.token_hex(16),
+            "reply_number": "+358454900901",
             "sent_after_s": [0.2, 0.8],
             "delivered_after_s": [1.0, 3.0],
         },

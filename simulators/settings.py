@@ -49,6 +49,15 @@ class Installer:
 
 
 @dataclass(frozen=True, slots=True)
+class Feed:
+    """The DMS's credentials towards Tiedolla."""
+
+    token: str = field(repr=False)
+    key_id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Twilio:
     """The SMS provider's account and its usual speed, counted from the acceptance."""
 
@@ -80,7 +89,9 @@ class Config:
     sftp: Sftp
     installer: Installer
     bearer_tokens: Mapping[str, str] = field(repr=False)
+    dms_feed: Feed
     twilio: Twilio
+    twilio2: Twilio
     sendgrid: Sendgrid
 
 
@@ -117,13 +128,13 @@ def load_config(path: Path) -> Config:
         bearer_tokens={
             system: raw.text(f"{system}.token") for system in ("installer", "nis", "dms", "billing")
         },
-        twilio=Twilio(
-            account_sid=raw.text("twilio.account_sid"),
-            auth_token=raw.text("twilio.auth_token"),
-            reply_number=raw.text("twilio.reply_number"),
-            sent_after_s=raw.span("twilio.sent_after_s"),
-            delivered_after_s=raw.span("twilio.delivered_after_s"),
+        dms_feed=Feed(
+            token=raw.text("dms.feed.token"),
+            key_id=raw.text("dms.feed.key_id"),
+            secret=raw.text("dms.feed.secret"),
         ),
+        twilio=_sms_account(raw, "twilio"),
+        twilio2=_sms_account(raw, "twilio2"),
         sendgrid=Sendgrid(
             api_key=raw.text("sendgrid.api_key"),
             event_private_key_file=raw.file("sendgrid.event_private_key_file"),
@@ -131,6 +142,16 @@ def load_config(path: Path) -> Config:
             processed_after_s=raw.span("sendgrid.processed_after_s"),
             delivered_after_s=raw.span("sendgrid.delivered_after_s"),
         ),
+    )
+
+
+def _sms_account(raw: _Fields, name: str) -> Twilio:
+    return Twilio(
+        account_sid=raw.text(f"{name}.account_sid"),
+        auth_token=raw.text(f"{name}.auth_token"),
+        reply_number=raw.text(f"{name}.reply_number"),
+        sent_after_s=raw.span(f"{name}.sent_after_s"),
+        delivered_after_s=raw.span(f"{name}.delivered_after_s"),
     )
 
 

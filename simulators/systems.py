@@ -10,6 +10,7 @@ from simulators.cis.file_record import FileRecord
 from simulators.cis.file_server import make_folders
 from simulators.control import SYSTEMS, Control, make_fault_middleware
 from simulators.courier import Courier
+from simulators.dms.control_room import ControlRoom
 from simulators.downstream import RESOURCES, DownstreamSystem
 from simulators.faults import FaultBox
 from simulators.installer.orders import InstallerSystem
@@ -42,13 +43,17 @@ class Systems:
         self.downstream = [
             DownstreamSystem(one, ledgers, config.bearer_tokens[one.system]) for one in RESOURCES
         ]
-        self.sms = SmsProvider(
-            ledgers,
-            config.twilio,
-            self.faults["twilio"],
-            self.courier,
-            inbound_url=f"{tiedolla}/callbacks/twilio/inbound",
-        )
+        self.sms = [
+            SmsProvider(
+                ledgers,
+                account,
+                self.faults[name],
+                self.courier,
+                inbound_url=f"{tiedolla}/callbacks/twilio/inbound",
+                name=name,
+            )
+            for name, account in (("twilio", config.twilio), ("twilio2", config.twilio2))
+        ]
         self.mail = MailProvider(
             ledgers,
             config.sendgrid,
@@ -56,8 +61,17 @@ class Systems:
             faults=self.faults["sendgrid"],
             courier=self.courier,
         )
+        self.control_room = ControlRoom(
+            ledgers,
+            config.dms_feed,
+            url=f"{tiedolla}/api/v1/dms/outages",
+            faults=self.faults["dms_feed"],
+            courier=self.courier,
+        )
         ledgers_of_all = [
-            *(self.files.ledger, self.installer.ledger, self.sms.ledger, self.mail.ledger),
+            self.control_room.ledger,
+            *(self.files.ledger, self.installer.ledger, self.mail.ledger),
+            *(one.ledger for one in self.sms),
             *(one.ledger for one in self.downstream),
         ]
         self.ledgers = {ledger.system: ledger for ledger in ledgers_of_all}
@@ -69,21 +83,30 @@ class Systems:
         )
         app.add_routes(Control(self.ledgers, self.faults).routes())
         app.add_routes(WatchPage(self.sms, self.mail).routes())
-        app.add_routes([*self.installer.routes(), *self.sms.routes(), *self.mail.routes()])
+        app.add_routes([*self.installer.routes(), *self.mail.routes()])
+        for sms in self.sms:
+            app.add_routes(sms.routes())
         for one in self.downstream:
             app.add_routes(one.routes())
+        app.add_routes(self.control_room.routes())
         return app
 
     async def start(self) -> None:
         """Take up what the last run left open."""
         await self.files.catch_up()
-        for one in (self.installer, self.sms, self.mail):
+        for one in self._telling():
             one.start()
 
     async def close(self) -> None:
         """Stop telling, then write what is queued."""
-        for one in (self.installer, self.sms, self.mail):
+        for one in self._telling():
             await one.stop()
         await self.courier.close()
         for ledger in self.ledgers.values():
             await ledger.close()
+
+    def _telling(
+        self,
+    ) -> tuple[InstallerSystem | SmsProvider | MailProvider | ControlRoom, ...]:
+        """Those that tell Tiedolla by themselves what happens."""
+        return (self.installer, *self.sms, self.mail, self.control_room)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
-from app.db import transaction
+import structlog
+
+from app.db import is_connection_lost, transaction
 from app.domain.lanes import ACKS
 from app.doorbell import ring_after_commit
 from app.services import (
     ack_receipt,
     acks,
+    alarms,
     budget,
     inbound,
     letters,
@@ -28,29 +33,83 @@ from workers.planned_cuts import turn_planned_cuts
 from workers.public_status import publish_status
 from workers.resolver import resolve
 
+log = structlog.get_logger()
+
+FAILED_ALARM = "UPKEEP_FAILED"
+
+_Chore = tuple[str, Callable[[], object]]
+
 
 def upkeep(settings: Settings, lease: int, trigger: str, loop: asyncio.AbstractEventLoop) -> None:
-    """Look after everything once; the provider is asked last, since it may keep us waiting."""
+    """Look after everything once; the provider is asked last, since it may keep us waiting.
+
+    A chore that fails by a fault of ours raises an alarm and keeps none of the others from being
+    done: whoever has to be told of a planned cut must not wait for a full disk.
+    """
     now = datetime.now(UTC)
+    for name, chore in _chores(settings, lease, trigger, loop, now):
+        _do(name, chore, now)
+
+
+def _chores(
+    settings: Settings,
+    lease: int,
+    trigger: str,
+    loop: asyncio.AbstractEventLoop,
+    now: datetime,
+) -> tuple[_Chore, ...]:
+    return (
+        ("alarms", partial(_watch, settings, now)),
+        ("acks", _reopen_answered),
+        ("swaps", partial(_mark_stale, trigger, lease, now)),
+        ("faults", partial(look_after_faults, settings, lease, trigger, now)),
+        ("planned cuts", partial(turn_planned_cuts, lease, trigger, now)),
+        ("visits", partial(_remind, trigger, lease, now)),
+        ("public status", partial(publish_status, settings, now)),
+        ("customer care", partial(care, settings, lease, trigger, now)),
+        ("undelivered", partial(care_for_undelivered, settings, lease, trigger)),
+        ("purge", partial(_purge, settings, now)),
+        ("doubts", partial(resolve, settings, lease, trigger, loop)),
+    )
+
+
+def _do(name: str, chore: Callable[[], object], now: datetime) -> None:
+    try:
+        chore()
+    except Exception as error:
+        if is_connection_lost(error):
+            raise
+        log.exception("chore_failed", chore=name)
+        with transaction() as session:
+            alarms.open_alarm(session, FAILED_ALARM, name, type(error).__name__, now)
+        return
+    with transaction() as session:
+        alarms.close_alarm(session, FAILED_ALARM, name, now)
+
+
+def _watch(settings: Settings, now: datetime) -> None:
     with transaction() as session:
         watch.raise_alarms(session, now)
         budget.watch(session, settings, now)
         letters.withdraw_passed(session, now)
+
+
+def _purge(settings: Settings, now: datetime) -> None:
+    with transaction() as session:
         purge.purge(session, settings, now)
+
+
+def _reopen_answered() -> None:
     with transaction() as session:
         if inbound.reopen_answered(session, ack_receipt.KIND, acks.WAITS_FOR_ORDER):
             ring_after_commit(ACKS)
+
+
+def _mark_stale(trigger: str, lease: int, now: datetime) -> None:
     with transaction() as session:
         if stale := outages.mark_stale(session, now):
             run_id = runs.start_run(session, "watch swaps", trigger, now, lease=lease)
             runs.finish_run(session, run_id, "PARTLY", now, counts={"STALE": stale})
-    publish_status(settings, now)
-    look_after_faults(settings, lease, trigger, now)
-    care(settings, lease, trigger, now)
-    turn_planned_cuts(lease, trigger, now)
-    _remind(trigger, lease, now)
-    care_for_undelivered(settings, lease, trigger)
-    resolve(settings, lease, trigger, loop)
 
 
 def _remind(trigger: str, lease: int, now: datetime) -> None:

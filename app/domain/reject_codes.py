@@ -67,7 +67,6 @@ class RejectCode(StrEnum):
     METER_ALREADY_INSTALLED = "METER_ALREADY_INSTALLED"
     TIME_IN_FUTURE = "TIME_IN_FUTURE"
     GPS_FAR = "GPS_FAR"
-    KIND_NOT_TAKEN = "KIND_NOT_TAKEN"
     POINTS_UNKNOWN = "POINTS_UNKNOWN"
     CAUSE_UNKNOWN = "CAUSE_UNKNOWN"
 
@@ -387,15 +386,6 @@ REJECT_CODES: Mapping[RejectCode, CodeInfo] = {
             "The work was reported far from the metering point",
         ),
         holds_billing=True,
-    ),
-    RejectCode.KIND_NOT_TAKEN: CodeInfo(
-        "2.5",
-        _ERROR,
-        Names(
-            "Tämän lajin keskeytyksiä ei oteta vastaan",
-            "Avbrott av detta slag tas inte emot",
-            "Outages of this kind are not taken",
-        ),
     ),
     RejectCode.POINTS_UNKNOWN: CodeInfo(
         "2.12",

@@ -7,6 +7,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db import Model
 from app.models.columns import At, Str, Strs
 
+# Systems that send to us with keys like a partner's; orders never go to them.
+FEED = "FEED"
+
 
 class Partner(Model):
     """A partner and how to reach it; its secrets are settings or derived, never rows."""

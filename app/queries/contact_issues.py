@@ -83,7 +83,7 @@ def _invalid(session: Session, limit: int, offset: int) -> list[IssueRow]:
             Contact.value,
         )
         .join(Customer, Customer.cis_id == Contact.customer_id)
-        .where(Contact.state == "INVALID")
+        .where(Contact.state == "INVALID", Customer.active)
         .order_by(Contact.id)
         .limit(limit)
         .offset(offset)

@@ -31,6 +31,7 @@ class InboundRow:
     counts: dict[str, Any]
     received_at: datetime
     interpreted_at: datetime | None
+    body_removed_at: datetime | None
     finding_count: int
 
 
@@ -64,6 +65,7 @@ _COLUMNS = (
     InboundMessage.counts,
     InboundMessage.received_at,
     InboundMessage.interpreted_at,
+    InboundMessage.body_removed_at,
     _FINDING_COUNT,
 )
 

@@ -51,14 +51,17 @@ _LIST = text(
         o.restored_at, o.storm_id, o.updated_at, p.point_count, p.off_count, p.codes
     FROM outage o
     LEFT JOIN LATERAL (
-        SELECT count(*) AS point_count, count(*) FILTER (WHERE q.on_at IS NULL) AS off_count,
+        SELECT count(*) AS point_count, count(*) FILTER (WHERE q.on_at IS NULL AND o.state NOT IN ('DRAFT',
+                'APPROVED', 'ANNOUNCED', 'RESCHEDULED', 'REMINDED')) AS off_count,
             array_agg(DISTINCT m.municipality_code)
                 FILTER (WHERE m.municipality_code IS NOT NULL) AS codes
         FROM outage_point q LEFT JOIN metering_point m ON m.gsrn = q.gsrn
         WHERE q.outage_id = o.id) p ON true
     WHERE (CAST(:kind AS text) IS NULL OR o.kind = :kind)
       AND CASE WHEN CAST(:state AS text) IS NULL
-               THEN o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM', 'CANCELLED', 'ENDED')
+               -- A plan that nobody has been told of is for the pages of plans.
+               THEN o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM', 'CANCELLED', 'ENDED', 'DRAFT',
+                   'APPROVED')
                ELSE o.state = :state END
       AND (CAST(:municipality AS text) IS NULL OR :municipality = ANY(p.codes))
     ORDER BY o.started_at DESC, o.id DESC

@@ -70,6 +70,24 @@ _PARTS = {
             OR n.contact_id IN (SELECT id FROM contact WHERE customer_id = :id)
         ORDER BY n.id
     """,
+    "letters": """
+        SELECT type, gsrn, subject, body, reason, state, created_at, posted_at FROM letter
+        WHERE customer_id = :id ORDER BY id
+    """,
+    "replies": """
+        SELECT received_at, from_number, body, verdict, gsrn FROM inbound_sms
+        WHERE customer_id = :id OR customer_id IS NULL AND from_number IN (
+            SELECT value FROM contact WHERE customer_id = :id AND kind = 'SMS' AND state = 'VERIFIED')
+        ORDER BY id
+    """,
+    "connections": """
+        SELECT order_no, gsrn, stage, stage_dates, target_week, street_name, house_number
+        FROM connection_order WHERE customer_id = :id ORDER BY order_no
+    """,
+    "calls": """
+        SELECT gsrn, state, outcome, added_at, done_at FROM call_list_entry
+        WHERE customer_id = :id ORDER BY id
+    """,
     "work_orders": """
         SELECT order_id, order_type_code, gsrn, state, created_at, updated_at FROM work_order
         WHERE customer_id = :id ORDER BY order_id
@@ -114,6 +132,14 @@ _ERASE = (
     " FROM contact WHERE customer_id = :id)",
     "DELETE FROM one_time_code c USING contact k WHERE k.customer_id = :id AND k.value = c.value",
     "DELETE FROM contact_issue WHERE customer_id = :id",
+    "UPDATE letter SET subject = '', body = '' WHERE customer_id = :id",
+    "UPDATE inbound_sms s SET from_number = :erased, body = '' WHERE s.customer_id = :id"
+    " OR s.customer_id IS NULL AND s.from_number IN"
+    " (SELECT value FROM contact WHERE customer_id = :id AND kind = 'SMS')",
+    "UPDATE reply_case r SET number = :erased || '/' || r.id, note = NULL"
+    " WHERE r.customer_id = :id OR r.customer_id IS NULL AND r.number IN"
+    " (SELECT value FROM contact WHERE customer_id = :id AND kind = 'SMS')",
+    "UPDATE connection_order SET haystack = lower(order_no) WHERE customer_id = :id",
     "UPDATE contact SET value = :erased || '/' || id, state = 'REMOVED', removed_by = 'ERASED',"
     " third_party_name = CASE WHEN third_party_name IS NOT NULL THEN :erased END,"
     " quiet_from = NULL, quiet_to = NULL, welcome_due_at = NULL, enrolled = false"

@@ -69,10 +69,7 @@ def take(session: Session, message_id: int, record: Record, now: datetime) -> Ta
     if record.outage is None:
         findings = tuple(_ours(code.code, code.path, code.text) for code in record.findings)
         return Taken(REJECTED, keys, findings, "cannot be read")
-    taker = _TAKERS.get(record.outage.kind)
-    if taker is None:
-        path = f"$.outages[{record.place}].kind"
-        return Taken(REJECTED, keys, (find(RejectCode.KIND_NOT_TAKEN, path),))
+    taker = _TAKERS[record.outage.kind]
     payload = build_outage(record.outage)
     digest = hashlib.sha256(msgspec.json.encode(payload, order="sorted")).hexdigest()
     arrived = Arrived(message_id, record.outage, payload, digest, now)
@@ -132,7 +129,7 @@ def _keep(session: Session, arrived: Arrived, verdict: str, outage_id: int | Non
 
 
 def _take_fault(session: Session, arrived: Arrived, verdict: str) -> tuple[Finding, ...]:
-    """Keep the statement with its fault; the newest one is derived from at once."""
+    """Keep the statement with its fault, and derive the fault anew; only the newest one counts."""
     stated, now = arrived.outage, arrived.now
     findings = _check(session, stated, now)
     if any(finding.severity is Severity.ERROR for finding in findings):
@@ -158,8 +155,8 @@ def _take_fault(session: Session, arrived: Arrived, verdict: str) -> tuple[Findi
     }
     faults.record(session, outage_id, "DMS_STATED", stated.stated_at, now, by=BY, facts=facts)
     _note_split(session, outage_id, stated, now)
+    faults.refresh(session, outage_id, now, by=BY)
     if verdict == APPLIED:
-        faults.refresh(session, outage_id, now, by=BY)
         fault_candidates.absorb(session, outage_id, now, by=BY)
     if known is None:
         _join_parts(session, stated.source_ref, now)
@@ -246,7 +243,7 @@ def _ours(code: str, path: str, words: str) -> Finding:
     return find(kept, path, f"{code}: {words}")
 
 
-# Which kind of outage is written by whom; kinds that nobody takes yet are refused with a reason.
+# Which kind of outage is written by whom; other kinds the reader of the feed does not let pass.
 _TAKERS: Mapping[str, Callable[[Session, Arrived, str], tuple[Finding, ...]]] = {
     "FAULT": _take_fault,
     "PLANNED": _take_planned,

@@ -25,6 +25,13 @@ _NEWEST = text(
     ORDER BY version DESC LIMIT 1
     """
 )
+_CONFIRMED = text(
+    """
+    SELECT min(stated_at) FROM dms_statement
+    WHERE source_ref = :ref AND verdict IN ('APPLIED', 'STALE')
+      AND coalesce(payload ->> 'state', 'CONFIRMED') <> 'DETECTED'
+    """
+)
 _PARTS = text(
     """
     SELECT p.gsrn, p.off_at, p.on_at FROM outage o JOIN outage_point p ON p.outage_id = o.id
@@ -65,7 +72,9 @@ def statement_facts(session: Session, outage: Outage, stated: DmsOutage) -> list
     facts += [Fact(FactType.POINTS_ON, at, tuple(sorted(gsrns))) for at, gsrns in ons.items()]
     at = stated.stated_at
     if stated.state != "DETECTED":
-        facts.append(Fact(FactType.CONFIRMED, at))
+        # Since the first version that said so, whichever came first.
+        first = session.execute(_CONFIRMED, {"ref": stated.source_ref}).scalar_one()
+        facts.append(Fact(FactType.CONFIRMED, first or at))
     if stated.cause_code is not None:
         facts.append(Fact(FactType.CAUSE, at, cause_code=stated.cause_code))
     if stated.etr_at is not None:

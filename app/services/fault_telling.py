@@ -24,7 +24,7 @@ _WORTH_TELLING = timedelta(hours=12)
 
 _LAST_ESTIMATE = text(
     """
-    SELECT id, facts ->> 'etr_at' AS etr_at,
+    SELECT id, event_at, facts ->> 'etr_at' AS etr_at,
         state IN ('PENDING', 'HELD') AND told_count + suppressed_count = 0 AS untold
     FROM announcement
     WHERE outage_id = :id AND type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED') AND state <> 'WITHDRAWN'
@@ -60,8 +60,10 @@ def tell(telling: Telling, before: Before, after: Course) -> None:
     session, outage = telling.session, telling.outage
     _drop_untold_estimate(telling, after)
     _withdraw_ended(telling, after)
+    etr_at, etr_event_at = _told_estimate(session, outage.id)
     told = Told(
-        etr_at=_told_estimate(session, outage.id),
+        etr_at=etr_at,
+        etr_event_at=etr_event_at,
         somebody=_somebody(session, outage.id),
         etr_withheld=etr_withheld(session, outage),
     )
@@ -128,9 +130,11 @@ def _withdraw_ended(telling: Telling, after: Course) -> None:
         _withdraw(telling, CUT_KINDS, "The power was back before it was told.")
 
 
-def _told_estimate(session: Session, outage_id: int) -> datetime | None:
+def _told_estimate(session: Session, outage_id: int) -> tuple[datetime | None, datetime | None]:
     last = session.execute(_LAST_ESTIMATE, {"id": outage_id}).one_or_none()
-    return datetime.fromisoformat(last.etr_at) if last is not None and last.etr_at else None
+    if last is None or not last.etr_at:
+        return None, None
+    return datetime.fromisoformat(last.etr_at), last.event_at
 
 
 def _somebody(session: Session, outage_id: int) -> bool:

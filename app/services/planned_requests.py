@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.planned_course import ALLOWED_IN, Action
 from app.domain.point_list import PointFinding, PointFindingCode, read_numbers
-from app.models.partner import Partner
+from app.models.partner import FEED, Partner
 from app.models.planned_cut import PlannedCutFinding
 from app.services import audit, inbound, planned_points
 from app.services.planned_cuts import Draft, Drafted, draft, edit, find_id, lock_name
@@ -25,7 +25,6 @@ from integrations.planner.types import PlannedCutRequest
 
 INBOUND_KIND = "PLANNED_CUT"
 _SOURCE = "PLANNER:"
-_FEED = "FEED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ def allow_planner(
             .values(
                 code=code,
                 name=name,
-                transport=_FEED,
+                transport=FEED,
                 base_url="",
                 order_types=[],
                 created_at=now,

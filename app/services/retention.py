@@ -53,6 +53,16 @@ _BODIES = _Rule(
             " AND i.business_key = 'notice:' || n.id"
             " AND i.state IN ('SENT', 'CANCELLED', 'DEAD') RETURNING 1",
         ),
+        (
+            "letters",
+            "UPDATE letter SET subject = '', body = '' WHERE created_at >= :begin"
+            " AND created_at < :end AND state IN ('POSTED', 'WITHDRAWN') AND body <> '' RETURNING 1",
+        ),
+        (
+            "replies",
+            "UPDATE inbound_sms SET body = '' WHERE received_at >= :begin AND received_at < :end"
+            " AND state = 'DONE' AND body <> '' RETURNING 1",
+        ),
     ),
 )
 _DELIVERIES = _Rule(
@@ -73,6 +83,16 @@ _DELIVERIES = _Rule(
             " WHERE n.created_at >= :begin AND n.created_at < :end"
             " AND i.business_key = 'notice:' || n.id"
             " AND i.state IN ('SENT', 'CANCELLED', 'DEAD') RETURNING 1",
+        ),
+        (
+            "senders",
+            "UPDATE inbound_sms SET from_number = '' WHERE received_at >= :begin"
+            " AND received_at < :end AND state = 'DONE' AND from_number <> '' RETURNING 1",
+        ),
+        (
+            "cases",
+            "UPDATE reply_case SET number = '', note = NULL WHERE opened_at >= :begin"
+            " AND opened_at < :end AND state = 'CLOSED' AND number <> '' RETURNING 1",
         ),
         (
             "notices",

@@ -16,15 +16,13 @@ from app.domain import lanes
 from app.domain.codes import DATAHUB_CODES, DEFAULT_METER_MODELS, DEFAULT_ORDER_TYPES
 from app.models.code_list import CodeValue, MeterModel, OrderType
 from app.models.lane import Lane
-from app.models.partner import Partner
+from app.models.partner import FEED, Partner
 from app.models.route_rule import RouteRule
 from app.models.schedule import Schedule
 from app.models.sending import ProviderRoute
 from app.settings import Settings
 
 MASS_INSTALLER = "voima"
-# Systems of our own that send to us with keys like a partner's; nothing is sent to them by orders.
-FEED = "FEED"
 FEEDS = {"dms": "Distribution management system", "head-end": "Head-end"}
 # Where its interface is until somebody says; nothing answers there, which opens the circuit.
 MASS_INSTALLER_URL = "http://127.0.0.1:9/installer"

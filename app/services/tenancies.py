@@ -43,10 +43,12 @@ _END_CHOICES = text(
 _LEFT_POINTS = text(
     """
     SELECT k.id, array_remove(array_agg(o.gsrn), NULL) AS kept
-    FROM contact k LEFT JOIN occupancy o ON o.customer_id = k.customer_id
+    FROM contact k JOIN customer c ON c.cis_id = k.customer_id AND c.active
+    LEFT JOIN occupancy o ON o.customer_id = k.customer_id
         AND (o.moved_out_on IS NULL OR o.moved_out_on >= :today)
         AND (k.only_gsrns IS NULL OR o.gsrn = ANY(k.only_gsrns))
     WHERE k.third_party_name IS NOT NULL AND k.state <> 'REMOVED'
+      AND EXISTS (SELECT 1 FROM occupancy any_o WHERE any_o.customer_id = k.customer_id)
     GROUP BY k.id
     HAVING count(o.gsrn) = 0
         OR k.only_gsrns IS NOT NULL AND count(DISTINCT o.gsrn) < cardinality(k.only_gsrns)

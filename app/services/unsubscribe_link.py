@@ -39,18 +39,25 @@ def make_token(settings: Settings, contact_value: str, topic: Topic | str) -> st
     sealed = _cipher(settings.secret_key.get_secret_value()).encrypt(
         f"{topic}\n{contact_value}".encode(), _ASSOCIATED
     )
-    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+    return _encoded(sealed)
 
 
 def read_token(settings: Settings, token: str) -> Link | None:
     """What a token says; None when we did not make it."""
     try:
         sealed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        if _encoded(sealed) != token:
+            # Another spelling of the same bytes is none of ours.
+            return None
         words = _cipher(settings.secret_key.get_secret_value()).decrypt(sealed, _ASSOCIATED)
         topic, _, value = words.decode().partition("\n")
         return Link(value, Topic(topic))
     except (ValueError, InvalidTag):
         return None
+
+
+def _encoded(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
 
 @lru_cache(maxsize=4)

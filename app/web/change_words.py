@@ -10,8 +10,8 @@ from app.queries.customer_pages import ChangeRow
 from app.web.labels import label
 
 _SOURCE = {
-    "CIS": _l("Your contract (CIS)"),
-    "PORTAL": _l("These pages"),
+    "CIS": _l("Contract (CIS)"),
+    "PORTAL": _l("Customers' pages"),
     "AGENT": _l("Customer service"),
     "SMS": _l("Text message"),
     "EMAIL": _l("Link in an e-mail"),

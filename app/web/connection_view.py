@@ -12,6 +12,7 @@ from datetime import date, datetime
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
+from app.domain.clock import helsinki_day
 from app.domain.connection_course import ConnectionCourse, Happening, is_behind
 from app.domain.delay_reasons import delay_shown
 from app.domain.states import CONNECTION_PATH, ConnectionStage
@@ -82,7 +83,7 @@ def connection_view(
     return ConnectionView(
         order=order,
         situation=_situation(order, now),
-        steps=_steps(order),
+        steps=_steps(order, course),
         dates=list(_dates(order)),
         days=days_of(
             list(_entries(course, for_customer=True))
@@ -150,11 +151,22 @@ def reason_text(code: str | None) -> str:
     return delay_shown(code).in_language(current_language())
 
 
-def _steps(order: ConnectionOrder) -> list[Step]:
+def _stage_days(order: ConnectionOrder, course: ConnectionCourse) -> dict[str, date]:
+    """The day of each stage as the CIS tells it, else that of the version that brought it."""
+    seen = {
+        str(one.value): helsinki_day(one.at)
+        for one in course.happenings
+        if one.what in ("STAGE", "BACK")
+    }
+    told = {name: date.fromisoformat(on) for name, on in order.stage_dates.items()}
+    return seen | told
+
+
+def _steps(order: ConnectionOrder, course: ConnectionCourse) -> list[Step]:
     stage = ConnectionStage(order.stage)
     # A cancelled order got as far as its days tell.
     reached = ConnectionStage(order.held_stage) if order.held_stage else stage
-    dates = {name: date.fromisoformat(on) for name, on in order.stage_dates.items()}
+    dates = _stage_days(order, course)
     if reached not in CONNECTION_PATH:
         known = [one for one in CONNECTION_PATH if one in dates]
         reached = known[-1] if known else _S.ORDERED

@@ -16,7 +16,7 @@ from app.db import db, is_connection_lost
 
 log = structlog.get_logger()
 
-_CODES = (400, 401, 403, 404, 405, 413, 429, 500, 503)
+_CODES = (400, 401, 403, 404, 405, 410, 413, 429, 500, 503)
 
 
 def init(app: Flask) -> None:
@@ -87,6 +87,10 @@ def _words(code: int, expired_form: bool) -> tuple[str, str]:
         405: (
             gettext("The page does not work this way"),
             gettext("Nothing was changed. Open it from the menu instead."),
+        ),
+        410: (
+            gettext("It is no longer kept"),
+            gettext("Its time was over, and it was removed. That it existed is still on record."),
         ),
         413: (
             gettext("Too much was sent at once"),

@@ -358,6 +358,7 @@ ALARM: Mapping[str, Label] = {
     "COMPLETION_TAKEN_BACK": Label(_l("A completion was taken back"), "fail", "warn"),
     "DANGEROUS_FAULT": Label(_l("Dangerous fault found"), "fail", "warn"),
     "INSTALLER_THREATENED": Label(_l("The installer was threatened"), "fail", "warn"),
+    "UPKEEP_FAILED": Label(_l("A part of upkeep fails by a fault of ours"), "fail", "fail"),
     "ANNOUNCEMENT_HELD": Label(_l("An announcement waits for a second person"), "warn", "held"),
     "METER_STOCK": Label(_l("The installer had no meter"), "warn", "meter"),
     "PLANNED_NOT_APPROVED": Label(_l("A planned cut waits for approval"), "warn", "wait"),

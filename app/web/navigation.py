@@ -1,87 +1,184 @@
-"""The main menu, by what the person may do."""
+"""The main menu and the pages of its open section, by what the person may do."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
 from flask import Flask, request, url_for
-from flask_babel import gettext
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
+from sqlalchemy.orm import Session
 
 from app.db import db
 from app.domain.roles import Permission
 from app.queries import alarm_list, inbox
 from app.web.access import may
 
-# What is found by searching, and what is opened from there.
-_SEARCHED = ("agents.search", "agents.point", "agents.customer", "agents.why")
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """One page of the menu; under: the endpoints that belong to it, by how they begin."""
+
+    endpoint: str
+    text: LazyString
+    under: tuple[str, ...]
+    permission: Permission
+    count: Callable[[Session], int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """Pages that belong together; one page alone needs no name of its own."""
+
+    text: LazyString | None
+    pages: tuple[_Page, ...]
+
+
+_OPERATE = Permission.OPERATE
+# In the order of a working day.
+_SECTIONS: Sequence[_Section] = (
+    _Section(
+        None,
+        (
+            _Page(
+                "agents.search",
+                _l("Search"),
+                ("agents.search", "agents.point", "agents.customer", "agents.notice"),
+                Permission.LOOKUP,
+            ),
+        ),
+    ),
+    _Section(
+        _l("Customers"),
+        (
+            _Page(
+                "agents.inbox",
+                _l("Inbox"),
+                ("agents.inbox",),
+                Permission.ANSWER_CUSTOMERS,
+                inbox.count_waiting,
+            ),
+            _Page("agents.calls", _l("Call list"), ("agents.call",), Permission.LOOKUP),
+            _Page(
+                "agents.contact_queue",
+                _l("Contacts to check"),
+                ("agents.contact_queue",),
+                Permission.LOOKUP,
+            ),
+        ),
+    ),
+    _Section(
+        _l("Network"),
+        (
+            _Page("operators.outages", _l("Outages"), ("operators.outage",), _OPERATE),
+            _Page("operators.planned", _l("Planned cuts"), ("operators.planned",), _OPERATE),
+            _Page("operators.storms", _l("Storms"), ("operators.storm",), _OPERATE),
+            _Page(
+                "operators.connections",
+                _l("Connections"),
+                ("operators.connections", "agents.connection"),
+                _OPERATE,
+            ),
+        ),
+    ),
+    _Section(
+        _l("Messages"),
+        (
+            _Page(
+                "operators.announcements",
+                _l("Announcements"),
+                ("operators.announcement",),
+                _OPERATE,
+            ),
+            _Page("texts.kinds", _l("Texts"), ("texts.",), Permission.EDIT_TEXTS),
+            _Page("operators.sending", _l("Sending"), ("operators.sending",), _OPERATE),
+            _Page("operators.letters_owed", _l("Letters"), ("operators.letters",), _OPERATE),
+            _Page("operators.doubts", _l("Unknown outcomes"), ("operators.doubts",), _OPERATE),
+        ),
+    ),
+    _Section(
+        _l("Machinery"),
+        (
+            _Page("operators.runs", _l("Runs"), ("operators.run", "operators.payload"), _OPERATE),
+            _Page("operators.lanes", _l("Lanes"), ("operators.lane",), _OPERATE),
+            _Page("operators.orders", _l("Parked orders"), ("operators.orders",), _OPERATE),
+            _Page("operators.inbound", _l("Inbound"), ("operators.inbound",), _OPERATE),
+        ),
+    ),
+    _Section(
+        None,
+        (
+            _Page(
+                "operators.alarms",
+                _l("Alarms"),
+                ("operators.alarms",),
+                _OPERATE,
+                alarm_list.count_open,
+            ),
+        ),
+    ),
+    _Section(None, (_Page("staff.accounts", _l("Staff"), ("staff.",), Permission.MANAGE_STAFF),)),
+)
 
 
 def init(app: Flask) -> None:
-    """Give the templates `navigation()`."""
+    """Give the templates `navigation()` and `section_pages()`."""
     app.add_template_global(navigation, "navigation")
+    app.add_template_global(section_pages, "section_pages")
 
 
 def navigation() -> list[dict[str, object]]:
-    """The entries that this person may open, in the order of a working day."""
-    entries: list[dict[str, object]] = []
-    if may(Permission.LOOKUP):
-        entries.append(_entry("agents.search", gettext("Search"), _SEARCHED))
-        entries.append(
-            _entry("agents.contact_queue", gettext("Contacts"), ("agents.contact_queue",))
+    """One entry for each section of which this person may open a page."""
+    return [
+        _entry(
+            section.text if section.text is not None and len(pages) > 1 else pages[0].text,
+            pages[0].endpoint,
+            current=len(pages) == 1 and request.endpoint == pages[0].endpoint,
+            active=any(map(_is_open, pages)),
+            count=sum(page.count(db.session()) for page in pages if page.count is not None),
         )
-        entries.append(_entry("agents.calls", gettext("Call list"), ("agents.call",)))
-    if may(Permission.ANSWER_CUSTOMERS):
-        entries.append(_inbox())
-    if may(Permission.OPERATE):
-        entries += [
-            _entry(
-                "operators.announcements",
-                gettext("Announcements"),
-                ("operators.announcement",),
-            ),
-            _entry("operators.outages", gettext("Outages"), ("operators.outage",)),
-            _entry("operators.storms", gettext("Storms"), ("operators.storm",)),
-            _entry("operators.runs", gettext("Runs"), ("operators.runs", "operators.run")),
-            _entry("operators.lanes", gettext("Lanes"), ("operators.lane",)),
-            _entry(
-                "operators.sending",
-                gettext("Sending"),
-                ("operators.sending", "operators.letters", "operators.doubts"),
-            ),
-            _entry("operators.orders", gettext("Parked orders"), ("operators.orders",)),
-            _entry("operators.connections", gettext("Connections"), ("operators.connections",)),
-            _entry("operators.inbound", gettext("Inbound"), ("operators.inbound",)),
-            _entry("operators.planned", gettext("Planned cuts"), ("operators.planned",)),
-            _alarms(),
-        ]
-    if may(Permission.EDIT_TEXTS):
-        entries.append(_entry("texts.kinds", gettext("Texts"), ("texts.",)))
-    if may(Permission.MANAGE_STAFF):
-        entries.append(_entry("staff.accounts", gettext("Staff"), ("staff.",)))
-    return entries
+        for section, pages in _allowed()
+    ]
 
 
-def _entry(endpoint: str, text: str, active: tuple[str, ...]) -> dict[str, object]:
-    here = request.endpoint or ""
+def section_pages() -> list[dict[str, object]]:
+    """The pages of the open section; nothing when it has only one."""
+    for _, pages in _allowed():
+        if len(pages) > 1 and any(map(_is_open, pages)):
+            return [
+                _entry(
+                    page.text,
+                    page.endpoint,
+                    current=request.endpoint == page.endpoint,
+                    active=_is_open(page),
+                    count=page.count(db.session()) if page.count is not None else 0,
+                )
+                for page in pages
+            ]
+    return []
+
+
+def _allowed() -> Iterator[tuple[_Section, list[_Page]]]:
+    for section in _SECTIONS:
+        pages = [page for page in section.pages if may(page.permission)]
+        if pages:
+            yield section, pages
+
+
+def _is_open(page: _Page) -> bool:
+    return (request.endpoint or "").startswith(page.under)
+
+
+def _entry(
+    text: LazyString, endpoint: str, *, current: bool, active: bool, count: int
+) -> dict[str, object]:
+    words = Markup('{} <span class="td-count">{}</span>')
     return {
-        "text": text,
+        "text": str(text),
         "href": url_for(endpoint),
-        "current": here == endpoint,
-        "active": here.startswith(active),
+        "current": current,
+        "active": active,
+        **({"html": words.format(escape(str(text)), count)} if count else {}),
     }
-
-
-def _inbox() -> dict[str, object]:
-    entry = _entry("agents.inbox", gettext("Inbox"), ("agents.inbox",))
-    return _counted(entry, inbox.count_waiting(db.session()))
-
-
-def _alarms() -> dict[str, object]:
-    entry = _entry("operators.alarms", gettext("Alarms"), ("operators.alarms",))
-    return _counted(entry, alarm_list.count_open(db.session()))
-
-
-def _counted(entry: dict[str, object], count: int) -> dict[str, object]:
-    if count:
-        words = Markup('{} <span class="td-count">{}</span>')
-        entry["html"] = words.format(escape(str(entry["text"])), count)
-    return entry

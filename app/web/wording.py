@@ -33,6 +33,9 @@ _PROCESS = {
     "watch faults": _l("Watching faults and storms"),
     "remind of visits": _l("Reminding of visits"),
     "planned cuts": _l("Planned cuts by the clock"),
+    "welcome": _l("Confirming new enrolments"),
+    "tenancies": _l("Ending what ended contracts had"),
+    "retention": _l("Removing what may not be kept"),
 }
 
 _TRIGGER = {

@@ -79,7 +79,7 @@ def master_data(*, points: int, points_from: int, seed: int, version: int, **whe
     with tempfile.TemporaryDirectory() as draft:
         path = Path(draft) / "file"
         message_id = write_master_data(path, make_points(seed, points_from, points), version, now)
-        _deliver([(path, _name("masterdata", now, message_id))], **where)
+        deliver([(path, _name("masterdata", now, message_id))], **where)
 
 
 @cis.command("orders")
@@ -126,7 +126,7 @@ def orders(
             path = Path(draft) / f"{number}"
             message_id = write_work_orders(path, make_points(seed, first, many), wish, now)
             files.append((path, _name("workorders", now, message_id)))
-        _deliver(files, **where)
+        deliver(files, **where)
 
 
 @cis.command("connections")
@@ -173,7 +173,7 @@ def connections(
     with tempfile.TemporaryDirectory() as draft:
         path = Path(draft) / "file"
         message_id = write_connections(path, moved, ordered_on, now)
-        _deliver([(path, _name("connections", now, message_id))], **where)
+        deliver([(path, _name("connections", now, message_id))], **where)
 
 
 @cis.command("drop")
@@ -181,10 +181,11 @@ def connections(
 @click.argument("files", nargs=-1, required=True, type=FilePath)
 def drop(*, files: tuple[Path, ...], **where: Any) -> None:
     """Put any files into the inbox, byte by byte as they are."""
-    _deliver([(path, path.name) for path in files], **where)
+    deliver([(path, path.name) for path in files], **where)
 
 
-def _deliver(files: list[tuple[Path, str]], out: Path | None, **where: Any) -> None:
+def deliver(files: list[tuple[Path, str]], out: Path | None, **where: Any) -> None:
+    """Put files (where they are, the name that they get) where the options say."""
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for path, name in files:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -15,8 +14,9 @@ import click
 
 from simulators.cis.world import POINTS_MOST, SEEDS
 from simulators.settings import CONFIG_NAME, ConfigInvalid, load_config
+from simulators.settings import Feed as FeedKey
 from simulators.storm import evidence
-from simulators.storm.feed import DmsKey, Feed, FeedRefused
+from simulators.storm.feed import Feed, FeedRefused
 from simulators.storm.grid import read_grid
 from simulators.storm.judge import Bounds, Judge
 from simulators.storm.operator import Operator, OperatorFailed
@@ -24,8 +24,6 @@ from simulators.storm.replay import Disorder, Taken, Tempo, play
 from simulators.storm.report import make_report, summary_lines, write_report
 from simulators.storm.script import Act, Storm, make_storm
 from simulators.storm.stamps import Stamps, clock_speed
-
-KEY_NAME = "dms.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Wish:
     required=True,
     envvar="TIEDOLLA_SIMULATORS_DIR",
     show_envvar=True,
-    help="The rehearsal's folder, with the DMS's key in dms.json.",
+    help="The folder of a running rehearsal.",
 )
 @click.option("--faults", type=click.IntRange(1, 100_000), default=1_400, show_default=True)
 @click.option(
@@ -197,10 +195,11 @@ def _behind_s(taken: list[Taken], tempo: Tempo) -> float:
     return max((last.asked_at - due_at).total_seconds() / tempo.clock, 0.0)
 
 
-def _address(folder: Path) -> tuple[str, DmsKey]:
+def _address(folder: Path) -> tuple[str, FeedKey]:
     try:
-        base_url = load_config(folder / CONFIG_NAME).tiedolla_base_url
-        words = json.loads((folder / KEY_NAME).read_text("utf-8"))
-        return base_url, DmsKey(words["key_id"], words["token"], words["secret"])
-    except (ConfigInvalid, OSError, ValueError, KeyError) as error:
-        raise click.ClickException(f"{folder}: no DMS's key here: {error}") from None
+        config = load_config(folder / CONFIG_NAME)
+    except (ConfigInvalid, OSError) as error:
+        raise click.ClickException(
+            f"{folder}: no rehearsal has been set up here: {error}"
+        ) from None
+    return config.tiedolla_base_url, config.dms_feed

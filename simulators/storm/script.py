@@ -59,7 +59,7 @@ def make_storm(grid: Grid, seed: int, fault_count: int, hours: float, prefix: st
         story = _story(draw)
         ref = f"{prefix}-{number:04d}"
         maker = _Maker(draw, grid, ref, hours * HOUR)
-        if story in ("merged", "split") and number == fault_count:
+        if story in ("merged", "split") and (number == fault_count or len(maker.numbers) < 2):
             story = "plain"
         made = _STORIES[story](maker)
         number += len(made) - 1
@@ -153,7 +153,7 @@ def _merged(maker: _Maker) -> list[Fault]:
     """Two faults that turn out to be one: the part goes on as points of the whole."""
     whole, part = maker.fault(), maker.fault("P")
     half = len(maker.numbers) // 2
-    mine, theirs = maker.numbers[half:], maker.numbers[:half] or maker.numbers[:1]
+    mine, theirs = maker.numbers[half:], maker.numbers[:half]
     at_s = maker.start_s + maker.minutes(6, 25)
     end_s = max(maker.end_s, at_s + 10 * MINUTE)
 
@@ -182,11 +182,10 @@ def _split(maker: _Maker) -> list[Fault]:
             del whole.points[number]
 
     # The new fault is stated first: at no moment is there a point without a fault.
-    play_out(part, [(at_s - 1.0, lambda _: part.lose(theirs, maker.start_s))])
-    if theirs:
-        play_out_more(part, [_repaired(part, later_s)])
+    begun = (at_s - 1.0, lambda _: part.lose(theirs, maker.start_s))
+    play_out(part, [begun, _repaired(part, later_s)])
     play_out(whole, [_found(maker, whole), (at_s, part_ways), _repaired(whole, end_s)])
-    return [whole, part] if theirs else [whole]
+    return [whole, part]
 
 
 def _wrong_end(maker: _Maker) -> list[Fault]:
@@ -200,13 +199,6 @@ def _wrong_end(maker: _Maker) -> list[Fault]:
     steps.append((again_s, lambda at_s: fault.lose(some, at_s)))
     play_out(fault, [*steps, _repaired(fault, really_s)])
     return [fault]
-
-
-def play_out_more(fault: Fault, steps: list[Step]) -> None:
-    """Go on with a fault that was stated before."""
-    for at_s, step in steps:
-        step(at_s)
-        fault.say(at_s)
 
 
 def _found(maker: _Maker, fault: Fault) -> Step:

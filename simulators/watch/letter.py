@@ -89,7 +89,7 @@ def _letter_of_written(written: Written, status: str) -> Letter:
         number=written.n,
         at=datetime.fromtimestamp(written.at_s, UTC),
         to=written.sender,
-        sender=f"this phone to {written.to}",
+        sender=written.to,
         subject="",
         text=written.body,
         status=status,

@@ -126,7 +126,7 @@ def _letter(letter: Letter) -> str:
         f"{'' if letter.kind == 'reply' else 'to '}</span>{escape(_spaced(letter.to))}</h3>"
         f'<time class="letter__time" datetime="{letter.at.isoformat()}">'
         f"{local.day}.{local.month}. {local:%H:%M:%S}</time>"
-        f'</header><div class="letter__paper"><p class="letter__from">From {escape(letter.sender)}'
+        f'</header><div class="letter__paper"><p class="letter__from">{_way(letter)}'
         f'</p>{subject}<p class="letter__text" lang="{letter.language}">{escape(letter.text)}</p>'
         f"{_formatted(letter, name)}</div>"
         f'<footer class="letter__foot"><span class="badge badge--{LOOKS.get(letter.status, "fail")}">'
@@ -134,6 +134,12 @@ def _letter(letter: Letter) -> str:
         f'<span class="letter__detail">{LANGUAGES[letter.language]}</span>{detail}</footer>'
         "</article></li>"
     )
+
+
+def _way(letter: Letter) -> str:
+    """Who wrote, or to whom the phone's owner did."""
+    direction = "To" if letter.kind == "reply" else "From"
+    return f"{direction} {escape(_spaced(letter.sender))}"
 
 
 def _formatted(letter: Letter, name: str) -> str:

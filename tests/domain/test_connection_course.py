@@ -148,6 +148,13 @@ def test_the_table_of_news(versions: list[ConnectionFacts], kinds: list[T]) -> N
     assert told(*versions) == kinds
 
 
+def test_a_version_that_comes_late_makes_no_news_even_if_it_undoes_a_newer_one() -> None:
+    newest, late = planned(2), switched(1)
+    old, new = course_of([newest]), course_of([late, newest])
+    assert new.facts == late
+    assert news_of(old, new, "L-1").tell == ()
+
+
 def test_what_the_texts_are_filled_with() -> None:
     old = course_of([version(1, target_week="2026-W20")])
     late = version(2, target_week="2027-W03", delay_reason="FROST")

@@ -11,6 +11,7 @@ def test_an_agent_looks_things_up_and_runs_nothing() -> None:
         Permission.LOOKUP,
         Permission.SEE_KEY_INFO,
         Permission.ANSWER_CUSTOMERS,
+        Permission.CHANGE_WISHES,
     }
 
 
@@ -19,6 +20,7 @@ def test_an_operator_runs_the_machinery_and_never_needs_key_information() -> Non
     assert allowed == set(Permission) - {
         Permission.SEE_KEY_INFO,
         Permission.ANSWER_CUSTOMERS,
+        Permission.CHANGE_WISHES,
         Permission.MANAGE_STAFF,
     }
 

@@ -22,6 +22,7 @@ from tests.web.sample_rows import (
     add_item,
     add_order,
     add_point,
+    add_reply,
     add_run,
     add_staff,
     add_swap,
@@ -69,6 +70,7 @@ def portal(app: Flask) -> Iterator[Portal]:
             add_item(session, "nis", "DEAD", last_error_class="Rejected", last_error="422")
             add_item(session, "billing", "HELD", hold_reason="READING_JUMP")
             add_inbound(session, "PARTLY")
+            add_reply(session)
             add_alarm(session)
         db.session.remove()
     server = make_server("127.0.0.1", free_port(), app, threaded=True)

@@ -46,6 +46,16 @@ def test_req_03_growth_tells_the_new_ones_of_the_estimate_and_nobody_twice(peopl
     assert [notice.gsrn for notice in ledger() if notice.state == "SENT"] == [A, B]
 
 
+def test_growth_tells_nobody_an_estimate_twice_when_the_dms_does_not_say_when_it_was_set(
+    people: None,
+) -> None:
+    state(record(1, points={A: None}, etrAt=240), minutes=10)
+    assert _sent(10) == ["FAULT_ETR"]
+    state(record(2, points={A: None, B: None}, etrAt=240), minutes=20)
+    assert _sent(90) == ["FAULT_ETR"]
+    assert [notice.gsrn for notice in ledger() if notice.state == "SENT"] == [A, B]
+
+
 def test_parts_and_wholes_tell_nobody_twice(people: None) -> None:
     state(record(1, points={A: None}), record(1, ref="F-2", points={B: None}), minutes=10)
     assert len(_sent(10)) == 2

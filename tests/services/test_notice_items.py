@@ -12,7 +12,8 @@ from app.domain.notice_types import CHOSEN_TOPICS, NOTICE_RULES, Channel, Notice
 from app.services.message_templates import Rendered
 from app.services.notice_items import build_item
 from app.services.unsubscribe_link import Link, read_token
-from integrations.sendgrid_email.codec import build_mail, parse_email
+from integrations.sendgrid_email.codec import parse_email
+from integrations.sendgrid_email.mail import build_mail
 from tests.conftest import test_settings
 
 SETTINGS = test_settings(sms_two_way_sender="+358454900900")

@@ -20,6 +20,7 @@ from app.models import (
     InboundChunk,
     InboundFinding,
     InboundMessage,
+    InboundSms,
     Meter,
     MeteringPoint,
     MeterPlacement,
@@ -36,7 +37,8 @@ from app.models import (
     WorkOrder,
     WorkOrderChange,
 )
-from app.services import staff
+from app.services import reply_cases, staff
+from app.services.reply_cases import CaseReason
 
 PASSWORD = "korkea-jännite-12kV"
 
@@ -378,6 +380,27 @@ def add_run(session: Session, process: str, state: str, **changes: Any) -> Run:
     )
     session.flush()
     return run
+
+
+def add_reply(session: Session, number: str = "+358409999999") -> int:
+    """A text message that nobody understood and that waits for customer service; returns its case."""
+    moment = datetime.now(UTC) - timedelta(minutes=12)
+    case_id = reply_cases.open_case(session, number, CaseReason.UNCLEAR, moment)
+    session.add(
+        InboundSms(
+            sid=f"SM{uuid4().hex}",
+            from_number=number,
+            to_number="+358454900900",
+            body="Milloin sähköt palaavat?",
+            received_at=moment,
+            state="DONE",
+            verdict="UNCLEAR",
+            next_at=moment,
+            case_id=case_id,
+        )
+    )
+    session.flush()
+    return case_id
 
 
 def add_inbound(session: Session, state: str, **changes: Any) -> InboundMessage:

@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import text
-from werkzeug.exceptions import NotFound
 
 from app.db import db
 from app.models import Customer
-from app.web.customers.connections import connection_page, connections_page
 from tests.connection_orders import ORDER_NO, make_version, take_versions, wish_for_connections
 from tests.services.announcing import plan_all
-from tests.services.world import add_customer, add_point
+from tests.services.world import PHONE, add_customer, add_point
 from tests.web.conftest import Writing
+from tests.web.resident import Resident
 from tests.web.visitor import Visitor
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -62,9 +61,10 @@ def test_the_page_says_how_things_are_and_what_the_customer_was_told(
     assert "Rantapolku 4, 33100 TAMPERE" in said
     assert "Connection order LT-2026-17 received, Rantapolku 4." in said
     assert "the connection is delayed (waiting for a permit)" in said
-    steps = said[said.index("Stages Ordered") : said.index("Dates Planner")]
-    assert re.findall(r"(\w+[\w ]*?) (done|now|still to come)", steps)[:4] == [
-        ("Stages Ordered", "done"),
+    steps = re.sub(r"<[^>]+>", " ", page.text[page.text.index('id="stages"') :])
+    found = re.findall(r"([A-Z][\w ]+?)\s+(done|now|still to come)", steps)
+    assert [(name.strip(), state) for name, state in found][:4] == [
+        ("Ordered", "done"),
         ("Contract made", "done"),
         ("Site planning", "now"),
         ("Being built", "still to come"),
@@ -193,18 +193,35 @@ def test_a_customer_sees_the_own_orders_and_no_other(
     with writing() as session:
         add_customer(session, "C2", contacts={})
     deliver(writing, 1, order_no="LT-2", customer_id="C2", street_name="Muukuja")
-    with app.test_request_context(f"/?lang={language}"):
-        mine = connections_page(["C1"], NOW, lambda number: f"/my/{number}")
-        one = connection_page(["C1"], ORDER_NO, NOW, "/my")
-        with pytest.raises(NotFound):
-            connection_page(["C1"], "LT-2", NOW, "/my")
-        nobody = connections_page([], NOW, lambda number: number)
+    resident = Resident(app, language).come_in(PHONE)
+    mine = resident.get("/my/connections")
+    assert "Rantapolku 4" in mine.text
+    assert f"/my/connections/{ORDER_NO}" in mine.text
+    assert "Muukuja" not in mine.text
+    assert "Rantapolku 4, TAMPERE" in resident.get(f"/my/connections/{ORDER_NO}").text
+    assert resident.get("/my/connections/LT-2").status_code == 404
+    assert resident.get("/my/connections/LT-404").status_code == 404
+
+
+def test_a_customer_reads_what_was_sent_and_not_what_was_held_back(
+    app: Flask, writing: Writing
+) -> None:
+    deliver(writing, 1)
+    with app.app_context():
+        plan_all(NOW)
         db.session.remove()
-    assert "Rantapolku 4" in mine
-    assert f"/my/{ORDER_NO}" in mine
-    assert "Muukuja" not in mine
-    assert "Rantapolku 4, TAMPERE" in one
-    assert "LT-2" not in nobody.replace(ORDER_NO, "")
+    resident = Resident(app).come_in(PHONE)
+    page = f"/my/connections/{ORDER_NO}"
+    assert "Connection order LT-2026-17 received" not in words(resident.get(page).text)
+    with writing() as session:
+        session.execute(text("UPDATE notice SET state = 'SENT', sent_at = created_at"))
+    assert "Connection order LT-2026-17 received" in words(resident.get(page).text)
+
+
+def test_a_customer_without_orders_is_told_so_and_a_stranger_logs_in(app: Flask) -> None:
+    resident = Resident(app)
+    assert resident.get("/my/connections").status_code == 302
+    assert "No connection order" in resident.come_in(PHONE).get("/my/connections").text
 
 
 def deliver(writing: Writing, number: int, **facts: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import ProgrammingError
 
 from app.db import db
@@ -17,6 +17,7 @@ from app.models import Contact, Occupancy, Outage, OutagePoint
 from tests.web.conftest import StandingClock, Writing
 from tests.web.resident import Resident, last_code
 from tests.web.sample_rows import add_notice, add_point, add_swap, gsrn
+from tests.web.test_security import inline_parts
 
 PHONE, MAIL = "+358401234567", "maija@example.fi"
 PAGES = (
@@ -61,6 +62,8 @@ def test_every_page_opens_in_every_language(
     answer = resident.get(path)
     assert answer.status_code == 200
     assert f'<html lang="{language}"' in answer.text
+    assert inline_parts(answer.text) == []
+    assert answer.headers["Cache-Control"] == "no-store"
     assert "Content-Security-Policy" in answer.headers
 
 
@@ -77,6 +80,30 @@ def test_a_stranger_gets_the_same_answer_and_no_message(app: Flask, home: str) -
     assert count(app, "SELECT count(*) FROM outbox_item WHERE lane = 'sms'") == 1
     assert count(app, "SELECT count(*) FROM one_time_code") == 2
     assert "The code is not right" in stranger.enter("000000").text
+
+
+def test_a_stranger_costs_the_same_statements(app: Flask, home: str) -> None:
+    said: list[str] = []
+
+    def listen(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        said.append(" ".join(statement.split())[:60])
+
+    # The texts are read once in a while; that is nobody's work in particular.
+    Resident(app).ask("+358408888888")
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", listen)
+    try:
+        runs = []
+        for address in (PHONE, "+358409999999"):
+            said.clear()
+            assert Resident(app).ask(address).status_code == 303
+            runs.append(list(said))
+    finally:
+        event.remove(engine, "before_cursor_execute", listen)
+    # What a stranger would get is taken back instead of kept; that is all the difference there is.
+    end = re.compile(r"^(RELEASE|ROLLBACK TO) SAVEPOINT")
+    assert [end.sub("END", one) for one in runs[0]] == [end.sub("END", one) for one in runs[1]]
 
 
 def test_five_wrong_tries_spend_a_code_and_another_browser_cannot_use_it(

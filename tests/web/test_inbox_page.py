@@ -12,7 +12,7 @@ from app.db import db, transaction
 from app.models import AuditEntry, InboundSms, Notice, ReplyCase
 from app.services import reply_cases
 from app.services.reply_cases import CaseReason
-from tests.web.conftest import Writing
+from tests.web.conftest import StandingClock, Writing
 from tests.web.sample_rows import add_point, gsrn
 from tests.web.visitor import Visitor
 
@@ -45,7 +45,10 @@ def case(writing: Writing) -> int:
     return case_id
 
 
-def test_the_list_masks_numbers_and_says_why_and_how_old(agent: Visitor, case: int) -> None:
+def test_the_list_masks_numbers_and_says_why_and_how_old(
+    agent: Visitor, case: int, clock: StandingClock
+) -> None:
+    clock.at = NOW
     page = agent.get("/inbox").text
     assert "•••999" in page
     assert STRANGER not in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
@@ -373,3 +374,15 @@ def audited(app: Flask) -> list[tuple[str, str, str]]:
         found = [(row.actor, row.action, row.subject) for row in rows]
         db.session.remove()
     return found
+
+
+def test_a_message_whose_time_is_over_says_so_and_has_no_body(
+    operator: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        add_inbound(session, "INTERPRETED", body_removed_at=datetime.now(UTC))
+    assert "was removed" in operator.get("/inbound/1").text
+    for path in ("/inbound/1/body", "/inbound/1/download"):
+        answer = operator.get(path)
+        assert answer.status_code == 410
+        assert "no longer kept" in answer.text

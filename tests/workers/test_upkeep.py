@@ -11,9 +11,10 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.db import transaction
+from app.domain.notice_types import NoticeType
 from app.doorbell import lanes_ringing
 from app.models import Drainer, FileSighting
-from app.services import inbound, watch
+from app.services import announcements, inbound, watch
 from tests.field_work import add_order, gsrn
 from tests.services.world import NOW, items, leave_unknown, scalar, settle_in, tell
 from workers.upkeep import upkeep
@@ -54,6 +55,23 @@ def test_what_is_tried_again_and_again_is_late_although_its_next_try_is_to_come(
             {"at": NOW + timedelta(hours=2)},
         )
     assert _open(NOW + timedelta(hours=1)) == [("LANE_OLD", "sms")]
+
+
+def test_news_that_nobody_makes_notices_of_is_late_once_it_may_be_told() -> None:
+    with transaction() as session:
+        announcements.announce(
+            session,
+            NoticeType.STORM_BULLETIN,
+            announcements.about_area("837"),
+            occurrence="1",
+            event_at=NOW,
+            facts={},
+            now=NOW,
+            by="staff:aino",
+            not_before=NOW + timedelta(hours=1),
+        )
+    assert _open(NOW + timedelta(minutes=70)) == []
+    assert _open(NOW + timedelta(minutes=80)) == [("LANE_OLD", "notices")]
 
 
 def test_a_dead_item_raises_an_alarm() -> None:
@@ -129,6 +147,36 @@ def test_one_round_removes_what_nobody_needs_and_records_no_empty_run(
 
 
 def test_a_swap_that_nobody_ended_is_noticed(app: Flask, loop: asyncio.AbstractEventLoop) -> None:
+    _forget_swap()
+    upkeep(app.extensions["tiedolla_settings"], 1, "test", loop)
+    assert scalar("SELECT state FROM outage") == "STALE"
+    assert scalar("SELECT process FROM run") == "watch swaps"
+
+
+def test_a_chore_that_fails_keeps_no_other_from_being_done_and_is_seen(
+    app: Flask, loop: asyncio.AbstractEventLoop
+) -> None:
+    _forget_swap()
+    _rename("letter", "letter_gone")
+    try:
+        upkeep(app.extensions["tiedolla_settings"], 1, "test", loop)
+    finally:
+        _rename("letter_gone", "letter")
+    assert scalar("SELECT state FROM outage") == "STALE"
+    assert scalar("SELECT subject FROM alarm WHERE kind = 'UPKEEP_FAILED'") == "alarms"
+    upkeep(app.extensions["tiedolla_settings"], 1, "test", loop)
+    assert scalar("SELECT closed_at IS NOT NULL FROM alarm WHERE kind = 'UPKEEP_FAILED'") is True
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+
+def _forget_swap() -> None:
+    """A swap whose end nobody has reported for three hours."""
     with transaction() as session:
         session.execute(
             text(
@@ -137,16 +185,11 @@ def test_a_swap_that_nobody_ended_is_noticed(app: Flask, loop: asyncio.AbstractE
                 " now() - interval '3 hours', now(), now())"
             )
         )
-    upkeep(app.extensions["tiedolla_settings"], 1, "test", loop)
-    assert scalar("SELECT state FROM outage") == "STALE"
-    assert scalar("SELECT process FROM run") == "watch swaps"
 
 
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
+def _rename(old: str, new: str) -> None:
+    with transaction() as session:
+        session.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
 
 
 def _queue() -> None:

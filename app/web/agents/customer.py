@@ -18,6 +18,7 @@ from app.domain.roles import Permission
 from app.models import Contact, Customer, MeteringPoint
 from app.queries.customer_pages import find_changes
 from app.services import audit, contacts, customer_sessions, opt_outs, preferences
+from app.services.area_subscriptions import SUBSCRIBERS
 from app.services.contacts import Origin
 from app.services.preference_matrix import current_gsrns, find_matrix
 from app.services.preferences import LastChannel
@@ -195,7 +196,8 @@ def _record(
 
 def _customer(customer_id: str) -> Customer:
     found = db.session().get(Customer, customer_id)
-    if found is None:
+    # Whoever stands for all subscribers of areas is no customer.
+    if found is None or customer_id == SUBSCRIBERS:
         abort(404)
     return found
 

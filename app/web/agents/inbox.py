@@ -161,7 +161,7 @@ def _page(case: ReplyCase, *, words: str = "", gsrn: str = "", problem: str | No
         "agents/case.html",
         case=case,
         talk=inbox_query.talk_of(session, case),
-        person=person,
+        writer=person,
         names=inbox_query.names_of(session, person.customer_ids),
         frame=frame,
         words=words,

@@ -24,7 +24,6 @@ def customer_menu() -> list[dict[str, object]]:
     found = visit()
     entries = [
         ("customers.home", gettext("My metering points"), ("customers.home", "customers.point")),
-        # Added by the pages of connections where there are any.
         ("customers.connections", gettext("My connections"), ("customers.connection",)),
         ("customers.messages", gettext("Messages"), ("customers.messages",)),
         ("customers.preferences_page", gettext("What I hear of"), ("customers.preferences",)),

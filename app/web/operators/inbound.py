@@ -63,6 +63,8 @@ def inbound_message(message_id: int) -> ResponseReturnValue:
 def inbound_body(message_id: int) -> ResponseReturnValue:
     """A message as it came; who looked is recorded before it is shown."""
     message = _message(message_id)
+    if message.body_removed_at is not None:
+        abort(410)
     body = inbound_list.body_start(db.session(), message_id, SHOWN_BYTES)
     _record_look(message_id)
     media_type = "application/xml" if message.kind == "CIS_FILE" else "application/json"
@@ -83,7 +85,8 @@ def inbound_body(message_id: int) -> ResponseReturnValue:
 @role_required(Permission.SEE_PAYLOAD)
 def inbound_download(message_id: int) -> ResponseReturnValue:
     """A message byte for byte, as a file to save: never as something that a browser runs."""
-    _message(message_id)
+    if _message(message_id).body_removed_at is not None:
+        abort(410)
     _record_look(message_id)
     answer = Response(_chunks(db.engine, message_id), mimetype="application/octet-stream")
     answer.headers.set("Content-Disposition", "attachment", filename=f"inbound-{message_id}.bin")

@@ -30,6 +30,7 @@ from app.web.operators.blueprint import blueprint
 from app.web.operators.moment_field import local_text
 
 PAGE_ROWS = 50
+_PLACES_MOST = 3
 
 
 @blueprint.get("/outages")
@@ -84,6 +85,7 @@ def outage(outage_id: int) -> ResponseReturnValue:
         outage=story.outage,
         points=points,
         gsrn=gsrn,
+        name=_name(story),
         sentence=_sentence(story, at),
         etr_at=shown_etr(story.outage.etr_at, at),
         acts=_acts(story.outage),
@@ -133,6 +135,16 @@ def event_detail(event: OutageEvent) -> str:
         if facts.get(name):
             parts.append(gettext("fault %(number)s", number=facts[name]))
     return ", ".join(parts)
+
+
+def _name(story: OutageStory) -> str:
+    """Where it is, and why as far as that is known."""
+    codes = sorted({point.municipality_code for point in story.points if point.municipality_code})
+    where = ", ".join(area_name(code) for code in codes[:_PLACES_MOST])
+    if story.outage.kind != faults.KIND:
+        return where or story.outage.source_ref
+    why = cause_name(story.outage.cause_code)
+    return f"{where}: {why}" if where else why[:1].upper() + why[1:]
 
 
 def _sentence(story: OutageStory, at: datetime) -> str:
