@@ -40,11 +40,13 @@ class Before:
 class Told:
     """What customers may have heard of the fault.
 
-    etr_at: the last estimate that was announced and not taken back. somebody: whether anybody was
+    etr_at: the last estimate that was announced and not taken back, etr_event_at: as which event.
+    somebody: whether anybody was
     told of the cut at all. etr_withheld: a storm keeps single estimates back (REQ-08).
     """
 
     etr_at: datetime | None = None
+    etr_event_at: datetime | None = None
     somebody: bool = False
     etr_withheld: bool = False
 
@@ -132,7 +134,7 @@ def _going_on(before: Before, after: Course, told: Told, now: datetime) -> Decid
             corrects=NoticeType.CORRECTION_STILL_OFF,
         )
     if again:
-        news.append(_gone_again(after))
+        news.append(_gone_again(after, now))
     return Decided(news=[*news, *_estimate(after, told, now, not_before, grown=bool(new))])
 
 
@@ -170,9 +172,10 @@ def _estimate(
         facts["old_etr_at"] = _iso(told.etr_at)
         yield News(NoticeType.FAULT_ETR_CHANGED, name, event_at, facts, wait)
     elif grown:
-        # The same event as before: whoever has been told passes for told.
+        # The same estimate and the same event as before: whoever has been told passes for told.
         name = f"{name}/{len(after.points)}"
-        yield News(NoticeType.FAULT_ETR, name, event_at, facts, wait)
+        facts["etr_at"] = _iso(told.etr_at)
+        yield News(NoticeType.FAULT_ETR, name, told.etr_event_at or event_at, facts, wait)
 
 
 def _started(after: Course, new: frozenset[str], not_before: datetime | None) -> News:
@@ -182,9 +185,9 @@ def _started(after: Course, new: frozenset[str], not_before: datetime | None) ->
     return News(NoticeType.FAULT_STARTED, name, last_off, _facts(after), not_before)
 
 
-def _gone_again(after: Course) -> News:
-    at = after.reopened_at
-    assert at is not None  # noqa: S101 - the course says when power went again.
+def _gone_again(after: Course, now: datetime) -> News:
+    """A newer statement may take a return back without a word of when: then it is known from now on."""
+    at = after.reopened_at or now
     return News(NoticeType.FAULT_STARTED, f"again:{_iso(at)}", at, _facts(after))
 
 

@@ -106,23 +106,24 @@ def test_req_03_growth_is_an_event_of_its_own_and_repetition_is_none() -> None:
 
 
 def test_growth_hears_the_estimate_that_the_others_know_as_the_same_event() -> None:
-    told = Told(etr_at=at(90), somebody=True)
-    now = course(S.ETR_SET, {**OUT, "c": (7.0, None)}, etr=90)
+    told = Told(etr_at=at(90), etr_event_at=at(4), somebody=True)
+    now = course(S.ETR_SET, {**OUT, "c": (7.0, None)}, etr=95)
     decided = decide_news(before(off="ab"), now, told, at(20))
     assert types(decided) == [N.FAULT_STARTED, N.FAULT_ETR]
-    assert decided.news[1].event_at == at(5)
+    assert decided.news[1].event_at == at(4)
+    assert decided.news[1].facts["etr_at"] == at(90).isoformat()
 
 
 def test_partial_restoration_tells_both_sides() -> None:
     now = course(S.PARTLY_RESTORED, {"a": (0, 20), "b": (0, None)}, etr=90)
-    decided = decide_news(before(off="ab"), now, Told(at(90), True), at(21))
+    decided = decide_news(before(off="ab"), now, Told(at(90), somebody=True), at(21))
     assert types(decided) == [N.FAULT_RESTORED, N.FAULT_PARTLY_RESTORED]
     assert decided.news[1].facts["etr_at"] == at(90).isoformat()
 
 
 def test_req_06_a_past_estimate_is_in_no_text() -> None:
     now = course(S.PARTLY_RESTORED, {"a": (0, 20), "b": (0, None)}, etr=15)
-    decided = decide_news(before(off="ab"), now, Told(at(15), True), at(21))
+    decided = decide_news(before(off="ab"), now, Told(at(15), somebody=True), at(21))
     assert types(decided) == [N.FAULT_RESTORED, N.FAULT_PARTLY_RESTORED]
     assert decided.news[1].facts["etr_at"] is None
     assert types(decide_news(before(off="ab"), course(S.ETR_SET, OUT, etr=15), TOLD, at(21))) == []
@@ -176,6 +177,14 @@ def test_req_05_power_that_went_again_at_some_points_is_told_as_a_cut_there() ->
     decided = decide_news(before(S.RESTORED, on="ab"), now, TOLD, at(41))
     assert types(decided) == [N.FAULT_STARTED]
     assert decided.news[0].event_at == at(40)
+
+
+def test_req_05_a_return_that_a_newer_statement_takes_back_is_told_from_now_on() -> None:
+    now = course(S.PARTLY_RESTORED, {"a": (0, 20), "b": (0, None)})
+    decided = decide_news(before(S.RESTORED, on="ab"), now, TOLD, at(41))
+    (again,) = decided.news
+    assert (again.type, again.event_at) == (N.FAULT_STARTED, at(41))
+    assert decided.corrects is None
 
 
 @pytest.mark.parametrize(("hours", "told"), [(11.9, False), (12, True)])

@@ -112,6 +112,20 @@ def test_a_planned_cut_is_handed_to_those_who_write_them(network: None) -> None:
         assert session.execute(text("SELECT state FROM outage")).scalar_one() == "CANCELLED"
 
 
+def test_points_of_a_planned_cut_that_are_back_early_are_taken_as_such(network: None) -> None:
+    plan = {"plannedFrom": at(0).isoformat(), "plannedTo": at(120).isoformat()}
+    points = {A: None, B: None}
+    assert state(record(ref="S-1", kind="PLANNED", points=points, **plan), minutes=5) == ["APPLIED"]
+    back = record(2, ref="S-1", kind="PLANNED", points={A: 30, B: None}, **plan)
+    assert state(back, minutes=31) == ["APPLIED"]
+    outage = fault("S-1")
+    assert (outage.kind, outage.state, times(outage)) == (
+        "PLANNED",
+        "ONGOING",
+        {A: (0, 30), B: (0, None)},
+    )
+
+
 def test_points_that_are_not_ours_are_left_out(network: None) -> None:
     assert state(record(points={A: None, gsrn(99): None})) == ["APPLIED"]
     assert set(times(fault())) == {A}
@@ -184,6 +198,17 @@ def test_a_false_alarm_is_corrected_once_to_each_announcement_that_was_told(netw
     assert len({one.event_at for one in corrections}) == 1
     state(record(4, points={A: None}, state="FALSE_ALARM", causeCode="ANIMAL"))
     assert kinds().count("CORRECTION") == 2
+
+
+def test_req_05_a_newer_version_may_take_back_the_return_of_some_points(network: None) -> None:
+    state(record(1, points={A: None, B: None}))
+    all_told()
+    state(record(2, points={A: 30, B: 30}, stated=31), minutes=32)
+    all_told()
+    assert state(record(3, points={A: 30, B: None}, stated=45), minutes=46) == ["APPLIED"]
+    outage = fault()
+    assert (outage.state, times(outage)) == ("PARTLY_RESTORED", {A: (0, 30), B: (0, None)})
+    assert (kinds(outage)[-1], announced(outage)[-1].event_at) == ("FAULT_STARTED", at(46))
 
 
 def test_a_part_gives_its_points_to_the_whole_and_takes_them_along_again(network: None) -> None:
