@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from simulators.storm.course import Fault, Statement, Step, play_out
@@ -44,7 +44,14 @@ class Storm:
         return len({one.ref for one in self.statements})
 
 
-def make_storm(grid: Grid, seed: int, fault_count: int, hours: float, prefix: str) -> Storm:
+def make_storm(
+    grid: Grid,
+    seed: int,
+    fault_count: int,
+    hours: float,
+    prefix: str,
+    shares: Mapping[str, float] = STORIES,
+) -> Storm:
     """The storm of this seed; the same grid and seed are always the same storm.
 
     hours: from the first fault to the last repair; operators open the storm after 3 % of them, say
@@ -56,7 +63,7 @@ def make_storm(grid: Grid, seed: int, fault_count: int, hours: float, prefix: st
     number = 0
     while number < fault_count:
         number += 1
-        story = _story(draw)
+        story = _story(draw, shares)
         ref = f"{prefix}-{number:04d}"
         maker = _Maker(draw, grid, ref, hours * HOUR)
         if story in ("merged", "split") and (number == fault_count or len(maker.numbers) < 2):
@@ -77,9 +84,9 @@ def make_storm(grid: Grid, seed: int, fault_count: int, hours: float, prefix: st
     return Storm(seed, hours, statements, acts, stories, points)
 
 
-def _story(draw: random.Random) -> str:
+def _story(draw: random.Random, shares: Mapping[str, float]) -> str:
     chance = draw.random()
-    for story, share in STORIES.items():
+    for story, share in shares.items():
         if chance < share:
             return story
         chance -= share
