@@ -24,6 +24,9 @@ TEXTS := $(VENV)/.translations
 
 N ?= 50
 SEED ?= 1
+# Chaos rigs side by side, and kills in one run of a rig.
+RIGS ?= 1
+PER_RUN ?= 100
 
 .PHONY: help
 help: ## List the targets.
@@ -82,8 +85,8 @@ bench: $(READY_DEV) $(TEXTS) ## Measure; results under bench/results.
 	$(RUN) -m bench
 
 .PHONY: chaos
-chaos: $(READY_DEV) $(TEXTS) ## Kill processes while work flows, N times from a SEED, then check the promises.
-	$(RUN) -m tests.chaos --kills $(N) --seed $(SEED)
+chaos: $(READY_DEV) $(TEXTS) ## Kill processes while work flows, N times in all from a SEED on, and check the promises.
+	$(RUN) -m tests.chaos --kills $(N) --seed $(SEED) --rigs $(RIGS) --per-run $(PER_RUN)
 
 .PHONY: assets
 assets: ## Build the style sheet and script; the results are committed.

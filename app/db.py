@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
+import msgspec
+import psycopg.types.json
 import structlog
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, MetaData, event, text
@@ -106,10 +110,25 @@ def copy_rows(
             copy.write_row(row)
 
 
-def text_array(items: Sequence[str]) -> str:
+def text_array(items: Sequence[str | None]) -> str:
     """Texts as PostgreSQL writes an array of them; the driver takes five times as long for it."""
-    quoted = (item.replace("\\", "\\\\").replace('"', '\\"') for item in items)
-    return '{"' + '","'.join(quoted) + '"}' if items else "{}"
+    if len(items) > 1 and items.count(items[0]) == len(items):
+        # Of a slice that all went well, most columns say the same of each.
+        return f"{{{','.join([_quoted(items[0])] * len(items))}}}"
+    return f"{{{','.join(map(_quoted, items))}}}"
+
+
+def plain_array(items: Iterable[int | UUID | datetime | None]) -> str:
+    """The same for numbers, UUIDs and instants, whose text needs no quotes."""
+    return f"{{{','.join(['NULL' if item is None else str(item) for item in items])}}}"
+
+
+def _quoted(item: str | None) -> str:
+    if item is None:
+        return "NULL"
+    if "\\" in item or '"' in item:
+        item = item.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{item}"'
 
 
 def is_connection_lost(error: BaseException) -> bool:
@@ -177,6 +196,9 @@ def set_up_engine(statement_timeout_s: float) -> None:
             *_NOTICE_DEAD_PEERS,
         )
     )
+
+    # Payloads come by the thousand, and this reads them four times as fast.
+    psycopg.types.json.set_json_loads(msgspec.json.decode)
 
     @event.listens_for(db.engine, "connect")
     def _limit(dbapi_connection: Any, _record: Any) -> None:

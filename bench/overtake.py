@@ -34,7 +34,7 @@ def main(count: int) -> list[dict[str, Any]]:
     for name, delay_s in (("at once", 0.0), ("100 ms away", 0.1)):
         with stub(delay_s) as provider, app.app_context():
             with transaction() as session:
-                session.execute(text("TRUNCATE notice, outbox_item, attempt, contact CASCADE"))
+                session.execute(text("TRUNCATE notice, outbox_item, attempt, customer CASCADE"))
             seed(count)
             write_notices(count, settings)
             analyse()

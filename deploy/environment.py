@@ -134,6 +134,10 @@ def product_settings(
         "twilio_url": f"{url}/twilio",
         "twilio_account_sid": str(config["twilio"]["account_sid"]),
         "twilio_auth_token": str(config["twilio"]["auth_token"]),
+        # A second provider stands by, so that a dead one parks nobody.
+        "twilio2_url": f"{url}/twilio2",
+        "twilio2_account_sid": str(config["twilio2"]["account_sid"]),
+        "twilio2_auth_token": str(config["twilio2"]["auth_token"]),
         "status_snapshot_dir": str(rehearsal.folder.absolute().parent / "status"),
         "sms_sender": "Verkkoyhtio",
         "sms_two_way_sender": str(config["twilio"]["reply_number"]),

@@ -27,6 +27,7 @@ from simulators.settings import (
     ConfigInvalid,
     load_config,
 )
+from simulators.storm.cli import storm
 
 TOO_LONG_S = 30
 
@@ -131,6 +132,7 @@ def faults(system: str, folder: Path, clear: bool, **asked: Any) -> None:
 simulate.add_command(cis)
 simulate.add_command(planner)
 simulate.add_command(dms)
+simulate.add_command(storm)
 
 
 def _set_up(folder: Path, config_file: Path, tiedolla_url: str | None) -> Config:

@@ -57,6 +57,13 @@ def make_defaults() -> dict[str, Any]:
             "sent_after_s": [0.2, 0.8],
             "delivered_after_s": [1.0, 3.0],
         },
+        "twilio2": {
+            "account_sid": f"AC{secrets.token_hex(16)}",
+            "auth_token": secrets.token_hex(16),
+            "reply_number": "+358454900901",
+            "sent_after_s": [0.2, 0.8],
+            "delivered_after_s": [1.0, 3.0],
+        },
         "sendgrid": {
             "api_key": f"SG.{secrets.token_urlsafe(16)}.{secrets.token_urlsafe(32)}",
             "event_private_key_file": "keys/sendgrid_events.pem",

@@ -12,7 +12,17 @@ from simulators.exchange import json_answer, parse_json, problem
 from simulators.faults import NO_FAULTS, FaultBox, FaultsInvalid, parse_faults
 from simulators.ledger import Ledger, LedgerError
 
-SYSTEMS = ("cis", "installer", "nis", "dms", "dms_feed", "billing", "twilio", "sendgrid")
+SYSTEMS = (
+    "cis",
+    "installer",
+    "nis",
+    "dms",
+    "dms_feed",
+    "billing",
+    "twilio",
+    "twilio2",
+    "sendgrid",
+)
 
 
 class Control:
@@ -123,7 +133,7 @@ def _failure(system: str, status: int, retry_after_s: int | None) -> web.Respons
     """A failure in the system's own words."""
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     words = "The rehearsal refuses this request"
-    if system == "twilio":
+    if system in ("twilio", "twilio2"):
         code = 20429 if status == 429 else 20500
         body: dict[str, object] = {"code": code, "message": words, "status": status}
         return json_answer(body, status, headers)

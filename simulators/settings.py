@@ -91,6 +91,7 @@ class Config:
     bearer_tokens: Mapping[str, str] = field(repr=False)
     dms_feed: Feed
     twilio: Twilio
+    twilio2: Twilio
     sendgrid: Sendgrid
 
 
@@ -132,13 +133,8 @@ def load_config(path: Path) -> Config:
             key_id=raw.text("dms.feed.key_id"),
             secret=raw.text("dms.feed.secret"),
         ),
-        twilio=Twilio(
-            account_sid=raw.text("twilio.account_sid"),
-            auth_token=raw.text("twilio.auth_token"),
-            reply_number=raw.text("twilio.reply_number"),
-            sent_after_s=raw.span("twilio.sent_after_s"),
-            delivered_after_s=raw.span("twilio.delivered_after_s"),
-        ),
+        twilio=_sms_account(raw, "twilio"),
+        twilio2=_sms_account(raw, "twilio2"),
         sendgrid=Sendgrid(
             api_key=raw.text("sendgrid.api_key"),
             event_private_key_file=raw.file("sendgrid.event_private_key_file"),
@@ -146,6 +142,16 @@ def load_config(path: Path) -> Config:
             processed_after_s=raw.span("sendgrid.processed_after_s"),
             delivered_after_s=raw.span("sendgrid.delivered_after_s"),
         ),
+    )
+
+
+def _sms_account(raw: _Fields, name: str) -> Twilio:
+    return Twilio(
+        account_sid=raw.text(f"{name}.account_sid"),
+        auth_token=raw.text(f"{name}.auth_token"),
+        reply_number=raw.text(f"{name}.reply_number"),
+        sent_after_s=raw.span(f"{name}.sent_after_s"),
+        delivered_after_s=raw.span(f"{name}.delivered_after_s"),
     )
 
 

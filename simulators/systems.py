@@ -43,13 +43,17 @@ class Systems:
         self.downstream = [
             DownstreamSystem(one, ledgers, config.bearer_tokens[one.system]) for one in RESOURCES
         ]
-        self.sms = SmsProvider(
-            ledgers,
-            config.twilio,
-            self.faults["twilio"],
-            self.courier,
-            inbound_url=f"{tiedolla}/callbacks/twilio/inbound",
-        )
+        self.sms = [
+            SmsProvider(
+                ledgers,
+                account,
+                self.faults[name],
+                self.courier,
+                inbound_url=f"{tiedolla}/callbacks/twilio/inbound",
+                name=name,
+            )
+            for name, account in (("twilio", config.twilio), ("twilio2", config.twilio2))
+        ]
         self.mail = MailProvider(
             ledgers,
             config.sendgrid,
@@ -66,7 +70,8 @@ class Systems:
         )
         ledgers_of_all = [
             self.control_room.ledger,
-            *(self.files.ledger, self.installer.ledger, self.sms.ledger, self.mail.ledger),
+            *(self.files.ledger, self.installer.ledger, self.mail.ledger),
+            *(one.ledger for one in self.sms),
             *(one.ledger for one in self.downstream),
         ]
         self.ledgers = {ledger.system: ledger for ledger in ledgers_of_all}
@@ -78,7 +83,9 @@ class Systems:
         )
         app.add_routes(Control(self.ledgers, self.faults).routes())
         app.add_routes(WatchPage(self.sms, self.mail).routes())
-        app.add_routes([*self.installer.routes(), *self.sms.routes(), *self.mail.routes()])
+        app.add_routes([*self.installer.routes(), *self.mail.routes()])
+        for sms in self.sms:
+            app.add_routes(sms.routes())
         for one in self.downstream:
             app.add_routes(one.routes())
         app.add_routes(self.control_room.routes())
@@ -87,13 +94,19 @@ class Systems:
     async def start(self) -> None:
         """Take up what the last run left open."""
         await self.files.catch_up()
-        for one in (self.installer, self.sms, self.mail, self.control_room):
+        for one in self._telling():
             one.start()
 
     async def close(self) -> None:
         """Stop telling, then write what is queued."""
-        for one in (self.installer, self.sms, self.mail, self.control_room):
+        for one in self._telling():
             await one.stop()
         await self.courier.close()
         for ledger in self.ledgers.values():
             await ledger.close()
+
+    def _telling(
+        self,
+    ) -> tuple[InstallerSystem | SmsProvider | MailProvider | ControlRoom, ...]:
+        """Those that tell Tiedolla by themselves what happens."""
+        return (self.installer, *self.sms, self.mail, self.control_room)

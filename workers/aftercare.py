@@ -12,11 +12,15 @@ from app.services.notice_items import notice_key
 from app.settings import Settings
 
 _BATCH = 500
+# More than a day's news of planned cuts comes to in the time between two looks.
+_LET_GO = 20_000
 
 
 def care_for_undelivered(settings: Settings, lease: int, trigger: str) -> Counter[str]:
     """Find another channel or owe a letter for all that wait; returns how many ended how."""
     counts: Counter[str] = Counter()
+    with transaction() as session:
+        aftercare.let_go(session, _LET_GO, datetime.now(UTC))
     while True:
         now = datetime.now(UTC)
         with transaction() as session:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -108,44 +109,50 @@ def _our_fault(error: Exception, calls: Sequence[Call]) -> CallError:
 def _settlement(
     call: Call, ended: Sent | CallError, started_at: datetime, mode: Mode, max_attempts: int
 ) -> Settlement:
-    done = Settlement(
-        call.item,
-        call.attempt_id,
-        "SENT",
-        "SENT",
+    if isinstance(ended, Sent):
+        return _ended(call, started_at, "SENT", "SENT", ref=ended.ref)
+    why = ended.why[:_ERROR_CHARS]
+    if isinstance(ended, AlreadyDone):
+        return _ended(call, started_at, "SENT", "SENT", ref=ended.ref, error=why)
+    outcome, state, next_at = _after_error(call.item, ended, started_at, mode, max_attempts)
+    findings = ended.findings if isinstance(ended, Rejected) else ()
+    return _ended(
+        call,
         started_at,
-        datetime.now(UTC),
+        outcome,
+        state,
+        error=why,
+        error_class=type(ended).__name__,
+        next_at=next_at,
+        findings=tuple((f.path, f.code, f.text) for f in findings),
+    )
+
+
+def _ended(call: Call, started_at: datetime, outcome: str, state: str, **more: Any) -> Settlement:
+    return Settlement(
+        item=call.item,
+        attempt_id=call.attempt_id,
+        outcome=outcome,
+        state=state,
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
         route=call.route,
         cost_millicents=call.cost_millicents,
+        **more,
     )
-    if isinstance(ended, Sent):
-        return replace(done, ref=ended.ref)
-    if isinstance(ended, AlreadyDone):
-        return replace(done, ref=ended.ref, error=ended.why[:_ERROR_CHARS])
-    return _after_error(done, ended, mode, max_attempts)
 
 
 def _after_error(
-    settlement: Settlement, error: CallError, mode: Mode, max_attempts: int
-) -> Settlement:
-    """The next state by the class of the error, which names what the caller must do."""
-    item = settlement.item
-    told = replace(
-        settlement,
-        error_class=type(error).__name__,
-        error=error.why[:_ERROR_CHARS],
-        outcome="NOT_SENT",
-    )
-    if isinstance(error, Rejected):
-        findings = tuple((f.path, f.code, f.text) for f in error.findings)
-        return replace(told, outcome="REJECTED", state="DEAD", findings=findings)
-    if isinstance(error, ContractBroken):
-        return replace(told, outcome="REJECTED", state="DEAD")
+    item: Claimed, error: CallError, started_at: datetime, mode: Mode, max_attempts: int
+) -> tuple[str, str, datetime | None]:
+    """Outcome, next state and next time by the class of the error, which names what is to be done."""
+    if isinstance(error, (Rejected, ContractBroken)):
+        return "REJECTED", "DEAD", None
     if isinstance(error, UnknownOutcome) and mode is Mode.ONCE:
-        return replace(told, outcome="UNKNOWN", state="UNKNOWN")
+        return "UNKNOWN", "UNKNOWN", None
     after_s = retry_delay_s(item.attempts + 1, item.dedupe_key)
     if isinstance(error, (Retryable, LaneDown)) and error.after_s is not None:
         after_s = max(after_s, error.after_s)
     if not isinstance(error, LaneDown) and item.attempts + 1 >= max_attempts:
-        return replace(told, state="DEAD")
-    return replace(told, state="READY", next_at=settlement.started_at + timedelta(seconds=after_s))
+        return "NOT_SENT", "DEAD", None
+    return "NOT_SENT", "READY", started_at + timedelta(seconds=after_s)

@@ -92,7 +92,7 @@ def twilio_inbound() -> Response:
     except CallbackInvalid as error:
         raise _refused(TWILIO, error.code, error.why) from None
     with transaction() as session:
-        new = inbound_sms.store(session, sms, datetime.now(UTC))
+        new = inbound_sms.receive(session, sms, datetime.now(UTC))
     log.info("sms_received", sender=sms.sender[-3:], new=new)
     return Response(_EMPTY_TWIML, mimetype="text/xml")
 

@@ -143,7 +143,9 @@ def _workers() -> Check:
 def _partner_tokens(settings: Settings) -> Check:
     fix = "add it to TIEDOLLA_PARTNER_TOKENS; until then the partner's lane stands still"
     try:
-        found = _one("SELECT string_agg(code, ' ' ORDER BY code) FROM partner WHERE active AND transport <> 'FEED'")
+        found = _one(
+            "SELECT string_agg(code, ' ' ORDER BY code) FROM partner WHERE active AND transport <> 'FEED'"
+        )
     except DBAPIError:
         return Check("partners", False, "the database is out of reach", "run: flask db upgrade")
     codes = str(found or "").split()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import msgspec
 from flask.cli import with_appcontext
 
 from app.db import transaction
-from app.services import planned_requests
+from app.services import planned_cuts, planned_requests
 from app.services.planned_rows import PlanRefused
 from integrations.planner.codec import RequestInvalid, parse_requests, parse_table
 from integrations.planner.types import PlannedCutRequest
@@ -53,6 +54,31 @@ def import_command(path: Path) -> None:
         refused += not _take(each)
     if refused:
         raise click.exceptions.Exit(1)
+
+
+@planned_cuts_commands.command("approve")
+@click.argument("reference")
+@click.option("--source", default="DMS", show_default=True, help="the system that named it so")
+@click.option("--short-reason", help="why people may be told later than two working days ahead")
+@with_appcontext
+def approve_command(reference: str, source: str, short_reason: str | None) -> None:
+    """Approve the draft that SOURCE calls REFERENCE and announce it at once.
+
+    For a machine that a person stands behind; nobody approves what they drafted themselves.
+    """
+    now = datetime.now(UTC)
+    by = f"cli:{getpass.getuser()}"
+    try:
+        with transaction() as session:
+            outage_id = planned_cuts.find_id(session, source, reference)
+            if outage_id is None:
+                raise click.ClickException(f"no planned cut {reference!r} of {source}")
+            planned_cuts.approve(
+                session, outage_id, by=by, now=now, version=None, short_reason=short_reason
+            )
+    except PlanRefused as error:
+        raise click.ClickException(f"{reference}: not approved, {error.code}") from None
+    click.echo(f"{reference}: approved and announced.")
 
 
 @planned_cuts_commands.command("planner")

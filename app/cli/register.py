@@ -14,6 +14,7 @@ from app.cli.planned_cuts import planned_cuts_commands
 from app.cli.sending import sending_commands
 from app.cli.setup import setup_command
 from app.cli.staff import staff_commands
+from app.cli.storms import storms_commands
 
 
 def register(app: Flask) -> None:
@@ -29,5 +30,6 @@ def register(app: Flask) -> None:
         sending_commands,
         setup_command,
         staff_commands,
+        storms_commands,
     ):
         app.cli.add_command(command)

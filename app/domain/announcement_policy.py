@@ -10,7 +10,7 @@ Source: REQ-01..10, 16, 27, 31, 34, 38 in docs/domain.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -79,13 +79,15 @@ class TellingDecision:
     """A decision, the points that the text speaks of, and the kind of text if it is another one.
 
     dedupe: the name under which the contact is told this once; unique in the ledger together with
-    the contact's address.
+    the contact's address. overtaken: older texts on the wire or in doubt, which may have arrived but
+    must not leave again.
     """
 
     decision: Decision
     points: tuple[PointFacts, ...]
     type: NoticeType
     dedupe: str
+    overtaken: tuple[int, ...] = ()
 
 
 def decide_telling(
@@ -97,7 +99,8 @@ def decide_telling(
 ) -> TellingDecision:
     """Decide about telling one contact; points are all of the contact's that the event touches."""
     rule = NOTICE_RULES[telling.type]
-    waiting = _superseded(telling, ledger)
+    waiting = _superseded(telling, ledger, _WAITING)
+    overtaken = _superseded(telling, ledger, _ON_THE_WAY)
     view = _View(telling, recipient, tuple(points), tuple(ledger), now)
     obstacle = (
         _decided_before(view)
@@ -108,13 +111,14 @@ def decide_telling(
     if obstacle is not None:
         reason, why = obstacle
         if reason is SuppressReason.NEVER_TOLD and _slept_through(view):
-            return _summary(view, waiting)
+            return replace(_summary(view, waiting), overtaken=overtaken)
         keep = reason in (SuppressReason.DUPLICATE, SuppressReason.SOME_STILL_OFF)
         supersedes = () if keep else waiting
         decision = Decision(Action.SUPPRESS, why, reason, supersedes=supersedes)
-        return TellingDecision(decision, view.points, telling.type, _dedupe(telling))
+        overtaken = () if keep else overtaken
+        return TellingDecision(decision, view.points, telling.type, _dedupe(telling), overtaken)
     decision = _when(view, waiting)
-    return TellingDecision(decision, _spoken_of(view), telling.type, _dedupe(telling))
+    return TellingDecision(decision, _spoken_of(view), telling.type, _dedupe(telling), overtaken)
 
 
 def true_until(kind: NoticeType, facts: Mapping[str, object]) -> datetime | None:
@@ -316,15 +320,17 @@ def _update_cap(view: _View) -> datetime | None:
     return last + UPDATE_GAP
 
 
-def _superseded(telling: Telling, ledger: Sequence[TellingRow]) -> tuple[int, ...]:
-    """Older texts that have not left and that this event makes pointless or untrue."""
+def _superseded(
+    telling: Telling, ledger: Sequence[TellingRow], states: frozenset[NoticeState]
+) -> tuple[int, ...]:
+    """Older texts in these states that this event makes pointless or untrue."""
     if not ledger:
         return ()
     kinds = NOTICE_RULES[telling.type].supersedes
     return tuple(
         row.notice_id
         for row in ledger
-        if row.state in _WAITING
+        if row.state in states
         and (
             (row.type in kinds and row.event_at <= telling.event_at)
             or (telling.corrects_id is not None and row.announcement_id == telling.corrects_id)
@@ -424,6 +430,8 @@ _TRUE_UNTIL: Mapping[NoticeType, str] = {
 }
 
 _WAITING = frozenset({NoticeState.CREATED, NoticeState.HELD, NoticeState.QUEUED})
+# What becomes of these nobody knows yet: they may still come back, or be sent again in doubt.
+_ON_THE_WAY = frozenset({NoticeState.SENDING, NoticeState.UNKNOWN, NoticeState.RESENT})
 _LEFT = frozenset(
     {
         NoticeState.SENDING,

@@ -65,6 +65,7 @@ class DoubtRow:
     error: str | None
     lookups: int
     next_lookup_at: datetime | None
+    waits_for_person: bool
     ended: str | None
     notice_state: str
 
@@ -73,14 +74,16 @@ class DoubtRow:
 # RESENT, GIVEN_UP: nobody could tell, so the kind of message decided.
 ENDINGS = ("CALLBACK", "LOOKUP_1", "LOOKUP_2", "RESENT", "GIVEN_UP")
 
+# A doubt that only a person can end has a time that never comes (unknowns.NEVER).
+_PERSON = "a.next_lookup_at >= '9999-01-01 00:00+00'"
 _OPEN = text(
-    """
+    f"""
     SELECT item.lane, count(*), min(a.started_at),
-        count(*) FILTER (WHERE a.next_lookup_at IS NULL)
+        count(*) FILTER (WHERE {_PERSON})
     FROM attempt a JOIN outbox_item item ON item.id = a.outbox_item_id
-    WHERE a.outcome = 'UNKNOWN' AND a.resolved_by IS NULL
+    WHERE a.next_lookup_at IS NOT NULL AND a.resolved_by IS NULL
     GROUP BY item.lane ORDER BY item.lane DESC
-    """
+    """  # noqa: S608 - our own text.
 )
 _ENDED = """
     CASE WHEN a.resolved_by = 'LOOKUP' THEN 'LOOKUP_' || least(greatest(a.lookups, 1), 2)
@@ -96,16 +99,19 @@ _HOW_ENDED = text(
     WHERE a.resolved_by IS NOT NULL AND a.started_at > :since GROUP BY 1
     """  # noqa: S608 - our own text.
 )
-_LIST = text(
-    f"""
+_ROWS = f"""
     SELECT n.id, n.type, n.channel, n.gsrn, a.route, a.started_at, a.error, a.lookups,
-        a.next_lookup_at, {_ENDED} AS ended, n.state
+        a.next_lookup_at, coalesce({_PERSON}, false), {_ENDED}, n.state
     FROM attempt a JOIN outbox_item item ON item.id = a.outbox_item_id
     JOIN notice n ON n.id = CAST(item.payload->>'notice_id' AS bigint)
-    WHERE CASE WHEN :open THEN a.outcome = 'UNKNOWN' AND a.resolved_by IS NULL
-        ELSE a.resolved_by IS NOT NULL AND a.started_at > :since END
-    ORDER BY CASE WHEN :open THEN a.started_at END, a.started_at DESC, a.id LIMIT :limit
-    """  # noqa: S608 - our own text.
+"""  # noqa: S608 - our own text.
+_WAITING = text(
+    f"{_ROWS} WHERE a.next_lookup_at IS NOT NULL AND a.resolved_by IS NULL"
+    " ORDER BY a.started_at, a.id LIMIT :limit"
+)
+_SETTLED = text(
+    f"{_ROWS} WHERE a.resolved_by IS NOT NULL AND a.started_at > :since"
+    " ORDER BY a.started_at DESC, a.id LIMIT :limit"
 )
 
 
@@ -121,9 +127,12 @@ def how_ended(session: Session, now: datetime, days: int) -> dict[str, int]:
     return {ended: found.get(ended, 0) for ended in ENDINGS}
 
 
-def doubts(
-    session: Session, now: datetime, days: int, limit: int, *, is_open: bool
-) -> list[DoubtRow]:
-    """Open doubts, the oldest first, or those of the last days that ended, the newest first."""
-    values = {"open": is_open, "since": now - timedelta(days=days), "limit": limit}
-    return [DoubtRow(*row) for row in session.execute(_LIST, values)]
+def waiting_doubts(session: Session, limit: int) -> list[DoubtRow]:
+    """Calls that are in doubt now, the oldest first."""
+    return [DoubtRow(*row) for row in session.execute(_WAITING, {"limit": limit})]
+
+
+def settled_doubts(session: Session, now: datetime, days: int, limit: int) -> list[DoubtRow]:
+    """Calls of the last days whose doubt has ended, the newest first."""
+    values = {"since": now - timedelta(days=days), "limit": limit}
+    return [DoubtRow(*row) for row in session.execute(_SETTLED, values)]

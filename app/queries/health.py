@@ -48,11 +48,12 @@ class Vitals:
 
 
 # One branch per partial index. An item that has never been tried is due from its next_at on: what
-# is held back until the morning does not wait.
+# is held back until the morning does not wait: its state is LATER.
 _DEPTHS = text(
     """
     SELECT lane, state, count(*), min(due_at) FROM (
-        SELECT lane, state, CASE WHEN attempts = 0 THEN greatest(created_at, next_at)
+        SELECT lane, CASE WHEN attempts = 0 AND next_at > now() + interval '15 minutes'
+            THEN 'LATER' ELSE state END, CASE WHEN attempts = 0 THEN greatest(created_at, next_at)
             ELSE created_at END AS due_at
         FROM outbox_item WHERE state = 'READY'
         UNION ALL
@@ -60,11 +61,17 @@ _DEPTHS = text(
         UNION ALL
         SELECT lane, state, created_at FROM outbox_item WHERE state IN ('UNKNOWN', 'DEAD', 'HELD')
         UNION ALL
-        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' ELSE 'acks' END, 'STORED',
-            greatest(received_at, next_at)
+        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'ACK' THEN 'acks' ELSE 'network' END,
+            'STORED', greatest(received_at, next_at)
         FROM inbound_message WHERE state = 'STORED'
         UNION ALL
         SELECT 'receipts', 'WAITING', received_at FROM delivery_receipt WHERE verdict = 'WAITING'
+        UNION ALL
+        SELECT 'replies', 'WAITING', greatest(received_at, next_at)
+        FROM inbound_sms WHERE state = 'WAITING'
+        UNION ALL
+        SELECT 'notices', 'WAITING', greatest(created_at, not_before_at) FROM announcement
+        WHERE state = 'PENDING'
     ) AS waiting (lane, state, due_at)
     GROUP BY lane, state ORDER BY lane, state
     """
@@ -86,7 +93,8 @@ _COUNTS = text(
     UNION ALL
     SELECT 'letter', state, count(*) FROM letter WHERE state IN ('DUE', 'PRINTED') GROUP BY state
     UNION ALL
-    SELECT 'unknown', '', count(*) FROM attempt WHERE outcome = 'UNKNOWN' AND resolved_by IS NULL
+    SELECT 'unknown', '', count(*) FROM attempt
+    WHERE next_lookup_at IS NOT NULL AND resolved_by IS NULL
     """
 )
 

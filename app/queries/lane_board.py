@@ -57,7 +57,7 @@ class ItemRow:
     last_error: str | None
 
 
-# Inbound messages and providers' reports wait for the lanes that read them.
+# Messages to us, providers' reports and announcements wait for the lanes that work on them.
 _BOARD = text(
     """
     WITH item AS (
@@ -71,12 +71,17 @@ _BOARD = text(
         WHERE state IN ('READY', 'CLAIMED', 'DEAD', 'UNKNOWN', 'HELD')
         GROUP BY lane),
     inbound AS (
-        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' ELSE 'acks' END AS lane,
+        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'ACK' THEN 'acks'
+                ELSE 'network' END AS lane,
             count(*) AS depth, min(received_at) AS oldest_at
         FROM inbound_message WHERE state = 'STORED' GROUP BY 1
         UNION ALL
         SELECT 'receipts', count(*), min(received_at)
-        FROM delivery_receipt WHERE verdict = 'WAITING')
+        FROM delivery_receipt WHERE verdict = 'WAITING'
+        UNION ALL
+        SELECT 'replies', count(*), min(received_at) FROM inbound_sms WHERE state = 'WAITING'
+        UNION ALL
+        SELECT 'notices', count(*), min(created_at) FROM announcement WHERE state = 'PENDING')
     SELECT lane.name, lane.sends, lane.mode, lane.paused, lane.failures, lane.open_until,
         lane.last_error, lane.last_sent_at,
         coalesce(item.depth, 0) + coalesce(inbound.depth, 0) AS depth,

@@ -11,7 +11,7 @@ from app.domain.acks import AckType, Derived
 from app.domain.notice_types import NoticeType
 from app.domain.reject_codes import RejectCode
 from app.domain.states import AckVerdict, WorkOrderState
-from app.services import notices, visit_notices, visits
+from app.services import notices, visit_notices
 from app.services.ack_news import News, derive
 from app.services.completion import Reported, is_completing, is_effective
 from app.services.visits import Window
@@ -54,7 +54,7 @@ def _tell_work(session: Session, news: News, name: str) -> None:
         )
     # A late report of an earlier visit says nothing of the one that is planned now.
     if news.after.state not in _PLANNED:
-        visits.note_over(session, news.order.order_id, news.now)
+        visit_notices.end_visit(session, news.order, news.now)
 
 
 def _tell_schedule(session: Session, news: News, name: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -94,6 +94,24 @@ _LOOKED_AT = text(
     WHERE n.id = s.id
     """
 )
+
+
+# What arrived, and what is too old to be told now, is done with and leaves the index.
+_DONE_WITH = text(
+    """
+    UPDATE notice SET aftercare_at = :now WHERE id IN (
+        SELECT id FROM notice
+        WHERE aftercare_at IS NULL AND topic IN ('SAFETY', 'PLANNED', 'COMPENSATION')
+          AND (state = 'DELIVERED' OR created_at < :before)
+        ORDER BY id LIMIT :limit)
+    """
+)
+_TOO_OLD = timedelta(days=30)
+
+
+def let_go(session: Session, limit: int, now: datetime) -> None:
+    """Take up to `limit` notices off the list of those to be looked after."""
+    session.execute(_DONE_WITH, {"limit": limit, "now": now, "before": now - _TOO_OLD})
 
 
 def care(session: Session, settings: Settings, limit: int, now: datetime) -> list[Cared]:

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
+from app.db import plain_array
 from app.domain.clock import HELSINKI, helsinki_day
 from app.domain.lanes import NOTICE_LANES, SMS
 from app.domain.notice_types import TOPIC_PRIORITY, Topic
@@ -128,14 +129,16 @@ def spend(session: Session, millicents: int, now: datetime) -> None:
         session.execute(_ADD, {"hour": _hour(now), "sum": millicents})
 
 
-_COSTS = text("SELECT id, channel, coalesce(segments, 1) FROM notice WHERE id = ANY(:ids)")
+_COSTS = text(
+    "SELECT id, channel, coalesce(segments, 1) FROM notice WHERE id = ANY(CAST(:ids AS bigint[]))"
+)
 
 
 def costs_of(session: Session, notice_ids: Sequence[int], prices: Prices) -> dict[int, int]:
     """What one call for each of the notices costs."""
     if prices == FREE or not notice_ids:
         return {}
-    rows = session.execute(_COSTS, {"ids": list(notice_ids)})
+    rows = session.execute(_COSTS, {"ids": plain_array(notice_ids)})
     return {
         id_: parts * prices.sms_part if channel == "SMS" else prices.email
         for id_, channel, parts in rows

@@ -9,9 +9,11 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.domain.lanes import REPLIES
+from app.domain.reply_words import ReplyWord, parse_reply
 from app.domain.states import INBOUND_SMS_MOVES, InboundSmsState, check_move
 from app.doorbell import ring_after_commit
 from app.models.reply import InboundSms
+from app.services import opt_outs
 from integrations.twilio_sms import types as wire
 
 # So often a message is tried, each time a while later, before a person has to read it.
@@ -35,6 +37,19 @@ _STORE = text(
     ON CONFLICT (sid) DO NOTHING RETURNING id
     """
 )
+
+
+def receive(session: Session, sms: wire.InboundSms, now: datetime) -> bool:
+    """Keep a message; one that ends everything does so before we have thanked for it (REQ-11).
+
+    The lane does it once more with the answer: until then a worker may have died, or wait behind
+    thousands of others, and nothing may leave meanwhile. False when the provider repeats itself.
+    """
+    if not store(session, sms, now):
+        return False
+    if parse_reply(sms.body).word is ReplyWord.STOP:
+        opt_outs.opt_out(session, sms.sender, None, source="SMS", by=f"sms:{sms.sid}", now=now)
+    return True
 
 
 def store(session: Session, sms: wire.InboundSms, now: datetime) -> bool:

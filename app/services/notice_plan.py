@@ -55,10 +55,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class PlanSlice:
-    """Decisions that belong into the ledger, and older notices that are to be stopped."""
+    """Decisions that belong into the ledger, and older notices that are to be stopped.
+
+    overtaken: those that may have left, and must not leave again.
+    """
 
     decided: list[Decided]
     stopped: list[int]
+    overtaken: list[int]
     now: datetime
 
 
@@ -137,12 +141,14 @@ def decide_slice(plan: Plan, chunk: Iterable[Listener], now: datetime) -> PlanSl
     """Decide about these people; touches no database."""
     decided: list[Decided] = []
     stopped: list[int] = []
+    overtaken: list[int] = []
     for listener in chunk:
         told = decide_telling(
             plan.telling, listener.recipient, listener.points, listener.ledger, now
         )
         decision = told.decision
         stopped += decision.supersedes
+        overtaken += told.overtaken
         if decision.reason is SuppressReason.DUPLICATE or _is_no_news(told):
             # The earlier row is its record.
             continue
@@ -150,7 +156,7 @@ def decide_slice(plan: Plan, chunk: Iterable[Listener], now: datetime) -> PlanSl
         if decision.action is not Action.SUPPRESS and listener.recipient.contact is not None:
             rendered = plan.texts.render(told, listener)
         decided.append(Decided(listener.recipient, told, rendered))
-    return PlanSlice(decided, stopped, now)
+    return PlanSlice(decided, stopped, overtaken, now)
 
 
 def write_slice(
@@ -162,8 +168,9 @@ def write_slice(
         return None
     decided = _without_known(session, part.decided)
     write_notices(session, plan.announcement, plan.outage_id, decided, settings, part.now)
-    if part.stopped:
-        stop_older(session, part.stopped, part.stopped, part.now)
+    if part.stopped or part.overtaken:
+        # One that waited a moment ago may be on the wire by now, so it is named twice.
+        stop_older(session, part.stopped, [*part.stopped, *part.overtaken], part.now)
     told = sum(one.rendered is not None for one in decided)
     counts = Planned(told, len(decided) - told)
     values = {"id": announcement_id, "told": counts.told, "suppressed": counts.suppressed}

@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.db import plain_array, text_array
 from app.services import budget, contact_standing, outbox
 from app.services.budget import FREE, Prices
 from app.services.contact_standing import ProviderWord
@@ -46,7 +47,8 @@ _BEGIN = text(
             WHERE p.contact_id = n.contact_id AND p.topic = n.topic
               AND (p.gsrn = n.gsrn OR p.gsrn IS NULL)
             ORDER BY p.gsrn NULLS LAST LIMIT 1) wish ON NOT n.must_reach
-        WHERE n.id = ANY(:notices) AND n.state IN ('QUEUED', 'HELD', 'UNKNOWN'))
+        WHERE n.id = ANY(CAST(:notices AS bigint[]))
+            AND n.state IN ('QUEUED', 'HELD', 'UNKNOWN'))
     UPDATE notice n
     SET state = CASE
             WHEN j.reason IS NULL AND n.state = 'UNKNOWN' THEN 'RESENT'
@@ -69,8 +71,11 @@ _BEGIN = text(
 def lock_notices(session: Session, notice_ids: Sequence[int]) -> None:
     """Keep these notices from being changed by anybody else until the commit."""
     session.execute(
-        text("SELECT id FROM notice WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"),
-        {"ids": list(notice_ids)},
+        text(
+            "SELECT id FROM notice WHERE id = ANY(CAST(:ids AS bigint[]))"
+            " ORDER BY id FOR NO KEY UPDATE"
+        ),
+        {"ids": plain_array(notice_ids)},
     )
 
 
@@ -89,7 +94,7 @@ def begin_sending(
     lock_notices(session, notices)
     # A statement of its own, so that it sees what was committed while we waited for the rows.
     costs = {"sms_part": prices.sms_part, "email": prices.email}
-    rows = session.execute(_BEGIN, {"notices": notices, "now": now, **costs})
+    rows = session.execute(_BEGIN, {"notices": plain_array(notices), "now": now, **costs})
     judged: dict[int, str | None] = {row.id: row.suppress_reason for row in rows}
     ended = [notice for notice in notices if notice not in judged]
     if ended:
@@ -184,12 +189,12 @@ def note_settled(session: Session, settled: Sequence[Settlement], now: datetime)
         _SETTLE,
         {
             "now": now,
-            "ids": ids,
-            "words": [word for _, word, _ in told],
-            "refs": [s.ref for _, _, s in told],
-            "codes": [_code(s) for _, _, s in told],
-            "ats": [s.finished_at for _, _, s in told],
-            "backs": [_saved(s) for _, _, s in told],
+            "ids": plain_array(ids),
+            "words": text_array([word for _, word, _ in told]),
+            "refs": text_array([s.ref for _, _, s in told]),
+            "codes": text_array([_code(s) for _, _, s in told]),
+            "ats": plain_array(s.finished_at for _, _, s in told),
+            "backs": plain_array(_saved(s) for _, _, s in told),
         },
     )
     budget.spend(session, -sum(_saved(s) for _, _, s in told), now)

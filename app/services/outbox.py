@@ -11,13 +11,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 
+from app.db import plain_array, text_array
 from app.domain.lanes import Mode, mode_of
 from app.doorbell import ring_after_commit
 
@@ -197,9 +198,10 @@ def claim(
 
 _OVERTAKEN = text(
     """
-    SELECT EXISTS (SELECT 1 FROM outbox_item
-        WHERE lane = :lane AND state = 'READY' AND priority < :than AND priority <= :least
-          AND next_at <= :now)
+    SELECT priority FROM outbox_item
+    WHERE lane = :lane AND state = 'READY' AND priority < :than AND priority <= :least
+      AND next_at <= :now
+    ORDER BY priority, id LIMIT 1
     """
 )
 
@@ -207,13 +209,15 @@ _OVERTAKEN = text(
 def is_overtaken(session: Session, lane: str, than: int, least: int, now: datetime) -> bool:
     """Whether something waits that is more urgent than `than`, and no less urgent than `least`."""
     values = {"lane": lane, "than": than, "least": least, "now": now}
-    return bool(session.execute(_OVERTAKEN, values).scalar())
+    # In the order of the claim, so that the same index answers and not one that holds all that is due.
+    return session.execute(_OVERTAKEN, values).first() is not None
 
 
 _LOCK_LEASED = text(
     """
     SELECT id, (expires_at IS NOT NULL AND expires_at <= :now) AS expired FROM outbox_item
-    WHERE id = ANY(:ids) AND lease = :lease AND state = 'CLAIMED' ORDER BY id FOR NO KEY UPDATE
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND lease = :lease AND state = 'CLAIMED'
+    ORDER BY id FOR NO KEY UPDATE
     """
 )
 
@@ -225,7 +229,9 @@ def lock_leased(
 
     The lock makes giving back (which locks first and looks for attempts second) wait for us.
     """
-    rows = session.execute(_LOCK_LEASED, {"ids": list(ids), "lease": lease, "now": now}).all()
+    rows = session.execute(
+        _LOCK_LEASED, {"ids": plain_array(ids), "lease": lease, "now": now}
+    ).all()
     return {row.id for row in rows if not row.expired}, {row.id for row in rows if row.expired}
 
 
@@ -257,9 +263,9 @@ def begin_attempts(
             {
                 "lease": lease,
                 "now": now,
-                "ids": list(attempts.values()),
-                "items": list(attempts.keys()),
-                "routes": [by.get(item) for item in attempts],
+                "ids": plain_array(attempts.values()),
+                "items": plain_array(attempts),
+                "routes": text_array([by.get(item) for item in attempts]),
             },
         )
 
@@ -283,24 +289,31 @@ _SETTLE_ITEMS = text(
     """
 )
 
-_SETTLE_ATTEMPTS = text(
-    """
-    INSERT INTO attempt (id, outbox_item_id, lease, route, started_at, finished_at, outcome,
-        error_class, error, ref, lookups, next_lookup_at)
-    SELECT id, item, :lease, route, started_at, finished_at, outcome, error_class, error, ref, 0,
-        look_at
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:items AS bigint[]), CAST(:started AS timestamptz[]),
+_ENDED_CALLS = """
+    unnest(CAST(:ids AS uuid[]), CAST(:items AS bigint[]), CAST(:started AS timestamptz[]),
         CAST(:finished AS timestamptz[]), CAST(:outcome AS text[]), CAST(:error_class AS text[]),
         CAST(:error AS text[]), CAST(:ref AS text[]), CAST(:look_at AS timestamptz[]),
         CAST(:route AS text[]))
         AS n (id, item, started_at, finished_at, outcome, error_class, error, ref, look_at, route)
-    ON CONFLICT (id) DO UPDATE SET finished_at = excluded.finished_at, outcome = excluded.outcome,
-        error_class = excluded.error_class, error = excluded.error, ref = excluded.ref,
-        next_lookup_at = excluded.next_lookup_at
-    WHERE attempt.resolved_by IS NULL
-    """
+"""
+# Where an attempt was committed before the call, its row is there; a doubt that somebody has
+# settled meanwhile stays settled.
+_END_ATTEMPTS = text(
+    f"""
+    UPDATE attempt a SET finished_at = n.finished_at, outcome = n.outcome,
+        error_class = n.error_class, error = n.error, ref = n.ref, next_lookup_at = n.look_at
+    FROM {_ENDED_CALLS} WHERE a.id = n.id AND a.resolved_by IS NULL
+    """  # noqa: S608 - our own text.
 )
-
+_ADD_ATTEMPTS = text(
+    f"""
+    INSERT INTO attempt (id, outbox_item_id, lease, route, started_at, finished_at, outcome,
+        error_class, error, ref, lookups, next_lookup_at)
+    SELECT id, item, :lease, route, started_at, finished_at, outcome, error_class, error, ref, 0,
+        look_at
+    FROM {_ENDED_CALLS} ON CONFLICT (id) DO NOTHING
+    """  # noqa: S608 - our own text.
+)
 
 _MAY_HAVE_LEFT = ("SENT", "UNKNOWN")
 
@@ -312,7 +325,7 @@ def settle(
     now: datetime,
     unknown_grace_s: float,
 ) -> set[int]:
-    """Record how calls ended, in two statements; returns the ids of the items that it moved.
+    """Record how calls ended, in few statements; returns the ids of the items that it moved.
 
     An item whose lease was taken away meanwhile is left alone, but for one case: the outcome of
     its attempt had been declared unknown and is known now.
@@ -322,37 +335,38 @@ def settle(
     called = [s for s in settlements if s.attempt_id is not None]
     if called:
         look_at = now + timedelta(seconds=unknown_grace_s)
-        session.execute(
-            _SETTLE_ATTEMPTS,
-            {
-                "lease": lease,
-                "ids": [s.attempt_id for s in called],
-                "items": [s.item.id for s in called],
-                "started": [s.started_at for s in called],
-                "finished": [s.finished_at for s in called],
-                "outcome": [s.outcome for s in called],
-                "error_class": [s.error_class for s in called],
-                "error": [s.error for s in called],
-                "ref": [s.ref for s in called],
-                "look_at": [look_at if s.outcome == "UNKNOWN" else None for s in called],
-                "route": [s.route for s in called],
-            },
-        )
+        ends = {
+            "ids": plain_array(s.attempt_id for s in called),
+            "items": plain_array(s.item.id for s in called),
+            "started": plain_array(s.started_at for s in called),
+            "finished": plain_array(s.finished_at for s in called),
+            "outcome": text_array([s.outcome for s in called]),
+            "error_class": text_array([s.error_class for s in called]),
+            "error": text_array([s.error for s in called]),
+            "ref": text_array([s.ref for s in called]),
+            "look_at": plain_array(look_at if s.outcome == "UNKNOWN" else None for s in called),
+            "route": text_array([s.route for s in called]),
+        }
+        ended = cast("CursorResult[Any]", session.execute(_END_ATTEMPTS, ends))
+        if ended.rowcount < len(called):
+            session.execute(_ADD_ATTEMPTS, {**ends, "lease": lease})
     moved = session.execute(
         _SETTLE_ITEMS,
         {
             "now": now,
             "lease": lease,
-            "ids": [s.item.id for s in settlements],
-            "states": [s.state for s in settlements],
-            "tried": [0 if s.attempt_id is None else 1 for s in settlements],
-            "next_at": [s.next_at for s in settlements],
-            "attempt_id": [s.attempt_id for s in settlements],
-            "ref": [s.ref for s in settlements],
-            "error_class": [s.error_class for s in settlements],
-            "error": [s.error for s in settlements],
+            "ids": plain_array(s.item.id for s in settlements),
+            "states": text_array([s.state for s in settlements]),
+            "tried": plain_array(0 if s.attempt_id is None else 1 for s in settlements),
+            "next_at": plain_array(s.next_at for s in settlements),
+            "attempt_id": plain_array(s.attempt_id for s in settlements),
+            "ref": text_array([s.ref for s in settlements]),
+            "error_class": text_array([s.error_class for s in settlements]),
+            "error": text_array([s.error for s in settlements]),
             # What surely did not arrive may go another way next time.
-            "bound": [s.route if s.outcome in _MAY_HAVE_LEFT else None for s in settlements],
+            "bound": text_array(
+                [s.route if s.outcome in _MAY_HAVE_LEFT else None for s in settlements]
+            ),
         },
     ).scalars()
     return set(moved)

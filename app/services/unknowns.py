@@ -8,7 +8,7 @@ somebody else has settled meanwhile stays.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +24,8 @@ from app.services.receipt_store import TWILIO
 
 # How often a provider is asked, or an event waited for, before policy decides.
 LOOKUPS = 2
+# When nobody is asked any more and a person has to find out; a doubt always has a time.
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ _REPORTED = text(
     """
     SELECT DISTINCT a.id, r.provider_ref, r.provider, r.status
     FROM attempt a JOIN delivery_receipt r ON r.attempt_id = a.id
-    WHERE a.outcome = 'UNKNOWN' AND a.resolved_by IS NULL AND r.verdict IN ('APPLIED', 'LATE')
+    WHERE a.next_lookup_at IS NOT NULL AND a.outcome = 'UNKNOWN' AND a.resolved_by IS NULL
+      AND r.verdict IN ('APPLIED', 'LATE')
     """
 )
 
@@ -168,7 +171,7 @@ def ask_later(session: Session, doubt: Doubt, at: datetime | None, *, asked: boo
         {
             "attempt": doubt.attempt_id,
             "asked": int(asked),
-            "at": at,
+            "at": at or NEVER,
             # Two that look at once count as one look.
             "before": doubt.lookups,
         },

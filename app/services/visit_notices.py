@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from app.domain.notice_policy import VISIT_PLANS
 from app.domain.notice_types import NoticeType
+from app.domain.states import NoticeState
+from app.models.notice import Notice
 from app.models.visit import Visit
 from app.models.work_order import WorkOrder
 from app.services import notices, visits, work_orders
+from app.services.notice_sending import stop_older
 from app.services.visits import Window
 
 _BATCH_COUNT = 200
@@ -45,6 +49,7 @@ def tell_schedule(
         kind = NoticeType.METER_SWAP_BOOK
     else:
         kind = NoticeType.METER_SWAP_ANNOUNCED
+    _stop_waiting(session, order.order_id, now)
     facts = {"ack_id": name, "from_at": window.from_at, "to_at": window.to_at}
     notices.plan_for_swap(session, order, kind, at, now, facts)
     visits.note_told(visit, window, now)
@@ -56,7 +61,32 @@ def tell_cancelled(session: Session, order: WorkOrder, *, name: str, now: dateti
     if known is not None and known.from_at > now:
         facts = {"ack_id": name, "from_at": known.from_at, "to_at": known.to_at, "if_told": True}
         notices.plan_for_swap(session, order, NoticeType.METER_SWAP_CANCELLED, now, now, facts)
+    end_visit(session, order, now)
+
+
+def end_visit(session: Session, order: WorkOrder, now: datetime) -> None:
+    """The visit began, ended or was called off: nothing that announces it may leave any more.
+
+    Whoever moves in before the day of the visit was told of it, but hears nothing of its end.
+    """
+    _stop_waiting(session, order.order_id, now)
     visits.note_over(session, order.order_id, now)
+
+
+def _stop_waiting(session: Session, order_id: str, now: datetime) -> None:
+    ids = list(
+        session.scalars(
+            select(Notice.id)
+            .where(
+                Notice.order_id == order_id,
+                Notice.type.in_(sorted(VISIT_PLANS)),
+                Notice.state.in_((NoticeState.HELD, NoticeState.QUEUED)),
+            )
+            .order_by(Notice.id)
+        )
+    )
+    if ids:
+        stop_older(session, ids, ids, now)
 
 
 _KNOWN = text(

@@ -34,6 +34,9 @@ _OLD = text(
         SELECT 'receipts', received_at FROM delivery_receipt WHERE verdict = 'WAITING'
         UNION ALL
         SELECT 'replies', received_at FROM inbound_sms WHERE state = 'WAITING'
+        UNION ALL
+        SELECT 'notices', greatest(created_at, not_before_at) FROM announcement
+        WHERE state = 'PENDING'
     ) AS waiting (lane, due_at)
     WHERE due_at < :before GROUP BY lane
     """
@@ -42,7 +45,7 @@ _DEAD = text("SELECT lane, count(*) FROM outbox_item WHERE state = 'DEAD' GROUP 
 _UNKNOWN = text(
     """
     SELECT item.lane, count(*) FROM attempt a JOIN outbox_item item ON item.id = a.outbox_item_id
-    WHERE a.outcome = 'UNKNOWN' AND a.resolved_by IS NULL AND a.started_at < :before
+    WHERE a.next_lookup_at IS NOT NULL AND a.resolved_by IS NULL AND a.started_at < :before
     GROUP BY item.lane
     """
 )

@@ -134,8 +134,7 @@ def upgrade() -> None:
         ["id"],
         unique=False,
         postgresql_where=sa.text(
-            "aftercare_at IS NULL AND state IN ('UNDELIVERED', 'FAILED', 'SUPPRESSED')"
-            " AND topic IN ('SAFETY', 'PLANNED', 'COMPENSATION')"
+            "aftercare_at IS NULL AND topic IN ('SAFETY', 'PLANNED', 'COMPENSATION')"
         ),
     )
     op.create_index(
@@ -144,6 +143,27 @@ def upgrade() -> None:
         ["started_at"],
         unique=False,
         postgresql_where=sa.text("resolved_by IS NOT NULL"),
+    )
+    # What sending changes in a row is known to no index and has room beside it, so that it changes
+    # in place. Rows that are there keep their pages.
+    op.execute("ALTER TABLE notice SET (fillfactor = 50)")
+    op.execute("ALTER TABLE attempt SET (fillfactor = 50)")
+    op.drop_index("ix_notice_provider_ref", table_name="notice")
+    op.drop_index("ix_attempt_unknown", table_name="attempt")
+    op.create_index(
+        "ix_attempt_in_doubt",
+        "attempt",
+        ["next_lookup_at"],
+        unique=False,
+        postgresql_where=sa.text("next_lookup_at IS NOT NULL"),
+    )
+    op.execute(
+        "UPDATE attempt SET next_lookup_at = '9999-01-01 00:00+00'"
+        " WHERE outcome = 'UNKNOWN' AND resolved_by IS NULL AND next_lookup_at IS NULL"
+    )
+    # What nobody looked at so far is too old to be told now.
+    op.execute(
+        "UPDATE notice SET aftercare_at = now() WHERE topic IN ('SAFETY', 'PLANNED', 'COMPENSATION')"
     )
     # One call to the e-mail provider carries a thousand, so a hundred under way would be a crawl.
     op.execute(
@@ -165,6 +185,20 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    op.execute(
+        "UPDATE attempt SET next_lookup_at = NULL WHERE next_lookup_at = '9999-01-01 00:00+00'"
+    )
+    op.drop_index("ix_attempt_in_doubt", table_name="attempt")
+    op.create_index(
+        "ix_attempt_unknown",
+        "attempt",
+        ["started_at"],
+        unique=False,
+        postgresql_where=sa.text("outcome = 'UNKNOWN'"),
+    )
+    op.create_index("ix_notice_provider_ref", "notice", ["provider_ref"], unique=False)
+    op.execute("ALTER TABLE attempt RESET (fillfactor)")
+    op.execute("ALTER TABLE notice RESET (fillfactor)")
     op.drop_index("ix_attempt_resolved", table_name="attempt")
     op.drop_index("ix_notice_aftercare", table_name="notice")
     op.drop_index("uq_notice_fallback_of", table_name="notice")

@@ -31,14 +31,25 @@ SHOWN_MOST = 1_000
 class SmsProvider:
     """One account. There is no idempotency key: the same call twice is two messages.
 
+    name: twilio, or twilio2 for another provider with the same interface; its paths and its ledger
+    are called so.
+
     Ledger: `message` (accepted), `callback` (one post of a status callback and its answer),
     `refused` (a call that the provider did not accept), `inbound` (somebody wrote to the account's
     number), `inbound_post` (one post of it to the webhook and its answer).
     """
 
     def __init__(
-        self, folder: Path, account: Twilio, faults: FaultBox, courier: Courier, *, inbound_url: str
+        self,
+        folder: Path,
+        account: Twilio,
+        faults: FaultBox,
+        courier: Courier,
+        *,
+        inbound_url: str,
+        name: str = "twilio",
     ) -> None:
+        self._name = name
         self._account = account
         self._faults = faults
         self._callbacks = StatusCallbacks(account, faults, courier)
@@ -51,11 +62,11 @@ class SmsProvider:
         self._live = False
         login = f"{account.account_sid}:{account.auth_token}".encode()
         self._login = b"Basic " + base64.b64encode(login)
-        self.ledger = Ledger("twilio", folder / "twilio.jsonl", self._remember)
+        self.ledger = Ledger(name, folder / f"{name}.jsonl", self._remember)
 
     def routes(self) -> list[web.RouteDef]:
-        """The provider's own paths below /twilio."""
-        messages = f"/twilio/{API_VERSION}/Accounts/{{account}}/Messages"
+        """The provider's own paths below its name."""
+        messages = f"/{self._name}/{API_VERSION}/Accounts/{{account}}/Messages"
         return [
             web.post(f"{messages}.json", self._create),
             web.get(f"{messages}.json", self._list),
@@ -139,7 +150,7 @@ class SmsProvider:
         )
         found, has_more = find_page(reversed(chosen), wanted)
         messages = [self._shown(sms) for sms in found]
-        path = request.path.removeprefix("/twilio")
+        path = request.path.removeprefix(f"/{self._name}")
         return json_answer(page_json(path, query, wanted, messages, has_more=has_more))
 
     def _check_login(self, request: web.Request) -> None:

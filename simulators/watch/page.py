@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 from urllib.parse import urlencode
 
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from simulators.mail.api import MailProvider
 from simulators.sms.api import SmsProvider
+from simulators.sms.message import Sms
 from simulators.sms.numbers import E164
 from simulators.watch.letter import Arrival
 from simulators.watch.render import STATIC, Recipient, render_live, render_page, render_write
@@ -39,9 +41,9 @@ MAIL_SAFE = {
 
 
 class WatchPage:
-    """What the two providers accepted lately, put together by recipient."""
+    """What the providers accepted lately, put together by recipient; people write to the first one."""
 
-    def __init__(self, sms: SmsProvider, mail: MailProvider) -> None:
+    def __init__(self, sms: Sequence[SmsProvider], mail: MailProvider) -> None:
         self._sms = sms
         self._mail = mail
 
@@ -80,7 +82,7 @@ class WatchPage:
         sender, to, body = (str(form.get(name, "")) for name in ("from", "to", "body"))
         if not (E164.fullmatch(sender) and E164.fullmatch(to) and 0 < len(body) <= BODY_MOST):
             return web.Response(status=422, text="A phone, a number and some words are needed")
-        await self._sms.write(sender, to, body)
+        await self._sms[0].write(sender, to, body)
         raise web.HTTPSeeOther(f"/?{urlencode({'of': sender})}")
 
     async def _formatted(self, request: web.Request) -> web.Response:
@@ -97,12 +99,17 @@ class WatchPage:
 
     def _answers_to(self, phone: str) -> str:
         """The number that wrote to this phone last and can be answered, else the account's own."""
-        senders = (sms.sender for sms, _ in self._sms.newest(LOOKED_AT_MOST) if sms.to == phone)
-        return next(filter(E164.fullmatch, senders), self._sms.reply_number)
+        senders = (sms.sender for sms, _ in self._newest() if sms.to == phone)
+        return next(filter(E164.fullmatch, senders), self._sms[0].reply_number)
+
+    def _newest(self) -> list[tuple[Sms, str]]:
+        """What any of the SMS providers accepted, newest first."""
+        all_of_them = [one for sms in self._sms for one in sms.newest(LOOKED_AT_MOST)]
+        return sorted(all_of_them, key=lambda one: one[0].at_s, reverse=True)
 
     def _render(self, wanted: str) -> str:
-        arrivals = [Arrival.of_sms(*one) for one in self._sms.newest(LOOKED_AT_MOST)]
-        arrivals += [Arrival.of_written(one) for one in self._sms.newest_written(LOOKED_AT_MOST)]
+        arrivals = [Arrival.of_sms(*one) for one in self._newest()]
+        arrivals += [Arrival.of_written(one) for one in self._sms[0].newest_written(LOOKED_AT_MOST)]
         arrivals += [Arrival.of_mail(*one) for one in self._mail.newest(LOOKED_AT_MOST)]
         arrivals.sort(key=lambda arrival: arrival.at_s, reverse=True)
         shown = (one for one in arrivals if wanted in one.to.lower())

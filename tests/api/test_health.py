@@ -15,8 +15,11 @@ from redis.exceptions import ConnectionError as RedisAway
 from sqlalchemy import text
 
 from app.db import db, transaction, try_session_lock
+from app.domain.notice_types import NoticeType
 from app.doorbell import rq
-from app.services import alarms
+from app.queries.lane_board import all_lanes
+from app.services import alarms, announcements, inbound, inbound_sms
+from integrations.twilio_sms import types as wire
 from tests.services.world import GSRN, PHONE, leave_unknown, settle_in, tell
 
 ADDRESSES = ("/livez", "/readyz", "/healthz", "/metrics")
@@ -118,6 +121,43 @@ def test_the_metrics_count_what_waits_and_what_is_stuck(app: Flask, client: Flas
     assert found["tiedolla_database_up"] == {(): 1.0}
     assert found["tiedolla_redis_up"] == {(): 1.0}
     assert found["tiedolla_dispatcher_leads"] == {(): 0.0}
+
+
+def test_every_lane_that_reads_what_came_in_shows_what_waits_for_it(
+    app: Flask, client: FlaskClient
+) -> None:
+    now = datetime.now(UTC)
+    with app.app_context(), transaction() as session:
+        for kind in ("CIS_FILE", "ACK", "DMS_OUTAGES", "METER_EVENTS"):
+            inbound.store_small(
+                session, source="x", kind=kind, name=kind, body=kind.encode(), now=now
+            )
+        sms = wire.InboundSms(sid="SM" + "b" * 32, sender=PHONE, to="+358454900900", body="SEIS")
+        inbound_sms.store(session, sms, now)
+        announcements.announce(
+            session,
+            NoticeType.STORM_BULLETIN,
+            announcements.about_area("837"),
+            occurrence="1",
+            event_at=now,
+            facts={},
+            now=now,
+            by="staff:aino",
+            not_before=now + timedelta(minutes=3),
+        )
+    found = _samples(client.get("/metrics").text)
+    assert found["tiedolla_lane_items"] == {
+        ("intake", "STORED"): 1.0,
+        ("acks", "STORED"): 1.0,
+        ("network", "STORED"): 2.0,
+        ("replies", "WAITING"): 1.0,
+        ("notices", "WAITING"): 1.0,
+    }
+    # What may not be told yet is not late.
+    assert found["tiedolla_lane_oldest_seconds"]["notices", "WAITING"] == 0.0
+    with app.app_context():
+        depths = {lane.name: lane.depth for lane in all_lanes(db.session()) if lane.depth}
+    assert depths == {"intake": 1, "acks": 1, "network": 2, "replies": 1, "notices": 1}
 
 
 def _samples(body: str) -> dict[str, dict[tuple[str, ...], float]]:

@@ -18,7 +18,7 @@ from app.doorbell import queue_of
 from app.models import InboundSms, Notice, ReplyCase, Run, Step
 from app.services import inbound_sms, replies
 from app.settings import Settings
-from tests.services.world import PHONE, settle_in
+from tests.services.world import PHONE, ledger, scalar, settle_in, tell
 from workers.replies import handle_replies
 
 URL = "/callbacks/twilio/inbound"
@@ -40,6 +40,22 @@ def test_a_message_is_stored_once_answered_with_nothing_and_rings_its_lane(
     assert (message.body, message.state) == ("SEIS", "WAITING")
     with app.app_context():
         assert queue_of("replies").count == 1
+
+
+def test_req_11_stop_counts_before_it_is_thanked_for_not_when_a_worker_reads_it(
+    app: Flask, client: FlaskClient
+) -> None:
+    with app.app_context():
+        settle_in()
+        tell("METER_SWAP_STARTED")
+        assert _post(app, client, form={"Body": "Seis."}).status_code == 200
+        told = [(notice.state, notice.suppress_reason) for notice in ledger()]
+        assert told == [("SUPPRESSED", "OPTED_OUT")]
+        assert scalar("SELECT count(*) FROM preference WHERE enabled") == 0
+    # The lane answers; the opt-out is one all the same.
+    assert _handle(app) == {"STOP": 1}
+    with app.app_context():
+        assert scalar("SELECT count(DISTINCT changed_by) FROM preference_change") == 1
 
 
 @pytest.mark.parametrize(
@@ -143,7 +159,7 @@ def test_a_death_while_handling_leaves_no_half_and_the_message_comes_back(
     with pytest.raises(SystemExit):
         _handle(app)
     with app.app_context(), transaction() as session:
-        assert session.scalar(text("SELECT count(*) FROM preference")) == 0
+        assert session.scalar(text("SELECT count(*) FROM notice")) == 0
         assert session.scalars(select(Notice)).all() == []
     monkeypatch.setattr(inbound_sms, "close", close)
     assert _handle(app) == {}

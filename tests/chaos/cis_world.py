@@ -63,10 +63,14 @@ class World:
 
     def told_of(self, order_id: str) -> dict[str, str]:
         """The contacts that are told of an order today, each with its language."""
+        return self.told_at(self.gsrns.get(order_id, ""))
+
+    def told_at(self, gsrn: str) -> dict[str, str]:
+        """The contacts that are told of a metering point today, each with its language."""
         today = datetime.now(UTC).date()
         people = [
             self.people[contract.customer_id]
-            for contract in self.contracts.get(self.gsrns.get(order_id, ""), {}).values()
+            for contract in self.contracts.get(gsrn, {}).values()
             if contract.holds_on(today) and contract.customer_id in self.people
         ]
         return {contact: person.language for person in people for contact in person.contacts}

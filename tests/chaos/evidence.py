@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-SYSTEMS = ("cis", "installer", "nis", "dms", "billing", "twilio", "sendgrid")
+# feed is the DMS as it states outages to us; dms is the DMS as it is told of swaps.
+SYSTEMS = ("cis", "installer", "nis", "dms", "billing", "twilio", "twilio2", "sendgrid", "feed")
 
 Entry = Mapping[str, Any]
 

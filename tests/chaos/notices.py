@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from tests.chaos.breach import Breach
 from tests.chaos.cis_world import World
 from tests.chaos.evidence import Evidence, moment
-from tests.chaos.told import ENDS, TOLD_BY, Ack, Message
+from tests.chaos.told import ANSWERS, ENDS, TOLD_BY, VISIT_OFF, VISITS_AHEAD, Ack, Message
 
 STARTED, DONE = TOLD_BY["STARTED"], TOLD_BY["COMPLETED"]
 # A call may be under way when the end of the work becomes known; what leaves later knew better.
@@ -20,6 +20,22 @@ UNDERSTOOD_AFTER = timedelta(seconds=15)
 ON_THE_WIRE = timedelta(seconds=4)
 
 Told = tuple[str, str]
+
+SWAP_NEWS = (*TOLD_BY.values(), *VISITS_AHEAD, VISIT_OFF)
+# What a report may be told by, once each.
+ALLOWED_BY = {
+    **{report: (kind,) for report, kind in TOLD_BY.items()},
+    **dict.fromkeys(("SCHEDULED", "RESCHEDULED"), VISITS_AHEAD),
+    **dict.fromkeys(("CANCELLED", "REJECTED"), (VISIT_OFF,)),
+}
+# Answers, and what ends or corrects what somebody knows, also reach who wants no more.
+MUST_REACH = (
+    *ANSWERS,
+    "PLANNED_CHANGED",
+    "PLANNED_CANCELLED",
+    "CORRECTION",
+    "CORRECTION_STILL_OFF",
+)
 
 
 def check_owed(
@@ -64,7 +80,8 @@ def count_copies(world: World, acks: Sequence[Ack], messages: Iterable[Message])
     allowed: Counter[Told] = Counter()
     for ack in acks:
         for contact in world.told_of(ack.order_id):
-            allowed[contact, TOLD_BY.get(ack.type, "")] += 1
+            for kind in ALLOWED_BY.get(ack.type, ()):
+                allowed[contact, kind] += 1
     copies: Counter[str] = Counter()
     for told, count in Counter((m.to, m.kind or m.text) for m in messages).items():
         copies[told[1]] += max(0, count - max(1, allowed[told]))
@@ -78,14 +95,15 @@ def check_stale(
     known_at = _ends_known(evidence, world, acks, messages)
     orders = _orders_by_contact(world, acks)
     for message in messages:
-        if message.kind != STARTED:
+        if message.kind not in (STARTED, *VISITS_AHEAD):
             continue
         about = orders.get(message.to, set())
         # Of several orders of one person the text does not say which one it is about.
         ends = [known_at[order] for order in about if order in known_at]
         if ends and len(ends) == len(about) and message.at > max(ends) + STALE_AFTER:
             late_s = (message.at - max(ends)).total_seconds()
-            what = f"{message.to} was told of the start {late_s:.1f} s after the end was known"
+            told = "the start" if message.kind == STARTED else "a visit"
+            what = f"{message.to} was told of {told} {late_s:.1f} s after the end was known"
             yield Breach("I4", ", ".join(sorted(about)), what)
 
 
@@ -114,23 +132,36 @@ def _ends_known(
     return known
 
 
-def check_wanted(evidence: Evidence, world: World, messages: Iterable[Message]) -> Iterator[Breach]:
-    """Only who has the point and wants it is told, in the right language, until they opt out."""
-    wished: dict[str, str] = {}
-    for order_id in world.gsrns:
-        wished |= world.told_of(order_id)
-    out = {opt_out.contact: opt_out.done_at for opt_out in evidence.opt_outs}
+def check_wanted(
+    wished: Mapping[Told, str | None], out: Mapping[str, datetime], messages: Iterable[Message]
+) -> Iterator[Breach]:
+    """Only who has the point and wants it is told, in the right language, until they opt out.
+
+    wished: the language by contact and kind of text, None where any will do; out: since when who
+    wants no more.
+    """
     for message in messages:
-        language = wished.get(message.to)
         if message.kind is None:
             yield Breach("I4", message.to, f"got a text that is none of ours: {message.text[:60]}")
-        elif language is None:
+            continue
+        if (message.to, message.kind) not in wished:
             yield Breach("I4", message.to, f"got {message.kind} and should not")
-        elif message.language != language:
+        elif (language := wished[message.to, message.kind]) not in (None, message.language):
             what = f"got {message.kind} in {message.language} instead of {language}"
             yield Breach("I4", message.to, what)
-        if message.to in out and message.at > out[message.to] + ON_THE_WIRE:
+        late = message.to in out and message.at > out[message.to] + ON_THE_WIRE
+        if late and message.kind not in MUST_REACH:
             yield Breach("I4", message.to, f"got {message.kind} after having opted out")
+
+
+def wish_swaps(world: World) -> dict[Told, str | None]:
+    """Who is to hear of meter swaps, in which language."""
+    return {
+        (contact, kind): language
+        for order_id in world.gsrns
+        for contact, language in world.told_of(order_id).items()
+        for kind in SWAP_NEWS
+    }
 
 
 def _owed(world: World, acks: Sequence[Ack]) -> dict[Told, list[str]]:

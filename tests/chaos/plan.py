@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.chaos.news_plan import NewsPlan, make_news
+
 # Seconds between two kills; a forked child is back in a fraction of it.
 KILL_EVERY_S = 0.75
 FAULTS_EVERY_S = 0.6
@@ -19,8 +21,8 @@ FREEZE_S = 13.5
 ORDERS_PER_FILE = 3
 # Points in the world beyond those with an order: their customers must never hear of anything.
 BYSTANDERS = 10
-CALLS = ("installer", "nis", "dms", "billing", "twilio", "sendgrid")
-PROVIDERS = ("twilio", "sendgrid")
+CALLS = ("installer", "nis", "dms", "billing", "twilio", "twilio2", "sendgrid")
+PROVIDERS = ("twilio", "twilio2", "sendgrid")
 REPORTING = ("installer", *PROVIDERS)
 
 
@@ -56,6 +58,7 @@ class Plan:
     point_count: int
     disturbances: list[Disturbance]
     drops: list[Drop]
+    news: NewsPlan
 
 
 def make_plan(seed: int, kills: int, lanes: list[str]) -> Plan:
@@ -77,12 +80,14 @@ def make_plan(seed: int, kills: int, lanes: list[str]) -> Plan:
         point_count,
         sorted(disturbances, key=lambda one: one.at_s),
         drops,
+        make_news(seed, duration_s, point_count + BYSTANDERS),
     )
 
 
 def _kills(draw: random.Random, kills: int, lanes: list[str]) -> Iterator[Disturbance]:
     """Every process takes its turn; those with most in their hands more often."""
     busy = ["sms", "email", "acks", "receipts", "intake", "poll_cis"]
+    busy += ["notices", "network", "replies", "notices"]
     busy += [lane for lane in lanes if lane.startswith("partner.")]
     deck: list[str] = []
     for number in range(kills):
@@ -166,6 +171,9 @@ def _draw_faults(draw: random.Random, system: str) -> dict[str, Any]:
         kinds = ("normal", "duplicate", "late", "none")
         faults["callbacks"] = draw.choices(kinds, chances)[0]
         faults["late_s"] = 4.0
+    if system in ("twilio", "twilio2"):
+        # The list knows a message a while after it was taken, or as good as never.
+        faults["list_lag_s"] = draw.choice((0.0, 0.0, 2.0, 6.0, 120.0))
     return {name: value for name, value in faults.items() if value is not None}
 
 

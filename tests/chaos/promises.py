@@ -9,12 +9,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from tests.chaos import effects, notices, orders
+from tests.chaos import effects, news, notices, orders
 from tests.chaos.breach import Breach
 from tests.chaos.cis_world import World, read_world
 from tests.chaos.evidence import Evidence
-from tests.chaos.told import Ack, Message, read_acks, read_messages
+from tests.chaos.outages import listeners, read_outages
+from tests.chaos.told import (
+    ANSWERS,
+    CUT_NEWS,
+    FAULT_NEWS,
+    PLAN_NEWS,
+    Ack,
+    Message,
+    read_acks,
+    read_messages,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,9 @@ def check(evidence: Evidence) -> Findings:
     world = read_world(evidence.files)
     acks = read_acks(evidence)
     messages = read_messages(evidence)
+    written = news.read_written(evidence)
+    heard = news.hear(listeners(world, read_outages(evidence)), messages)
+    out = _opted_out(evidence, written)
     breaches = [
         *orders.check_files(evidence),
         *orders.check_orders(evidence, world),
@@ -38,9 +52,49 @@ def check(evidence: Evidence) -> Findings:
         *notices.check_owed(evidence, world, acks, messages),
         *notices.check_copies(evidence, world, acks, messages),
         *notices.check_stale(evidence, world, acks, messages),
-        *notices.check_wanted(evidence, world, messages),
+        *notices.check_wanted(_wished(world, heard, written), out, messages),
+        *news.check_true(heard),
+        *news.check_owed(evidence, heard, {*out, *(one.contact for one in written if one.stops)}),
+        *news.check_untold(evidence, heard),
+        *news.check_pace(evidence, heard),
+        *news.check_answers(evidence, written, messages),
     ]
-    return Findings(breaches, Counter(dict(_counts(evidence, world, acks, messages))))
+    counts = Counter(dict(_counts(evidence, world, acks, messages)))
+    return Findings(breaches, counts + Counter(dict(_news_counts(heard, written))))
+
+
+def _opted_out(evidence: Evidence, written: list[news.Written]) -> dict[str, datetime]:
+    """Since when the product has known who wants no more."""
+    out = {one.contact: one.done_at for one in evidence.opt_outs}
+    for one in written:
+        if one.stops and one.taken_at is not None:
+            out[one.contact] = min(one.taken_at, out.get(one.contact, one.taken_at))
+    return out
+
+
+def _wished(
+    world: World, heard: list[news.Heard], written: list[news.Written]
+) -> dict[notices.Told, str | None]:
+    """Who is to hear of what: swaps, outages, and answers to what they wrote."""
+    wished = notices.wish_swaps(world)
+    for one in heard:
+        kinds = FAULT_NEWS if one.who.outage.kind == "FAULT" else PLAN_NEWS
+        wished |= dict.fromkeys(((one.who.contact, kind) for kind in kinds), one.who.language)
+    # An answer is in the language of the word.
+    wished |= {(one.contact, kind): None for one in written for kind in ANSWERS}
+    return wished
+
+
+def _news_counts(heard: list[news.Heard], written: list[news.Written]) -> Iterator[tuple[str, int]]:
+    """How much there was to get wrong about outages and answers."""
+    yield "listeners of faults", sum(one.who.outage.kind == "FAULT" for one in heard)
+    yield "told of a cut", sum(bool(one.of(*CUT_NEWS)) for one in heard)
+    yield "told of its end", sum(bool(one.of(news.RESTORED)) for one in heard)
+    yield "corrected", sum(bool(one.of(news.CORRECTION)) for one in heard)
+    yield "told of a plan", sum(bool(one.of(news.NOTICE)) for one in heard)
+    yield "told that it is off", sum(bool(one.of(news.CANCELLED)) for one in heard)
+    yield "ends without a beginning", len(news.untold_ends(heard))
+    yield "texts to us", len(written)
 
 
 def _counts(

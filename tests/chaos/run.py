@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +15,9 @@ from simulators.cis.master_data import write_master_data
 from simulators.cis.work_orders import Wish, write_work_orders
 from simulators.cis.world import make_point, make_points
 from tests.chaos.calm import is_at_rest
+from tests.chaos.dms_feed import make_record
 from tests.chaos.evidence import Counted, Evidence, read_files, read_ledgers
+from tests.chaos.news_plan import Approval, Text
 from tests.chaos.plan import BYSTANDERS, CALLS, Disturbance, Drop, Plan, make_plan
 from tests.chaos.promises import Findings, check
 from tests.chaos.site import UNKNOWN_GAP_S, UNKNOWN_GRACE_S, Site
@@ -29,6 +28,8 @@ LEARN_PATIENCE_S = 60.0
 # It has to look at rest for so long: a doubt that is just being resolved shows nowhere for a moment.
 REST_S = 4.0
 ORDER_TYPE = "MVM"
+# A draft may still be on its way in when somebody wants to approve it.
+APPROVALS_S = (0.0, 2.0, 6.0)
 DONE = TOLD_BY["COMPLETED"]
 
 Say = Callable[[str], None]
@@ -77,15 +78,27 @@ class _Run:
         self._files = site.home / "files"
         self._files.mkdir()
         self._names = itertools.count(1)
+        self._world = plan.seed % 1000
+        assert site.feed is not None
+        self._feed = site.feed
+        self._wrote: set[str] = set()
+        self._approved: set[str] = set()
         self.done: Counter[str] = Counter()
 
     def teach(self) -> None:
         """The CIS sends its customers; orders for unknown ones would tell nobody."""
         draft = self._files / "master"
-        points = make_points(self._plan.seed % 1000, 1, self._plan.point_count + BYSTANDERS)
+        news = self._plan.news
+        last = news.first_point + news.point_count - 1
+        points = make_points(self._world, 1, last + BYSTANDERS)
         write_master_data(draft, points, 1, datetime.now(UTC))
         self._site.drop([(draft, "master-1.xml")])
+        deadline = time.monotonic() + LEARN_PATIENCE_S
+        while not self._site.has_archived("master-1.xml") and time.monotonic() < deadline:
+            self._site.turn()
         self._await_rest(LEARN_PATIENCE_S, 1.0)
+        if not self._site.wake_everybody():
+            raise RuntimeError("the product has learnt of no customer")
 
     def disturb(self) -> None:
         """Carry the plan out by the clock, as far as the machine keeps up with it."""
@@ -93,7 +106,14 @@ class _Run:
         agenda: list[tuple[float, Callable[[], None]]] = [
             *((one.at_s, partial(self._do, one)) for one in plan.disturbances),
             *((drop.at_s, partial(self._drop, drop)) for drop in plan.drops),
+            *(
+                (one.at_s + later_s, partial(self._approve, one))
+                for one in plan.news.approvals
+                for later_s in APPROVALS_S
+            ),
+            *((one.at_s, partial(self._write, one)) for one in plan.news.texts),
         ]
+        self._state_outages()
         began = time.monotonic()
         for at_s, act in sorted(agenda, key=lambda entry: entry[0]):
             while time.monotonic() - began < at_s:
@@ -105,6 +125,9 @@ class _Run:
         for system in (*CALLS, "cis"):
             self._site.disturb(system, {})
         self._say("the weather clears")
+        deadline = time.monotonic() + REST_PATIENCE_S
+        while self._feed.waiting and time.monotonic() < deadline:
+            self._site.turn()
         return self._await_rest(REST_PATIENCE_S, REST_S)
 
     def evidence(self) -> Evidence:
@@ -149,13 +172,59 @@ class _Run:
         number = next(self._names)
         draft = self._files / f"{number}"
         wish = Wish(ORDER_TYPE, drop.action, drop.revision, f"CHAOS-{self._plan.seed}")
-        points = make_points(self._plan.seed % 1000, drop.first, drop.count)
+        points = make_points(self._world, drop.first, drop.count)
         write_work_orders(draft, points, wish, datetime.now(UTC))
         files = [(draft, f"orders-{number}.xml")]
         if drop.twice:
             files.append((draft, f"orders-{number}-again.xml"))
         self._site.drop(files)
         self.done["files"] += len(files)
+
+    def _state_outages(self) -> None:
+        """Give the DMS everything that it will state, each in its time."""
+        began = datetime.now(UTC)
+        for statement in self._plan.news.statements:
+            record = make_record(statement, self._world, began)
+            for at_s in statement.posts:
+                self._feed.put(record, at_s)
+                self.done["statements"] += 1
+
+    def _approve(self, one: Approval) -> None:
+        """Approve a draft, once the product has made one of what it was told."""
+        if one.ref not in self._approved and self._site.approve(one.ref):
+            self._approved.add(one.ref)
+            self._feed.note("approved", {"ref": one.ref})
+            self.done["cuts approved"] += 1
+            self._say(f"approved {one.ref}")
+
+    def _write(self, one: Text) -> None:
+        """Write from the phone of somebody who is about to be told of an outage, or has just been."""
+        phone = self._phone_in_suspense()
+        if phone is not None:
+            self._site.write(phone, one.body)
+            self._wrote.add(phone)
+            self.done["stops written" if one.stops else "questions written"] += 1
+            self._say(f"{phone} writes {one.body}")
+
+    def _phone_in_suspense(self) -> str | None:
+        """A phone at an outage that the product knows of: first those that have heard nothing yet."""
+        told = Counter(message.to for message in read_messages(self._evidence(Counted())))
+        phones = [
+            phone
+            for statement in reversed(self._plan.news.statements)
+            if self._feed.has_taken(statement.ref, statement.version)
+            for place in statement.off
+            if (phone := self._phone_of(statement.first + place)) is not None
+            and phone not in self._wrote
+        ]
+        # Of the newest few, so that texts meet what is on its way.
+        return min(phones[:12], key=lambda phone: told[phone], default=None)
+
+    def _phone_of(self, number: int) -> str | None:
+        person = make_point(self._world, number).customer
+        # Who has two points is asked which one they mean.
+        is_shared = number % 25 in (0, 24)
+        return person.phone if person.channel == "SMS" and not is_shared else None
 
     def _opt_out(self) -> None:
         contact = self._about_to_be_told()
@@ -177,7 +246,7 @@ class _Run:
         return None
 
     def _contact_of(self, order_id: str) -> str | None:
-        person = make_point(self._plan.seed % 1000, int(order_id[-7:])).customer
+        person = make_point(self._world, int(order_id[-7:])).customer
         return {"EMAIL": person.email, "SMS": person.phone}.get(person.channel or "")
 
     def _await_rest(self, patience_s: float, rest_s: float) -> str | None:
@@ -201,15 +270,3 @@ class _Run:
             for _ in range(3):
                 self._site.turn()
         return moving or "the ledgers still grow"
-
-
-@contextmanager
-def a_folder(keep: Path | None) -> Iterator[Path]:
-    """A folder of its own for one run; one to be kept takes the place of that of the last time."""
-    if keep is not None:
-        shutil.rmtree(keep, ignore_errors=True)
-        keep.mkdir(parents=True)
-        yield keep
-        return
-    with tempfile.TemporaryDirectory(prefix="td-chaos-") as name:
-        yield Path(name)

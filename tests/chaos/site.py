@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,7 @@ from deploy.processes import wait_until
 from deploy.supervisor import Answer, Child, Supervisor
 from deploy.valkey import PrivateValkey
 from simulators.cis.drop import Inbox, drop_files
+from tests.chaos.dms_feed import Feed
 from tests.chaos.evidence import Counted, OptOut
 
 START_PATIENCE_S = 60.0
@@ -54,6 +56,8 @@ TWICE = ("sms", "partner.voima")
 LONGEST_PAUSE_S = 0.4
 # The longest wait for a provider to take a message, so that its sender dies before it hears of it.
 AMBUSH_S = 1.5
+AMBUSHES = {"sms": ("twilio", b"message"), "email": ("sendgrid", b"mail")}
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 QUICK = {
     "installer": {
         "accepted_after_s": [0.1, 0.5],
@@ -62,6 +66,7 @@ QUICK = {
         "completed_after_s": [2.5, 7.0],
     },
     "twilio": {"sent_after_s": [0.1, 0.4], "delivered_after_s": [0.3, 1.5]},
+    "twilio2": {"sent_after_s": [0.1, 0.4], "delivered_after_s": [0.3, 1.5]},
     "sendgrid": {"processed_after_s": [0.1, 0.4], "delivered_after_s": [0.3, 1.5]},
 }
 
@@ -86,6 +91,7 @@ class Site:
         self._frozen: dict[str, int] = {}
         self.lanes: list[str] = []
         self.opt_outs: list[OptOut] = []
+        self.feed: Feed | None = None
 
     def __enter__(self) -> Site:
         try:
@@ -100,6 +106,8 @@ class Site:
 
     def stop(self) -> None:
         """Stop everything; the folder stays."""
+        if self.feed is not None:
+            self.feed.stop()
         self._supervisor.stop()
         self._valkey.stop()
         self._postgres.stop()
@@ -130,7 +138,7 @@ class Site:
 
     def ambush(self, lane: str) -> bool:
         """kill -9 of a sender at the moment at which its provider has taken a message of it."""
-        provider, kind = {"sms": ("twilio", b"message"), "email": ("sendgrid", b"mail")}[lane]
+        provider, kind = AMBUSHES[lane]
         with (self.rehearsal.folder / "ledger" / f"{provider}.jsonl").open("rb") as ledger:
             ledger.seek(0, os.SEEK_END)
             deadline = time.monotonic() + AMBUSH_S
@@ -189,6 +197,26 @@ class Site:
         self.opt_outs.append(OptOut(contact.lower(), datetime.now(UTC)))
         return True
 
+    def write(self, phone: str, body: str) -> None:
+        """Somebody writes a text to the company's number."""
+        number = self.rehearsal.config["twilio"]["reply_number"]
+        form = urllib.parse.urlencode({"from": phone, "to": number, "body": body}).encode()
+        self._ask(f"{self.rehearsal.url}/write", "POST", form, FORM)
+
+    def approve(self, ref: str) -> bool:
+        """A person approves the draft of a planned cut; False when it cannot be (yet, or any more)."""
+        return self._flask("planned-cuts", "approve", ref).code == 0
+
+    def wake_everybody(self) -> int:
+        """Let customers choose to hear at any hour, so that a run at night is one like any other."""
+        with psycopg.connect(self._dsn()) as connection:
+            done = connection.execute("UPDATE contact SET quiet_from = '00:00', quiet_to = '00:00'")
+            return done.rowcount
+
+    def has_archived(self, name: str) -> bool:
+        """Whether a file of the CIS has been taken."""
+        return (self.rehearsal.folder / "sftp" / "archive" / name).exists()
+
     # What can be seen of it from the outside.
 
     def metrics(self) -> dict[str, float] | None:
@@ -243,6 +271,11 @@ class Site:
         self.lanes = self._demand("lanes", "--plain").split()
         credential = self._demand("partners", "credential", PARTNER, "--json")
         self.rehearsal.give_ack_credentials(json.loads(credential))
+        key = json.loads(self._demand("partners", "credential", "dms", "--json"))
+        ledgers = self.rehearsal.folder / "ledger"
+        ledgers.mkdir(exist_ok=True)
+        self.feed = Feed(self.base_url, key, ledgers / "feed.jsonl")
+        self.feed.start()
         path = self.rehearsal.folder / "config.json"
         config = self.rehearsal.config
         for system, speed in QUICK.items():
@@ -253,6 +286,8 @@ class Site:
             connection.execute(
                 "UPDATE schedule SET every_s = %s WHERE lane = 'upkeep'", [UPKEEP_EVERY_S]
             )
+            # As an operator who lets both providers carry.
+            connection.execute("UPDATE provider_route SET weight = 50 WHERE channel = 'SMS'")
 
     def _flask(self, *words: str) -> Answer:
         return self._supervisor.ask(("flask", *words))
@@ -284,8 +319,10 @@ class Site:
             return True
         return False
 
-    def _ask(self, url: str, method: str = "GET", body: bytes | None = None) -> bytes:
-        headers = {"Content-Type": "application/json"}
+    def _ask(
+        self, url: str, method: str = "GET", body: bytes | None = None, media_type: str = JSON
+    ) -> bytes:
+        headers = {"Content-Type": media_type}
         request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310 - our own.
         with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - our own.
             return bytes(answer.read())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from simulators.faults import parse_faults
-from tests.chaos.plan import FREEZE_S, KILL_EVERY_S, make_plan
+from tests.chaos.plan import CALLS, FREEZE_S, KILL_EVERY_S, PROVIDERS, make_plan
 from tests.chaos.site import HURRY
 
 LANES = ["acks", "billing", "cis", "dms", "email", "intake", "nis", "partner.voima"]
-LANES += ["poll_cis", "receipts", "sms", "upkeep"]
+LANES += ["network", "notices", "poll_cis", "receipts", "replies", "sms", "upkeep"]
 
 
 def test_the_same_seed_makes_the_same_plan_and_another_one_another() -> None:
@@ -37,15 +37,15 @@ def test_redis_is_wiped_and_every_system_gets_faults_that_it_understands() -> No
     plan = make_plan(1, 100, LANES)
     assert sum(d.what == "flush" for d in plan.disturbances) >= 5
     faults = [d for d in plan.disturbances if d.what == "faults"]
-    systems = {"cis", "installer", "nis", "dms", "billing", "twilio", "sendgrid"}
+    systems = {"cis", *CALLS}
     assert {d.whom for d in faults} == systems
     for one in faults:
         assert one.faults is not None
         parse_faults(one.faults)
     # A provider's outage makes texts wait, and somebody opts out in the midst of it.
     outages = [d for d in faults if d.faults and d.faults.get("fail_ratio") == 1]
-    assert {"twilio", "sendgrid"} <= {d.whom for d in outages}
-    waiting = [d for d in outages if d.whom in ("twilio", "sendgrid")]
+    assert set(PROVIDERS) <= {d.whom for d in outages}
+    waiting = [d for d in outages if d.whom in PROVIDERS]
     assert sum(d.what == "opt-out" for d in plan.disturbances) == 3 + 2 * len(waiting)
     assert {d.faults["status"] for d in faults if d.faults and "status" in d.faults} == {
         429,

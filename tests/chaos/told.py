@@ -20,6 +20,29 @@ TOLD_BY = {
     "COMPLETED": "METER_SWAP_DONE",
     "FAILED": "METER_SWAP_FAILED",
 }
+# What is told of a visit before it begins; which of them depends on what was told before.
+VISITS_AHEAD = ("METER_SWAP_ANNOUNCED", "METER_SWAP_BOOK", "METER_SWAP_RESCHEDULED")
+VISIT_OFF = "METER_SWAP_CANCELLED"
+CUT_NEWS = (
+    "FAULT_STARTED",
+    "FAULT_ETR",
+    "FAULT_ETR_CHANGED",
+    "FAULT_ETR_DELAYED",
+    "FAULT_PARTLY_RESTORED",
+)
+FAULT_NEWS = (*CUT_NEWS, "FAULT_RESTORED", "CORRECTION", "CORRECTION_STILL_OFF")
+PLAN_NEWS = ("PLANNED_NOTICE", "PLANNED_CHANGED", "PLANNED_CANCELLED")
+ANSWERS = (
+    "OPT_OUT_OK",
+    "OPT_OUT_OTHERS_ACTIVE",
+    "STATUS_OUTAGE",
+    "STATUS_NO_OUTAGE",
+    "STATUS_PLANNED",
+    "WHICH_SITE",
+    "HELP_REPLY",
+    "NOT_UNDERSTOOD",
+)
+SMS_PROVIDERS = ("twilio", "twilio2")
 ENDS = ("COMPLETED", "FAILED", "CANCELLED")
 TAKEN = 202
 
@@ -61,7 +84,7 @@ def read_acks(evidence: Evidence) -> list[Ack]:
 
 def read_messages(evidence: Evidence) -> list[Message]:
     """Every message in the order in which the providers accepted them."""
-    texts = [_sms(entry) for entry in evidence.entries("twilio", "message")]
+    texts = [_sms(one) for name in SMS_PROVIDERS for one in evidence.entries(name, "message")]
     mails = [_mail(entry) for entry in evidence.entries("sendgrid", "mail")]
     return sorted([*texts, *mails], key=lambda message: message.at)
 
@@ -91,7 +114,8 @@ def _patterns(channel: str) -> list[tuple[str, str, re.Pattern[str]]]:
 
 
 def _compile(channel: str) -> Iterator[tuple[str, str, re.Pattern[str]]]:
-    for kind in TOLD_BY.values():
+    swaps = (*TOLD_BY.values(), *VISITS_AHEAD, VISIT_OFF)
+    for kind in (*swaps, *FAULT_NEWS, *PLAN_NEWS, *ANSWERS):
         texts = tomllib.loads((TEXTS / f"{kind}.toml").read_text("utf-8"))
         for language, of_language in texts.items():
             fixed = re.split(r"\(\(\w+\)\)", of_language[channel])

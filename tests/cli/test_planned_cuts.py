@@ -55,6 +55,22 @@ def test_a_table_without_its_columns_is_told_so(app: Flask, tmp_path: Path) -> N
     assert "reference FIELD_MISSING this column is required" in done.output
 
 
+def test_a_draft_is_approved_and_announced_once(app: Flask, tmp_path: Path) -> None:
+    _add_points(app)
+    path = tmp_path / "cuts.json"
+    path.write_text(json.dumps([_cut("T-1")]), encoding="utf-8")
+    run = app.test_cli_runner().invoke
+    assert run(args=["planned-cuts", "import", str(path)]).exit_code == 0
+    source = _all(app, Outage)[0].source
+    done = run(args=["planned-cuts", "approve", "T-1", "--source", source])
+    assert done.exit_code == 0, done.output
+    assert [outage.state for outage in _all(app, Outage)] == ["ANNOUNCED"]
+    again = run(args=["planned-cuts", "approve", "T-1", "--source", source])
+    assert (again.exit_code, "not approved" in again.output) == (1, True)
+    missing = run(args=["planned-cuts", "approve", "T-2"])
+    assert (missing.exit_code, "no planned cut" in missing.output) == (1, True)
+
+
 def test_a_planner_is_made_and_loses_the_right(app: Flask) -> None:
     run = app.test_cli_runner().invoke
     assert run(args=["planned-cuts", "planner", "verkko"]).exit_code == 1

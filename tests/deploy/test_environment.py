@@ -38,6 +38,8 @@ def test_the_settings_of_a_rehearsal_are_all_that_the_product_asks_for(
     assert settings.cis_sftp_host_key.startswith("ssh-ed25519 ")
     assert settings.cis_sftp_key_file.exists()
     assert settings.twilio_url == "http://127.0.0.1:9/twilio"
+    assert settings.twilio2_url == "http://127.0.0.1:9/twilio2"
+    assert settings.twilio2_account_sid not in ("", settings.twilio_account_sid)
 
 
 def test_secrets_and_logins_stay_the_same_and_only_we_can_read_them(tmp_path: Path) -> None:

@@ -71,6 +71,20 @@ def test_what_was_told_before_decides_what_is_still_news(
     assert outcome_of(decide(kind, ledger=rows(ledger))) == outcome
 
 
+@pytest.mark.parametrize("state", [S.SENDING, S.UNKNOWN, S.RESENT])
+def test_what_may_have_left_is_not_to_leave_again_once_it_is_overtaken(state: NoticeState) -> None:
+    earlier = rows([(N.FAULT_STARTED, state)])
+    told = decide(N.FAULT_RESTORED, points=(BACK,), ledger=earlier)
+    assert outcome_of(told) is SEND
+    assert (told.decision.supersedes, told.overtaken) == ((), (1,))
+    # Whoever is told nothing must not hear of the beginning after the end either.
+    again = decide(N.FAULT_RESTORED, points=(replace(BACK, off_elsewhere=True),), ledger=earlier)
+    assert (outcome_of(again), again.overtaken) == (R.STILL_OFF, (1,))
+    # While another of their points is out, what was told of it stays true.
+    half = decide(N.FAULT_RESTORED, points=(BACK, OUT), ledger=earlier)
+    assert (outcome_of(half), half.overtaken) == (R.SOME_STILL_OFF, ())
+
+
 def test_req_03_growth_tells_nobody_twice_and_the_newly_affected_once() -> None:
     knows = rows([(N.FAULT_STARTED, S.DELIVERED)])
     assert outcome_of(decide(N.FAULT_STARTED, ledger=knows)) is R.DUPLICATE

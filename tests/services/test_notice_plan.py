@@ -14,8 +14,9 @@ from sqlalchemy import text
 
 from app.db import db, transaction
 from app.domain.notice_types import NoticeType, Topic
+from app.domain.unknown_policy import UnknownAction
 from app.models import Announcement, AreaSubscription, Contact, MeteringPoint, Notice, NoticePoint
-from app.services import blast_guard, corrections, opt_outs
+from app.services import blast_guard, corrections, opt_outs, unknowns
 from app.services.announcements import about_outage, about_storm, announce, withdraw
 from app.settings import Settings
 from tests.services.announcing import (
@@ -33,6 +34,7 @@ from tests.services.world import (
     claim,
     gate,
     items,
+    leave_unknown,
     ledger,
     minutes,
     scalar,
@@ -179,6 +181,22 @@ def test_req_05_a_planned_cut_under_way_keeps_the_end_of_a_fault_back(
     restore(outage, NOW + minutes(30))
     _restored(outage, NOW + minutes(30))
     assert [n.suppress_reason for n in ledger() if n.type == N.FAULT_RESTORED] == [reason]
+
+
+def test_a_start_in_doubt_is_not_sent_again_once_the_end_is_told() -> None:
+    settle_people(1)
+    outage = add_outage()
+    tell_all(N.FAULT_STARTED, outage)
+    leave_unknown()
+    restore(outage, NOW + minutes(40))
+    _restored(outage, NOW + minutes(40))
+    start = next(n for n in ledger() if n.type == N.FAULT_STARTED)
+    assert (start.state, start.suppress_reason) == ("UNKNOWN", "SUPERSEDED")
+    with transaction() as session:
+        (doubt,) = unknowns.due(session, 10, NOW + minutes(60))
+        decided = unknowns.decide(session, doubt, NOW + minutes(60))
+    assert decided == (UnknownAction.GIVE_UP, "SUPERSEDED")
+    assert [n.type for n in _send_due(NOW + minutes(61))] == [N.FAULT_RESTORED]
 
 
 def test_req_09_a_night_of_news_is_one_message_in_the_morning() -> None:

@@ -147,6 +147,26 @@ def test_the_work_makes_earlier_texts_about_it_pointless(crew: Flask) -> None:
     ]
 
 
+@pytest.mark.parametrize("ends", ["started", "cancelled", "moved"])
+def test_whoever_moves_in_before_the_visit_hears_of_no_visit_that_will_not_be(
+    crew: Flask, ends: str
+) -> None:
+    _order()
+    with transaction() as session:
+        session.execute(text("UPDATE occupancy SET moved_out_on = :day"), {"day": at(0).date()})
+        _add_newcomer(session)
+    _scheduled(11 * 60)
+    assert [(n.sent_to, n.state) for n in ledger()] == [("+358407654321", "HELD")]
+    if ends == "started":
+        # Too early: it is the former resident who is told of the work.
+        arrive(make_ack("STARTED", 12 * 60), 12 * 60)
+    elif ends == "cancelled":
+        _cancel(12 * 60)
+    else:
+        _scheduled(12 * 60, *LATER, kind="RESCHEDULED")
+    assert [n.state for n in ledger() if n.type == "METER_SWAP_ANNOUNCED"] == ["SUPERSEDED"]
+
+
 def test_a_visit_after_a_failed_one_is_announced_anew(crew: Flask) -> None:
     _order()
     _scheduled(0)
@@ -177,7 +197,9 @@ def test_a_visit_is_reminded_of_in_the_evening_before_and_never_after(
     _order()
     _scheduled(0)
     assert _remind(minutes) == expected
-    # Looking again tells nobody again.
+    # Looking again finds nothing to do, and tells nobody again.
+    with transaction() as session:
+        assert visit_notices.remind(session, at(minutes)) == 0
     assert _remind(minutes + 1) == expected
 
 
@@ -373,6 +395,30 @@ def _add_contact(session: Any, number: str) -> None:
             " FROM k"
         ),
         {"number": number, "now": datetime(2025, 1, 1, tzinfo=UTC)},
+    )
+
+
+def _add_newcomer(session: Any) -> None:
+    """Somebody who moves in on the day of the visit."""
+    session.execute(
+        text(
+            "INSERT INTO customer (cis_id, version, kind, name, language, language_assumed,"
+            " personal_safety_ban, priority_flag, preferred_channel, active, updated_at)"
+            " VALUES ('NEW', 1, 'consumer', 'Uusi', 'fi', false, false, false, 'SMS', true, now())"
+        )
+    )
+    session.execute(
+        text(
+            "INSERT INTO occupancy (contract_id, version, customer_id, gsrn, moved_in_on, updated_at)"
+            " VALUES ('K-NEW', 1, 'NEW', :gsrn, :day, now())"
+        ),
+        {"gsrn": gsrn(), "day": FROM.date()},
+    )
+    session.execute(
+        text(
+            "INSERT INTO contact (customer_id, kind, value, state, source, enrolled, bounce_count,"
+            " created_at) VALUES ('NEW', 'SMS', '+358407654321', 'VERIFIED', 'CIS', true, 0, now())"
+        )
     )
 
 

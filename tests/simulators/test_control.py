@@ -15,7 +15,7 @@ def test_the_rehearsal_says_that_it_is_alive(shared: RunningRehearsal) -> None:
 
 
 @pytest.mark.parametrize(
-    "system", ["cis", "installer", "nis", "dms", "billing", "twilio", "sendgrid"]
+    "system", ["cis", "installer", "nis", "dms", "billing", "twilio", "twilio2", "sendgrid"]
 )
 def test_every_system_shows_an_empty_ledger_at_first(shared: RunningRehearsal, system: str) -> None:
     answer = requests.get(f"{shared.url}/ledger/{system}", params={"after": 10**6}, timeout=10)

@@ -17,7 +17,7 @@ from app import clients
 from app.db import transaction
 from app.domain.notice_types import Topic
 from app.models import Run, Step
-from app.services import opt_outs, outbox, receipt_store
+from app.services import opt_outs, outbox, receipt_store, unknowns
 from app.services.receipt_store import NewReceipt
 from app.settings import Settings
 from tests.integrations.stub_server import Reply, StubServer
@@ -169,7 +169,7 @@ def test_several_candidates_are_left_to_a_person(work: _Work) -> None:
         assert work.resolve(twilio) == {"LEFT_TO_A_PERSON": 1}
         assert work.resolve(twilio) == {}
     assert (ledger()[0].state, items()[0].state) == ("UNKNOWN", "UNKNOWN")
-    assert _attempt(attempt) == ("UNKNOWN", None, None)
+    assert _attempt(attempt) == ("UNKNOWN", None, unknowns.NEVER)
 
 
 def test_a_look_up_that_fails_is_no_look_up(work: _Work) -> None:

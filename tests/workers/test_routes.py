@@ -88,6 +88,22 @@ def test_a_message_in_doubt_waits_for_its_own_provider_however_long_that_is_down
         assert work.drain(first, second) == {}
         assert second.received == []
         assert states() == {"READY": 1}
+        # It is not even taken in hand and put back, over and over.
+        assert scalar("SELECT count(*) FROM run") == 1
+
+
+def test_a_message_in_doubt_takes_its_own_route_although_others_would_be_chosen(
+    work: _Work,
+) -> None:
+    with StubServer(Behaviour.DROP_AFTER, CREATED) as first, StubServer(CREATED) as second:
+        queue(1)
+        assert work.drain(first, second) == {"UNKNOWN": 1}
+        add_route(weight=100)
+        with transaction() as session:
+            session.execute(text("UPDATE outbox_item SET state = 'READY', next_at = now()"))
+            session.execute(text("UPDATE provider_route SET weight = 0 WHERE code = 'twilio'"))
+        assert work.drain(first, second) == {"SENT": 1}
+        assert second.received == []
 
 
 def test_what_a_killed_sender_had_on_the_wire_is_bound_to_its_route(work: _Work) -> None:

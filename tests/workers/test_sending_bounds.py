@@ -36,9 +36,12 @@ def test_the_stop_holds_within_two_seconds_also_in_a_process_under_way(
                 _stop(session)
             db.session.remove()
         stopped.append(time.monotonic())
+        seen.append(len(watched))
 
+    seen: list[int] = []
     with StubServer(CREATED) as twilio:
-        set_lane("sms", in_flight_count=20)
+        # A claim is five slices, so the next claim would be too late to look.
+        set_lane("sms", in_flight_count=100)
         queue(3000)
         twilio.received = watched = _Watched(at=200, act=_press)
         work.drain(twilio)
@@ -46,6 +49,8 @@ def test_the_stop_holds_within_two_seconds_also_in_a_process_under_way(
         left = states()["READY"]
         assert left > 2000
         assert watched.last_at - stopped[0] < 2.0
+        # What was on the wire, and at most a slice that was beginning at that moment.
+        assert len(watched) - seen[0] <= 200
         # Nothing leaves later either, not by another drain.
         assert work.drain(twilio) == {}
         assert states()["READY"] == left

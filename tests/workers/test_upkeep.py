@@ -11,9 +11,10 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.db import transaction
+from app.domain.notice_types import NoticeType
 from app.doorbell import lanes_ringing
 from app.models import Drainer, FileSighting
-from app.services import inbound, watch
+from app.services import announcements, inbound, watch
 from tests.field_work import add_order, gsrn
 from tests.services.world import NOW, items, leave_unknown, scalar, settle_in, tell
 from workers.upkeep import upkeep
@@ -54,6 +55,23 @@ def test_what_is_tried_again_and_again_is_late_although_its_next_try_is_to_come(
             {"at": NOW + timedelta(hours=2)},
         )
     assert _open(NOW + timedelta(hours=1)) == [("LANE_OLD", "sms")]
+
+
+def test_news_that_nobody_makes_notices_of_is_late_once_it_may_be_told() -> None:
+    with transaction() as session:
+        announcements.announce(
+            session,
+            NoticeType.STORM_BULLETIN,
+            announcements.about_area("837"),
+            occurrence="1",
+            event_at=NOW,
+            facts={},
+            now=NOW,
+            by="staff:aino",
+            not_before=NOW + timedelta(hours=1),
+        )
+    assert _open(NOW + timedelta(minutes=70)) == []
+    assert _open(NOW + timedelta(minutes=80)) == [("LANE_OLD", "notices")]
 
 
 def test_a_dead_item_raises_an_alarm() -> None:

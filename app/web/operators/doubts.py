@@ -25,8 +25,8 @@ def doubts() -> ResponseReturnValue:
         "operators/doubts.html",
         open_now=doubt_list.open_doubts(session),
         ended=doubt_list.how_ended(session, moment, DAYS),
-        waiting=doubt_list.doubts(session, moment, DAYS, LIST_ROWS, is_open=True),
-        settled=doubt_list.doubts(session, moment, DAYS, LIST_ROWS, is_open=False),
+        waiting=doubt_list.waiting_doubts(session, LIST_ROWS),
+        settled=doubt_list.settled_doubts(session, moment, DAYS, LIST_ROWS),
         days=DAYS,
         now=moment,
     )

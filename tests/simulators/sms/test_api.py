@@ -38,6 +38,20 @@ def test_the_same_call_twice_is_two_messages(client: Client, shared: RunningRehe
     assert sids <= {one["sid"] for one in shared.ledger("twilio", "message")}
 
 
+def test_the_second_provider_has_an_account_numbers_and_a_ledger_of_its_own(
+    client: Client, shared: RunningRehearsal
+) -> None:
+    first = client.messages.create(to=TO, from_="Verkko", body="by the first").sid
+    second = connect(shared, system="twilio2")
+    sid = second.messages.create(to=TO, from_="Verkko", body="by the second").sid
+    assert sid in {one["sid"] for one in shared.ledger("twilio2", "message")}
+    assert sid not in {one["sid"] for one in shared.ledger("twilio", "message")}
+    assert [one.sid for one in second.messages.list(to=TO)] == [sid]
+    assert first in {one.sid for one in client.messages.list(to=TO)}
+    with pytest.raises(TwilioRestException):
+        connect(shared, system="twilio2", auth_token="guess").messages.list(to=TO)
+
+
 @pytest.mark.parametrize(
     ("parameters", "code"),
     [
@@ -138,13 +152,15 @@ def client(shared: RunningRehearsal) -> Client:
     return connect(shared)
 
 
-def connect(rehearsal: RunningRehearsal, auth_token: str | None = None) -> Client:
+def connect(
+    rehearsal: RunningRehearsal, auth_token: str | None = None, system: str = "twilio"
+) -> Client:
     """The SDK's client, without retries and with a time-out."""
-    account = rehearsal.config["twilio"]
+    account = rehearsal.config[system]
     client = Client(
         account["account_sid"],
         auth_token or account["auth_token"],
         http_client=TwilioHttpClient(pool_connections=False, timeout=10),
     )
-    client.api.base_url = f"{rehearsal.url}/twilio"
+    client.api.base_url = f"{rehearsal.url}/{system}"
     return client
