@@ -114,10 +114,14 @@ def decide_telling(
             return replace(_summary(view, waiting), overtaken=overtaken)
         keep = reason in (SuppressReason.DUPLICATE, SuppressReason.SOME_STILL_OFF)
         supersedes = () if keep else waiting
+        if reason is SuppressReason.STALE:
+            supersedes = _but_starts(view, waiting)
         decision = Decision(Action.SUPPRESS, why, reason, supersedes=supersedes)
         overtaken = () if keep else overtaken
         return TellingDecision(decision, view.points, telling.type, _dedupe(telling), overtaken)
     decision = _when(view, waiting)
+    if decision.reason is SuppressReason.STALE and telling.type in _UPDATES:
+        return _at_least_the_start(view, waiting, decision)
     return TellingDecision(decision, _spoken_of(view), telling.type, _dedupe(telling), overtaken)
 
 
@@ -335,6 +339,37 @@ def _superseded(
             (row.type in kinds and row.event_at <= telling.event_at)
             or (telling.corrects_id is not None and row.announcement_id == telling.corrects_id)
         )
+    )
+
+
+def _but_starts(view: _View, waiting: tuple[int, ...]) -> tuple[int, ...]:
+    """An estimate that cannot be told leaves the news of the cut itself alone."""
+    if view.telling.type not in _UPDATES:
+        return waiting
+    starts = {row.notice_id for row in view.waiting((NoticeType.FAULT_STARTED,))}
+    return tuple(one for one in waiting if one not in starts)
+
+
+def _at_least_the_start(view: _View, waiting: tuple[int, ...], stale: Decision) -> TellingDecision:
+    """By the morning the estimate will have passed; that there is a cut is still true (REQ-09)."""
+    supersedes = _but_starts(view, waiting)
+    until, _ = _quiet(view)
+    told = view.left(_KNOWS_OF_CUT) or view.waiting((NoticeType.FAULT_STARTED,))
+    start = NOTICE_RULES[NoticeType.FAULT_STARTED]
+    expires_at = view.telling.event_at + start.good_for
+    if told or until is None or until >= expires_at:
+        decision = replace(stale, supersedes=supersedes)
+        return TellingDecision(decision, view.points, view.telling.type, _dedupe(view.telling))
+    decision = Decision(
+        Action.HOLD,
+        "Held until the end of quiet hours, when the estimate will have passed.",
+        until=until,
+        expires_at=expires_at,
+        supersedes=supersedes,
+        hide_address=view.recipient.safety_ban,
+    )
+    return TellingDecision(
+        decision, _spoken_of(view), NoticeType.FAULT_STARTED, _dedupe(view.telling)
     )
 
 

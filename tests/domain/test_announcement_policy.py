@@ -184,9 +184,32 @@ def test_req_09_at_night_only_the_latest_truth_waits_for_the_morning() -> None:
     assert set(told.decision.supersedes) == {1, 2}
 
 
-def test_what_can_be_told_only_after_it_has_turned_untrue_is_not_told() -> None:
-    told = decide(N.FAULT_ETR, event_at=NIGHT, now=NIGHT, true_until=MORNING - timedelta(minutes=1))
-    assert outcome_of(told) is R.STALE
+@pytest.mark.parametrize(
+    ("ledger", "kind", "outcome", "supersedes"),
+    [
+        # The start waits and stays, so that the night can be summed up.
+        ([(N.FAULT_STARTED, S.HELD)], N.FAULT_ETR, R.STALE, ()),
+        ([(N.FAULT_STARTED, S.SENT)], N.FAULT_ETR, R.STALE, ()),
+        # An older estimate had taken its place: it is untrue now, and the cut is not.
+        ([(N.FAULT_STARTED, S.SUPERSEDED), (N.FAULT_ETR, S.HELD)], N.FAULT_STARTED, HOLD, (2,)),
+        ([], N.FAULT_STARTED, HOLD, ()),
+    ],
+)
+def test_req_09_an_estimate_that_passes_before_the_morning_leaves_the_news_of_the_cut(
+    ledger: list[tuple[NoticeType, NoticeState]],
+    kind: NoticeType,
+    outcome: object,
+    supersedes: tuple[int, ...],
+) -> None:
+    told = decide(
+        N.FAULT_ETR,
+        ledger=rows(ledger),
+        event_at=NIGHT,
+        now=NIGHT,
+        true_until=MORNING - timedelta(minutes=1),
+    )
+    assert (told.type, outcome_of(told)) == (kind, outcome)
+    assert told.decision.supersedes == supersedes
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,19 @@ def test_req_09_a_night_of_news_is_one_message_in_the_morning() -> None:
     assert _send_due(MORNING + timedelta(hours=3)) == []
 
 
+def test_req_09_a_night_whose_estimate_was_kept_is_summed_up_as_well() -> None:
+    settle_people()
+    outage = add_outage(off_at=NIGHT)
+    tell_all(N.FAULT_STARTED, outage, NIGHT)
+    tell_all(N.FAULT_ETR, outage, NIGHT + minutes(20), etr_at=NIGHT + timedelta(hours=12))
+    tell_all(N.FAULT_ETR_CHANGED, outage, NIGHT + minutes(40), etr_at=NIGHT + timedelta(hours=2))
+    restore(outage, NIGHT + minutes(90))
+    _restored(outage, NIGHT + minutes(90))
+    (sent,) = _send_due(MORNING)
+    assert sent.type == N.MORNING_SUMMARY
+    assert _send_due(MORNING + timedelta(hours=3)) == []
+
+
 def test_req_11_who_opts_out_between_the_decision_and_the_sending_is_not_told() -> None:
     settle_people()
     tell_all(N.FAULT_STARTED, add_outage())
