@@ -24,6 +24,10 @@ TEXTS := $(VENV)/.translations
 
 N ?= 50
 SEED ?= 1
+FAULTS ?= 1400
+POINTS ?= 100000
+HOURS ?= 24
+SPEED ?= 60
 # Chaos rigs side by side, and kills in one run of a rig.
 RIGS ?= 1
 PER_RUN ?= 100
@@ -83,6 +87,10 @@ translations: $(READY_DEV) $(TEXTS) ## Check that Finnish and Swedish are comple
 .PHONY: bench
 bench: $(READY_DEV) $(TEXTS) ## Measure; results under bench/results.
 	$(RUN) -m bench
+
+.PHONY: storm
+storm: $(READY_DEV) $(TEXTS) ## Play a storm of FAULTS faults on POINTS points, SPEED times as fast, and judge every message.
+	$(RUN) -m bench.storm --faults $(FAULTS) --points $(POINTS) --hours $(HOURS) --speed $(SPEED) --seed $(SEED)
 
 .PHONY: chaos
 chaos: $(READY_DEV) $(TEXTS) ## Kill processes while work flows, N times in all from a SEED on, and check the promises.

@@ -19,6 +19,8 @@ from integrations.installer.signature import SignatureInvalid, verify
 log = structlog.get_logger()
 
 JSON = "application/json"
+# Shown who it is, and yet not let in.
+_FORBIDDEN = ("PARTNER_INACTIVE", "KEY_NOT_FOR_THIS")
 
 
 def header_of(name: str, description: str) -> dict[str, object]:
@@ -70,7 +72,7 @@ def read_signed(realm: str, max_bytes: int, now: datetime) -> tuple[Key, bytes]:
 
 def refused(realm: str, error: CredentialInvalid) -> Problem:
     """The answer to a key that does not count."""
-    if error.code in ("PARTNER_INACTIVE", "KEY_NOT_FOR_THIS"):
+    if error.code in _FORBIDDEN:
         log.warning("request_not_admitted", code=error.code, address=request.remote_addr)
         return Problem(403, error.code, _sentence(error.why))
     return _not_shown(realm, error.code, error.why)

@@ -47,7 +47,10 @@ class Telling:
 
 @dataclass(frozen=True, slots=True)
 class PointFacts:
-    """One metering point of the contact; off_elsewhere: another outage still cuts it (REQ-05)."""
+    """One metering point of the contact.
+
+    off_elsewhere: another outage cuts it, too (REQ-05); for a start, one that the contact knows of.
+    """
 
     gsrn: str
     off_at: datetime | None = None
@@ -57,7 +60,10 @@ class PointFacts:
 
 @dataclass(frozen=True, slots=True)
 class TellingRow:
-    """An earlier notice about the same subject to the same contact."""
+    """An earlier notice about the same subject to the same contact.
+
+    gsrns: the points that it spoke of, where the policy asks for them (plans).
+    """
 
     notice_id: int
     type: NoticeType
@@ -65,6 +71,7 @@ class TellingRow:
     event_at: datetime
     told_at: datetime | None
     announcement_id: int | None
+    gsrns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +114,14 @@ def decide_telling(
             return replace(_summary(view, waiting), overtaken=overtaken)
         keep = reason in (SuppressReason.DUPLICATE, SuppressReason.SOME_STILL_OFF)
         supersedes = () if keep else waiting
+        if reason is SuppressReason.STALE:
+            supersedes = _but_starts(view, waiting)
         decision = Decision(Action.SUPPRESS, why, reason, supersedes=supersedes)
         overtaken = () if keep else overtaken
         return TellingDecision(decision, view.points, telling.type, _dedupe(telling), overtaken)
     decision = _when(view, waiting)
+    if decision.reason is SuppressReason.STALE and telling.type in _UPDATES:
+        return _at_least_the_start(view, waiting, decision)
     return TellingDecision(decision, _spoken_of(view), telling.type, _dedupe(telling), overtaken)
 
 
@@ -168,6 +179,8 @@ def _start(view: _View) -> _Obstacle | None:
     """Growth and repetition: whoever knows of the cut is not told of its start again (REQ-03)."""
     if _last(view, _KNOWS_OF_CUT) > _last(view, _ENDS):
         return SuppressReason.DUPLICATE, "The recipient knows of the cut already."
+    if view.points and all(point.off_elsewhere for point in view.points):
+        return SuppressReason.KNOWS_OTHER, "The recipient knows of another cut there."
     return None
 
 
@@ -207,6 +220,21 @@ def _remaining(view: _View) -> _Obstacle | None:
     return None
 
 
+def _plan(view: _View) -> _Obstacle | None:
+    """Whoever knows the plan hears again only of points of theirs that it did not have then."""
+    known = [*view.left(_PLAN_TOLD), *view.waiting(_PLAN_TOLD)]
+    if known and not _unheard(view):
+        return SuppressReason.DUPLICATE, "The recipient has been told the same."
+    return None
+
+
+def _unheard(view: _View) -> tuple[PointFacts, ...]:
+    """The points that no text about the plan has spoken of yet."""
+    known = [*view.left(_PLAN_TOLD), *view.waiting(_PLAN_TOLD)]
+    heard = {gsrn for row in known for gsrn in row.gsrns}
+    return tuple(point for point in view.points if point.gsrn not in heard)
+
+
 def _change_of_plan(view: _View) -> _Obstacle | None:
     """A change or an end of the plan is for exactly those who know the plan (REQ-16)."""
     if not view.left(_PLAN_TOLD):
@@ -219,6 +247,9 @@ def _correction(view: _View) -> _Obstacle | None:
     wrong = view.telling.corrects_id
     if not any(row.announcement_id == wrong and row.state in _LEFT for row in view.ledger):
         return SuppressReason.NEVER_TOLD, "The wrong text had not left, and was stopped."
+    if view.points and all(point.off_elsewhere for point in view.points):
+        # That the supply is normal would be the next untruth.
+        return SuppressReason.STILL_OFF, "Another outage still cuts the power there."
     # One mistake may have made several texts wrong; whoever heard them all is corrected once.
     same = [*view.left((view.telling.type,)), *view.waiting((view.telling.type,))]
     if any(row.event_at == view.telling.event_at for row in same):
@@ -311,6 +342,37 @@ def _superseded(
     )
 
 
+def _but_starts(view: _View, waiting: tuple[int, ...]) -> tuple[int, ...]:
+    """An estimate that cannot be told leaves the news of the cut itself alone."""
+    if view.telling.type not in _UPDATES:
+        return waiting
+    starts = {row.notice_id for row in view.waiting((NoticeType.FAULT_STARTED,))}
+    return tuple(one for one in waiting if one not in starts)
+
+
+def _at_least_the_start(view: _View, waiting: tuple[int, ...], stale: Decision) -> TellingDecision:
+    """By the morning the estimate will have passed; that there is a cut is still true (REQ-09)."""
+    supersedes = _but_starts(view, waiting)
+    until, _ = _quiet(view)
+    told = view.left(_KNOWS_OF_CUT) or view.waiting((NoticeType.FAULT_STARTED,))
+    start = NOTICE_RULES[NoticeType.FAULT_STARTED]
+    expires_at = view.telling.event_at + start.good_for
+    if told or until is None or until >= expires_at:
+        decision = replace(stale, supersedes=supersedes)
+        return TellingDecision(decision, view.points, view.telling.type, _dedupe(view.telling))
+    decision = Decision(
+        Action.HOLD,
+        "Held until the end of quiet hours, when the estimate will have passed.",
+        until=until,
+        expires_at=expires_at,
+        supersedes=supersedes,
+        hide_address=view.recipient.safety_ban,
+    )
+    return TellingDecision(
+        decision, _spoken_of(view), NoticeType.FAULT_STARTED, _dedupe(view.telling)
+    )
+
+
 def _slept_through(view: _View) -> bool:
     """Whether the start was held for the morning, so that the night is worth one sentence."""
     return view.telling.type is NoticeType.FAULT_RESTORED and any(
@@ -340,6 +402,10 @@ def _spoken_of(view: _View) -> tuple[PointFacts, ...]:
     """The points that the text is about: those still out, or for an end those that are back."""
     if view.telling.type is NoticeType.FAULT_RESTORED:
         return tuple(point for point in view.points if not point.off_elsewhere)
+    if view.telling.type is NoticeType.FAULT_STARTED:
+        return tuple(p for p in view.points if p.on_at is None and not p.off_elsewhere)
+    if view.telling.type is NoticeType.PLANNED_NOTICE:
+        return _unheard(view)
     if view.telling.type in _ABOUT_THE_REST:
         return tuple(point for point in view.points if point.on_at is None)
     return view.points
@@ -358,7 +424,8 @@ _CUT_TOLD = _UPDATES | {_T.FAULT_STARTED}
 _ABOUT_THE_REST = _CUT_TOLD | {_T.PLANNED_OVERRUN}
 # Whoever was told that an end was none knows as well as at the start.
 _KNOWS_OF_CUT = _CUT_TOLD | {_T.CORRECTION_STILL_OFF}
-_ENDS = frozenset({_T.FAULT_RESTORED})
+# Whoever read that the cut was a mistake has read of its end.
+_ENDS = frozenset({_T.FAULT_RESTORED, _T.CORRECTION})
 _PLAN_TOLD = frozenset({_T.PLANNED_NOTICE, _T.PLANNED_CHANGED})
 
 _OF_TYPE: Mapping[NoticeType, Callable[[_View], _Obstacle | None]] = {
@@ -368,7 +435,7 @@ _OF_TYPE: Mapping[NoticeType, Callable[[_View], _Obstacle | None]] = {
     _T.FAULT_ETR_DELAYED: _remaining,
     _T.FAULT_PARTLY_RESTORED: _remaining,
     _T.FAULT_RESTORED: _restored,
-    _T.PLANNED_NOTICE: _once,
+    _T.PLANNED_NOTICE: _plan,
     _T.PLANNED_CHANGED: _change_of_plan,
     _T.PLANNED_CANCELLED: _change_of_plan,
     _T.PLANNED_OVERRUN: _change_of_plan,

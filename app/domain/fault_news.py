@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from app.domain.compensation import SHORTEST
@@ -78,7 +79,7 @@ class Decided:
 
 def decide_news(before: Before, after: Course, told: Told, now: datetime) -> Decided:
     """What to tell now that the fault stands as it does."""
-    if after.state in _SILENT:
+    if after.state in SILENT:
         return _silenced(after.state) if before.state is not after.state else Decided()
     if after.confirmed_at is None or not after.points:
         return Decided()
@@ -116,7 +117,7 @@ def _over(before: Before, after: Course, told: Told) -> Decided:
 
 
 def _going_on(before: Before, after: Course, told: Told, now: datetime) -> Decided:
-    known = before if before.confirmed and before.state not in _SILENT else Before()
+    known = before if before.confirmed and before.state not in SILENT else Before()
     back = known.off & after.on
     news = list(_parts_back(after, back, told, now))
     again = known.on & after.off
@@ -134,7 +135,7 @@ def _going_on(before: Before, after: Course, told: Told, now: datetime) -> Decid
             corrects=NoticeType.CORRECTION_STILL_OFF,
         )
     if again:
-        news.append(_gone_again(after))
+        news.append(_gone_again(after, now))
     return Decided(news=[*news, *_estimate(after, told, now, not_before, grown=bool(new))])
 
 
@@ -181,13 +182,15 @@ def _estimate(
 def _started(after: Course, new: frozenset[str], not_before: datetime | None) -> News:
     """Growth is a new event, which reaches only those who do not know of the cut (REQ-03)."""
     last_off = max(after.points[gsrn].off_at for gsrn in new)
-    name = f"points:{len(after.points)}/{_iso(last_off)}"
+    # Named by the points, since some may be left out and come again.
+    which = sha256("".join(sorted(new)).encode()).hexdigest()[:16]
+    name = f"points:{len(after.points)}/{_iso(last_off)}/{which}"
     return News(NoticeType.FAULT_STARTED, name, last_off, _facts(after), not_before)
 
 
-def _gone_again(after: Course) -> News:
-    at = after.reopened_at
-    assert at is not None  # noqa: S101 - the course says when power went again.
+def _gone_again(after: Course, now: datetime) -> News:
+    """A newer statement may take a return back without a word of when: then it is known from now on."""
+    at = after.reopened_at or now
     return News(NoticeType.FAULT_STARTED, f"again:{_iso(at)}", at, _facts(after))
 
 
@@ -236,4 +239,4 @@ def _iso(at: datetime) -> str:
 
 
 # In these states nothing of what was known had been told as this fault's own.
-_SILENT = frozenset({FaultState.MERGED, FaultState.FALSE_ALARM})
+SILENT = frozenset({FaultState.MERGED, FaultState.FALSE_ALARM})

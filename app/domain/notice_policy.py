@@ -44,6 +44,7 @@ class SuppressReason(StrEnum):
     NEVER_TOLD = "NEVER_TOLD"
     STILL_OFF = "STILL_OFF"
     SOME_STILL_OFF = "SOME_STILL_OFF"
+    KNOWS_OTHER = "KNOWS_OTHER"
 
 
 class ContactState(StrEnum):

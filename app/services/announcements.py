@@ -18,6 +18,8 @@ from sqlalchemy.orm import Session
 from app.domain.lanes import NOTICES
 from app.domain.notice_types import NOTICE_RULES, TOPIC_PRIORITY, NoticeType
 from app.doorbell import ring_after_commit
+from app.services import alarms
+from app.services.blast_guard import ALARM as HELD_ALARM
 
 SYSTEM = "system:tiedolla"
 
@@ -131,7 +133,10 @@ def withdraw(
     reason: str,
     by: str = SYSTEM,
 ) -> list[int]:
-    """Take back what nobody has been told yet, because it is no longer true; returns their ids."""
+    """Take back what nobody has been told yet, because it is no longer true; returns their ids.
+
+    Nobody is asked any more to let go what waited for a second person.
+    """
     values = {
         "subject": about.subject,
         "types": [str(kind) for kind in kinds],
@@ -139,4 +144,7 @@ def withdraw(
         "by": by,
         "now": now,
     }
-    return list(session.execute(_WITHDRAW, values).scalars())
+    withdrawn = list(session.execute(_WITHDRAW, values).scalars())
+    for announcement_id in withdrawn:
+        alarms.close_alarm(session, HELD_ALARM, str(announcement_id), now)
+    return withdrawn

@@ -69,17 +69,25 @@ def family(session: Session, outage_id: int) -> list[int]:
 
 @contextmanager
 def open_audience(
-    announcement: Announcement, on: date, outage_id: int | None, outage_ids: list[int]
+    announcement: Announcement,
+    on: date,
+    outage_id: int | None,
+    outage_ids: list[int],
+    told_of: list[int] | None = None,
 ) -> Iterator[Iterator[Listener]]:
     """Stream the listeners of an announcement as things stand now.
 
-    outage_id: the outage that it is about, or that what it corrects was about; outage_ids: its family.
+    outage_id: the outage that it is about, or that what it corrects was about; outage_ids: its
+    family; told_of: the outages whose notices count as news of this one, if not just these.
     """
     values = {
         "topic": announcement.topic,
         "on": on,
         "outage_id": outage_id,
         "outages": outage_ids,
+        "told_of": outage_ids if told_of is None else told_of,
+        "after_id": announcement.facts.get("after_id"),
+        "dropped": announcement.facts.get("gsrns"),
         "corrects_id": announcement.corrects_id,
         "subject": announcement.subject,
         "order_no": announcement.subject.removeprefix("connection:"),
@@ -135,7 +143,13 @@ class _Ledger:
             if ahead == key:
                 return tuple(
                     TellingRow(
-                        row[2], NoticeType(row[3]), NoticeState(row[4]), row[5], row[6], row[7]
+                        row[2],
+                        NoticeType(row[3]),
+                        NoticeState(row[4]),
+                        row[5],
+                        row[6],
+                        row[7],
+                        tuple(row[8]),
                     )
                     for row in rows
                 )

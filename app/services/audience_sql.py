@@ -29,13 +29,15 @@ _CORRECTIONS = frozenset({NoticeType.CORRECTION, NoticeType.CORRECTION_STILL_OFF
 def listeners_of(kind: NoticeType, subject: str) -> Composed:
     """The statement that finds everybody to decide about.
 
-    Parameters: topic, on (day), outage_id, outages (its family), corrects_id, municipality,
-    order_no.
+    Parameters: topic, on (day), outage_id, outages (its family), after_id (the outage that kept
+    this from being told), corrects_id, dropped (only who has these points and no others),
+    municipality, order_no.
     """
     if kind in _CORRECTIONS:
-        return _EARLIER_RECEIVERS.format(which=SQL("n.announcement_id = %(corrects_id)s"))
+        elsewhere = _elsewhere("named.gsrn") if kind is NoticeType.CORRECTION else SQL("false")
+        return _EARLIER_RECEIVERS.format(which=_GOT_IT_WRONG, elsewhere=elsewhere)
     if kind in _CHANGES_OF_PLAN:
-        return _EARLIER_RECEIVERS.format(which=_KNOWS_THE_PLAN)
+        return _EARLIER_RECEIVERS.format(which=_KNOWS_THE_PLAN, elsewhere=SQL("false"))
     if subject.startswith("connection:"):
         return _chosen(_POINT_OF_CONNECTION, _CUSTOMER_OF_CONNECTION, _SITE_OF_CONNECTION)
     if subject.startswith("area:"):
@@ -44,46 +46,99 @@ def listeners_of(kind: NoticeType, subject: str) -> Composed:
         subscribers = _SUBSCRIBERS.format(but=_NOT_LISTENING)
         listeners = _chosen(_POINTS_OF_STORM)
         return _WITH_SUBSCRIBERS.format(listeners=listeners, subscribers=subscribers)
-    points = _POINTS_OF_OUTAGE.format(
-        where=_NARROWED.get(kind, SQL("")),
-        elsewhere=_OFF_ELSEWHERE if kind is NoticeType.FAULT_RESTORED else SQL("false"),
+    return _of_outage(kind)
+
+
+def _of_outage(kind: NoticeType) -> Composed:
+    if kind is NoticeType.FAULT_STARTED:
+        return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=_KNOWS_OTHER_FAULT)
+    if kind is NoticeType.FAULT_RESTORED:
+        return _chosen(_points(kind, _elsewhere("p.gsrn"), on_at=_ON_AT_LAST))
+    return _chosen(_points(kind, SQL("false")))
+
+
+def _points(kind: NoticeType, elsewhere: SQL | Composed, on_at: SQL | None = None) -> Composed:
+    return _POINTS_OF_OUTAGE.format(
+        where=_NARROWED.get(kind, SQL("")), elsewhere=elsewhere, on_at=on_at or SQL("p.on_at")
     )
-    return _chosen(points)
 
 
-def _chosen(points: SQL | Composed, people: SQL | None = None, site: SQL | None = None) -> Composed:
+def _elsewhere(gsrn: str) -> Composed:
+    """Whether an outage outside the family cuts this point right now (REQ-05)."""
+    return _OFF_ELSEWHERE.format(gsrn=SQL(gsrn))
+
+
+def _chosen(
+    points: SQL | Composed,
+    people: SQL | None = None,
+    site: SQL | None = None,
+    elsewhere: SQL | None = None,
+) -> Composed:
     """The contacts of whoever has these points, as their owners wish.
 
-    people: who has a point, if not whoever lives there; site: whose address is told.
+    people: who has a point, if not whoever lives there; site: whose address is told; elsewhere:
+    what "off elsewhere" means to a contact, if not to the point.
     """
     return _CHOSEN.format(
-        points=points, people=people or _WHO_LIVES_THERE, site=site or _SITE_OF_POINT
+        points=points,
+        people=people or _WHO_LIVES_THERE,
+        site=site or _SITE_OF_POINT,
+        elsewhere=elsewhere or SQL("off_elsewhere"),
     )
 
 
 def ledger_of(subject_has_outage: bool) -> Composed:
     """The statement that finds the earlier notices, in the same order.
 
-    Parameters: outages, or subjects (a LIKE pattern).
+    Parameters: told_of (outages), or subjects (a LIKE pattern).
     """
     return _LEDGER.format(which=_OF_OUTAGES if subject_has_outage else _OF_SUBJECT)
 
 
 _POINTS_OF_OUTAGE = SQL(
     """
-    SELECT p.gsrn, p.off_at, p.on_at, {elsewhere} AS off_elsewhere
+    SELECT p.gsrn, p.off_at, {on_at} AS on_at, {elsewhere} AS off_elsewhere
     FROM outage_point p WHERE p.outage_id = %(outage_id)s {where}
     """
 )
-_NARROWED = dict.fromkeys(_REST_ONLY, SQL("AND p.on_at IS NULL")) | {
+# Where another outage went on longer, the power came back with its end.
+_ON_AT_LAST = SQL(
+    """
+    CASE WHEN p.on_at IS NOT NULL THEN greatest(p.on_at, (SELECT q.on_at FROM outage_point q
+        WHERE q.outage_id = CAST(%(after_id)s AS bigint) AND q.gsrn = p.gsrn)) END
+    """
+)
+_NARROWED = dict.fromkeys({NoticeType.FAULT_STARTED, *_REST_ONLY}, SQL("AND p.on_at IS NULL")) | {
     NoticeType.COMPENSATION: SQL("AND p.on_at - p.off_at >= interval '12 hours'")
 }
 _OFF_ELSEWHERE = SQL(
     """
     EXISTS (SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
+        WHERE q.gsrn = {gsrn} AND q.on_at IS NULL AND q.outage_id <> ALL(%(outages)s)
+          AND (other.kind = 'PLANNED' AND other.state IN ('ONGOING', 'OVERRUN')
+            OR other.kind <> 'PLANNED' AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')))
+    """
+)
+_OFF_IN_OTHER_FAULT = SQL(
+    """
+    EXISTS (SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
         WHERE q.gsrn = p.gsrn AND q.on_at IS NULL AND q.outage_id <> ALL(%(outages)s)
-          AND other.kind <> 'PLANNED'
-          AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM', 'CANCELLED', 'ENDED'))
+          AND other.kind = 'FAULT' AND other.confirmed_at IS NOT NULL
+          AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM'))
+    """
+)
+# A second fault inside one that the contact has been told of is no news there.
+_KNOWS_OTHER_FAULT = SQL(
+    """
+    off_elsewhere AND EXISTS (
+        SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
+        JOIN contact same ON same.kind = listed.kind AND same.value = listed.value
+        JOIN notice n ON n.outage_id = q.outage_id AND n.contact_id = same.id
+        WHERE q.gsrn = listed.gsrn AND q.on_at IS NULL AND q.outage_id <> ALL(%(outages)s)
+          AND other.kind = 'FAULT' AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+          AND n.type IN ('FAULT_STARTED', 'FAULT_ETR', 'FAULT_ETR_CHANGED', 'FAULT_ETR_DELAYED',
+              'FAULT_PARTLY_RESTORED', 'CORRECTION_STILL_OFF')
+          AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED'))
     """
 )
 _POINTS_OF_STORM = SQL(
@@ -169,7 +224,7 @@ _CHOSEN = SQL(
     SELECT kind, value, contact_id, cis_id, language, state, source, quiet_from, quiet_to,
         CASE WHEN contact_id IS NULL THEN coalesce(preferred_channel <> 'NONE', true)
             WHEN usable THEN told ELSE chosen IS NOT FALSE END AS wants,
-        night_ok, safety_ban, listed.gsrn, off_at, on_at, off_elsewhere,
+        night_ok, safety_ban, listed.gsrn, off_at, on_at, {elsewhere},
         nullif(concat_ws(' ', m.street_name, m.house_number, m.staircase, m.apartment), '')
     FROM listed {site}
     WHERE CASE WHEN any_listed THEN told OR usable AND chosen IS FALSE ELSE place = 1 END
@@ -211,6 +266,20 @@ _WITH_SUBSCRIBERS = SQL(
     """
 )
 
+# Where only some points were never without power, those are meant who have no others in it, unless
+# the point went on in an outage of another name, which has its own end.
+_GOT_IT_WRONG = SQL(
+    """
+    n.announcement_id = %(corrects_id)s
+    AND (CAST(%(dropped)s AS text[]) IS NULL OR NOT EXISTS (
+        SELECT 1 FROM (SELECT n.gsrn UNION
+            SELECT np.gsrn FROM notice_point np WHERE np.notice_id = n.id) mine (gsrn)
+        WHERE mine.gsrn <> ALL(%(dropped)s) OR EXISTS (
+            SELECT 1 FROM outage_point q JOIN outage o ON o.id = q.outage_id
+            WHERE q.gsrn = mine.gsrn AND (q.on_at IS NULL OR q.on_at >= n.created_at)
+              AND (o.kind <> 'PLANNED' OR o.state IN ('ONGOING', 'OVERRUN', 'ENDED')))))
+    """
+)
 _KNOWS_THE_PLAN = SQL(
     "n.outage_id = ANY(%(outages)s) AND n.type IN ('PLANNED_NOTICE', 'PLANNED_CHANGED')"
 )
@@ -220,7 +289,8 @@ _EARLIER_RECEIVERS = SQL(
     """
     SELECT n.channel, n.sent_to, n.contact_id, n.customer_id, n.language,
         coalesce(k.state, 'REMOVED'), coalesce(k.source, 'CIS'), k.quiet_from, k.quiet_to,
-        true, false, coalesce(c.personal_safety_ban, false), named.gsrn, p.off_at, p.on_at, false,
+        true, false, coalesce(c.personal_safety_ban, false), named.gsrn, p.off_at, p.on_at,
+        {elsewhere},
         nullif(concat_ws(' ', m.street_name, m.house_number, m.staircase, m.apartment), '')
     FROM (
         SELECT DISTINCT ON (n.channel, n.sent_to, n.gsrn) n.* FROM notice n
@@ -241,12 +311,15 @@ _EARLIER_RECEIVERS = SQL(
 _LEDGER = SQL(
     """
     SELECT n.channel, n.sent_to, n.id, n.type, n.state, n.event_at, coalesce(n.sent_at, n.state_at),
-        n.announcement_id
+        n.announcement_id, CASE WHEN n.type IN ('PLANNED_NOTICE', 'PLANNED_CHANGED')
+            THEN array_append(ARRAY(
+                SELECT CAST(np.gsrn AS text) FROM notice_point np WHERE np.notice_id = n.id), n.gsrn)
+            ELSE '{{}}' END
     FROM notice n WHERE {which} AND n.channel IS NOT NULL
     ORDER BY n.channel COLLATE "C", n.sent_to COLLATE "C", n.id
     """
 )
-_OF_OUTAGES = SQL("n.outage_id = ANY(%(outages)s)")
+_OF_OUTAGES = SQL("n.outage_id = ANY(%(told_of)s)")
 _OF_SUBJECT = SQL(
     "(n.announcement_id = %(corrects_id)s OR n.announcement_id IN"
     " (SELECT a.id FROM announcement a WHERE a.subject LIKE %(subjects)s))"

@@ -98,12 +98,18 @@ def _expected(session: Session, announcement: Announcement) -> int:
     elif announcement.subject.startswith("storm:"):
         _, _, municipality = announcement.subject.partition("/")
         found = session.execute(_POINTS_OF_STORM, {"municipality": municipality})
+        points = int(found.scalar_one())
+        return points + _subscribers(session, municipality)
     elif announcement.subject.startswith("area:"):
-        code = announcement.subject.removeprefix("area:")
-        found = session.execute(_SUBSCRIBERS, {"municipality": code})
+        return _subscribers(session, announcement.subject.removeprefix("area:"))
     else:
         # About one customer.
         return 0
+    return int(found.scalar_one())
+
+
+def _subscribers(session: Session, municipality: str) -> int:
+    found = session.execute(_SUBSCRIBERS, {"municipality": municipality})
     return int(found.scalar_one())
 
 

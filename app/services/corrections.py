@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -46,8 +48,7 @@ def correct(
         announcement.state_reason = "CORRECTED"
         announcement.decided_by, announcement.decided_at = by, now
         alarms.close_alarm(session, blast_guard.ALARM, str(announcement.id), now)
-    told_at = session.execute(_TOLD_AT, {"id": announcement.id}).scalar_one()
-    facts = {"told_at": (told_at or announcement.event_at).isoformat(), "event_at": now.isoformat()}
+    facts = _facts(session, announcement, now)
     if still_off:
         etr_at = session.execute(
             _ESTIMATE, {"id": announcement.outage_id, "now": now}
@@ -75,3 +76,34 @@ def correct(
             now,
         )
     return announcement_id
+
+
+def correct_points(
+    session: Session,
+    announcement: Announcement,
+    gsrns: Sequence[str],
+    *,
+    not_before: datetime,
+    by: str,
+    now: datetime,
+) -> int | None:
+    """Announce that an announcement was wrong about these points; the others' power is still off.
+
+    Told is whoever has no other point in it, unless by then another outage has the point.
+    """
+    return announce(
+        session,
+        NoticeType.CORRECTION,
+        about_correction(announcement.id),
+        occurrence=f"points:{now.isoformat()}",
+        event_at=now,
+        facts={**_facts(session, announcement, now), "gsrns": list(gsrns)},
+        now=now,
+        by=by,
+        not_before=not_before,
+    )
+
+
+def _facts(session: Session, announcement: Announcement, now: datetime) -> dict[str, Any]:
+    told_at = session.execute(_TOLD_AT, {"id": announcement.id}).scalar_one()
+    return {"told_at": (told_at or announcement.event_at).isoformat(), "event_at": now.isoformat()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,8 +20,10 @@ from app.services import announcements, corrections
 from app.services.announcements import about_outage
 from app.services.audience import family
 
-# So long an end that another fault overshadowed is still worth telling.
+# So long an end that another outage overshadowed is still worth telling.
 _WORTH_TELLING = timedelta(hours=12)
+# In this time the DMS says where points belong that it has left out of a fault.
+_SETTLES = timedelta(minutes=5)
 
 _LAST_ESTIMATE = text(
     """
@@ -74,8 +77,12 @@ def tell(telling: Telling, before: Before, after: Course) -> None:
         announce(telling, news)
     if decided.corrects is not None:
         _correct(telling, decided.corrects)
-    if before.off - after.off or after.state is FaultState.FALSE_ALARM:
-        _tell_overshadowed(telling, before.off - after.off)
+    if dropped := before.off - after.points.keys():
+        _correct_dropped(telling, before, after, dropped)
+    if back := before.off - after.off:
+        tell_overshadowed(telling, back)
+        if after.state is FaultState.FALSE_ALARM:
+            _tell_shadows(telling, back)
 
 
 def announce(telling: Telling, news: News) -> int | None:
@@ -150,38 +157,70 @@ def _correct(telling: Telling, kind: NoticeType) -> None:
     """
     still_off = kind is NoticeType.CORRECTION_STILL_OFF
     wrong = (NoticeType.FAULT_RESTORED,) if still_off else CUT_KINDS
+    for announcement in _told_of_cut(telling, wrong):
+        corrections.correct(
+            telling.session, announcement, still_off=still_off, by=telling.by, now=telling.now
+        )
+
+
+def _told_of_cut(telling: Telling, kinds: tuple[NoticeType, ...]) -> Sequence[Announcement]:
+    """The announcements of these kinds that somebody has been told, held against their planner."""
     statement = (
         select(Announcement)
         .where(
             Announcement.outage_id == telling.outage.id,
-            Announcement.type.in_([str(one) for one in wrong]),
+            Announcement.type.in_([str(one) for one in kinds]),
             Announcement.told_count > 0,
         )
         .order_by(Announcement.id)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
-    for announcement in telling.session.execute(statement).scalars().all():
-        corrections.correct(
-            telling.session, announcement, still_off=still_off, by=telling.by, now=telling.now
+    return telling.session.execute(statement).scalars().all()
+
+
+def _correct_dropped(
+    telling: Telling, before: Before, after: Course, dropped: frozenset[str]
+) -> None:
+    """Points that a newer version leaves out were never in this fault: whoever heard so is told.
+
+    Not at once: the DMS may state in its next breath which other outage they belong to, and then
+    that one is told instead.
+    """
+    if not before.confirmed or after.state in fault_news.SILENT:
+        return
+    for announcement in _told_of_cut(telling, CUT_KINDS):
+        corrections.correct_points(
+            telling.session,
+            announcement,
+            sorted(dropped),
+            not_before=telling.now + _SETTLES,
+            by=telling.by,
+            now=telling.now,
         )
 
 
+# The outage that these points lost was still on when the other one gave them back.
 _OVERSHADOWED = text(
     """
-    SELECT DISTINCT o.id, p.on_at, p.off_at FROM outage_point p JOIN outage o ON o.id = p.outage_id
+    SELECT DISTINCT o.id, p.on_at, p.off_at
+    FROM outage_point p JOIN outage o ON o.id = p.outage_id
+    JOIN outage_point mine ON mine.gsrn = p.gsrn AND mine.outage_id = :id
+        AND mine.off_at <= p.on_at
     WHERE p.gsrn = ANY(:gsrns) AND o.kind = 'FAULT' AND o.id <> ALL(:ours)
       AND o.state IN ('PARTLY_RESTORED', 'RESTORED', 'CLOSED') AND p.on_at > :since
     """
 )
 
 
-def _tell_overshadowed(telling: Telling, back: frozenset[str]) -> None:
-    """The end of another fault that this one kept from being told, if nobody was told of this one."""
+def tell_overshadowed(telling: Telling, back: frozenset[str]) -> None:
+    """The end of other faults that this outage kept from being told (REQ-05).
+
+    Whoever is told of this one's end is not told of theirs; the planner sees both ledgers.
+    """
     session, outage = telling.session, telling.outage
-    if not back or _somebody(session, outage.id):
-        return
     values = {
+        "id": outage.id,
         "gsrns": sorted(back),
         "ours": family(session, outage.id),
         "since": telling.now - _WORTH_TELLING,
@@ -196,12 +235,45 @@ def _tell_overshadowed(telling: Telling, back: frozenset[str]) -> None:
             NoticeType.FAULT_RESTORED,
             about_outage(outage_id),
             occurrence=f"after:{outage.id}/{telling.now.isoformat()}",
-            event_at=on_at,
+            # As late as it is told, it is news of now.
+            event_at=telling.now,
             facts={
+                "after_id": outage.id,
                 "event_at": on_at.isoformat(),
                 "off_at": off_at.isoformat(),
                 "on_at": on_at.isoformat(),
                 "duration_s": int((on_at - off_at).total_seconds()),
+            },
+            now=telling.now,
+            by=telling.by,
+        )
+
+
+_SHADOWS = text(
+    """
+    SELECT DISTINCT o.id, min(p.off_at) OVER (PARTITION BY o.id) AS off_at, o.cause_code
+    FROM outage_point p JOIN outage o ON o.id = p.outage_id
+    WHERE p.gsrn = ANY(:gsrns) AND p.on_at IS NULL AND o.kind = 'FAULT' AND o.id <> ALL(:ours)
+      AND o.confirmed_at IS NOT NULL AND o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+    """
+)
+
+
+def _tell_shadows(telling: Telling, gsrns: frozenset[str]) -> None:
+    """Faults whose start was no news to people who had heard of this false alarm: now it is."""
+    session, outage = telling.session, telling.outage
+    values = {"gsrns": sorted(gsrns), "ours": family(session, outage.id)}
+    for row in session.execute(_SHADOWS, values).all():
+        announcements.announce(
+            session,
+            NoticeType.FAULT_STARTED,
+            about_outage(row.id),
+            occurrence=f"after:{outage.id}/{telling.now.isoformat()}",
+            event_at=telling.now,
+            facts={
+                "event_at": telling.now.isoformat(),
+                "off_at": row.off_at.isoformat(),
+                "cause_code": row.cause_code,
             },
             now=telling.now,
             by=telling.by,

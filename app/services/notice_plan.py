@@ -48,6 +48,7 @@ class Plan:
     announcement: Announcement
     outage_id: int | None
     outage_ids: tuple[int, ...]
+    told_of: tuple[int, ...]
     telling: Telling
     texts: Texts
 
@@ -118,10 +119,14 @@ def begin_plan(
 def _plan_of(session: Session, announcement: Announcement, settings: Settings) -> Plan:
     outage_id = _outage_of(session, announcement)
     kind = NoticeType(announcement.type)
+    outage_ids = tuple(family(session, outage_id)) if outage_id is not None else ()
+    after_id = announcement.facts.get("after_id")
     return Plan(
         announcement,
         outage_id,
-        tuple(family(session, outage_id)) if outage_id is not None else (),
+        outage_ids,
+        # Whoever hears of the end of the one that went on has heard of this one's.
+        (*outage_ids, *family(session, after_id)) if after_id is not None else outage_ids,
         Telling(
             # One that is only rehearsed has no number.
             announcement_id=announcement.id or 0,
@@ -138,7 +143,9 @@ def _plan_of(session: Session, announcement: Announcement, settings: Settings) -
 def listeners(plan: Plan) -> Iterator[Iterator[Listener]]:
     """Everybody to decide about, as things stand now."""
     on = helsinki_day(plan.announcement.event_at)
-    with open_audience(plan.announcement, on, plan.outage_id, list(plan.outage_ids)) as found:
+    with open_audience(
+        plan.announcement, on, plan.outage_id, list(plan.outage_ids), list(plan.told_of)
+    ) as found:
         yield found
 
 

@@ -12,7 +12,9 @@ from app.domain.notice_types import NoticeType
 from app.domain.planned_course import LONGEST, Action, overrun_at
 from app.domain.states import NoticeState, PlannedCutState
 from app.models.notice import Notice
+from app.services import fault_telling
 from app.services.announcements import about_outage, announce, withdraw
+from app.services.fault_telling import Telling
 from app.services.notice_sending import stop_older
 from app.services.planned_rows import (
     CLOCK,
@@ -89,6 +91,7 @@ def restore_points(
     if not back:
         raise PlanRefused("NO_POINTS")
     note(session, plan, "POINTS_RESTORED", {"points": len(back)}, at=at, by=by, now=now)
+    _tell_overshadowed(session, plan, back, now, by)
     if session.execute(_STILL_OFF, {"id": plan.id}).scalar_one() == 0:
         end(session, plan, at, by=by, now=now)
     return back
@@ -144,7 +147,7 @@ def end(session: Session, plan: Plan, at: datetime, *, by: str, now: datetime) -
     plan.outage.etr_at = None
     plan.outage.closed_at = now
     plan.cut.wanted_from_at = plan.cut.wanted_to_at = plan.cut.wanted_why = None
-    session.execute(_ON, {"id": plan.id, "at": at})
+    back = session.execute(_ON, {"id": plan.id, "at": at}).scalars().all()
     withdraw_ahead(session, plan, now, by)
     withdraw(
         session,
@@ -156,6 +159,15 @@ def end(session: Session, plan: Plan, at: datetime, *, by: str, now: datetime) -
     )
     _stop_overrun(session, plan, now)
     note(session, plan, "ENDED", {}, at=at, by=by, now=now)
+    _tell_overshadowed(session, plan, back, now, by)
+
+
+def _tell_overshadowed(
+    session: Session, plan: Plan, back: Sequence[str], now: datetime, by: str
+) -> None:
+    """A fault whose end this cut kept from being told, since the power was off all the same."""
+    if back:
+        fault_telling.tell_overshadowed(Telling(session, plan.outage, now, by), frozenset(back))
 
 
 def _check_past(at: datetime, now: datetime) -> None:

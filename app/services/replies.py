@@ -151,7 +151,7 @@ def _report(desk: Desk, site: Site) -> str:
             inbound_sms_id=desk.sms.id,
             now=desk.now,
         )
-    if cut is not None:
+    if cut is not None and not _is_suspected(cut):
         desk.tell(NoticeType.STATUS_OUTAGE, _outage_facts(cut, desk.now), site)
     else:
         desk.tell(NoticeType.REPORT_RECEIVED, site=site)
@@ -303,6 +303,11 @@ def _all_sites(desk: Desk) -> Site | None:
     if len(sites) > 1:
         return Site("", sites[0].customer_id, several_points(len(sites), desk.language))
     return sites[0] if sites else None
+
+
+def _is_suspected(cut: Cut) -> bool:
+    """Whether only reports like this one speak of a fault, which nobody has looked at yet."""
+    return cut.kind == "FAULT" and cut.state == "DETECTED"
 
 
 def _is_swap_at_work(cut: Cut) -> bool:

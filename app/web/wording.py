@@ -228,6 +228,7 @@ def suppress_text(reason: str) -> str:
         "NEVER_TOLD": gettext("the customer had not been told of it in the first place"),
         "STILL_OFF": gettext("another outage still cuts the power there"),
         "SOME_STILL_OFF": gettext("some of the customer's points are still off"),
+        "KNOWS_OTHER": gettext("the customer was told of another outage there"),
         "NOT_RESENT": gettext("its outcome stayed unknown, and this kind is not sent again"),
         "RESENT_ALREADY": gettext("its outcome stayed unknown, and it had been sent again once"),
     }

@@ -91,6 +91,37 @@ def test_req_03_growth_tells_nobody_twice_and_the_newly_affected_once() -> None:
     assert outcome_of(decide(N.FAULT_STARTED, ledger=())) is SEND
 
 
+def test_req_03_a_fault_inside_one_that_the_contact_knows_of_is_no_news() -> None:
+    known = replace(OUT, off_elsewhere=True)
+    assert outcome_of(decide(N.FAULT_STARTED, points=[known])) is R.KNOWS_OTHER
+    told = decide(N.FAULT_STARTED, points=[known, replace(OUT, gsrn="2")])
+    assert outcome_of(told) is SEND
+    assert [point.gsrn for point in told.points] == ["2"]
+
+
+def test_whoever_was_corrected_hears_of_the_next_start_and_not_of_an_end() -> None:
+    course = rows([(N.FAULT_STARTED, S.SENT), (N.CORRECTION, S.SENT)])
+    assert outcome_of(decide(N.FAULT_STARTED, ledger=course)) is SEND
+    assert outcome_of(decide(N.FAULT_RESTORED, points=[BACK], ledger=course)) is R.DUPLICATE
+
+
+def test_a_plan_that_grows_is_told_again_for_what_is_new_only() -> None:
+    knows = rows([(N.PLANNED_NOTICE, S.SENT)])
+    told = decide(N.PLANNED_NOTICE, points=[OUT, replace(OUT, gsrn="2")], ledger=knows)
+    assert outcome_of(told) is SEND
+    assert [point.gsrn for point in told.points] == ["2"]
+    waits = rows([(N.PLANNED_NOTICE, S.HELD)])
+    assert outcome_of(decide(N.PLANNED_NOTICE, ledger=waits)) is R.DUPLICATE
+
+
+def test_req_05_no_correction_says_that_all_is_well_while_another_outage_lasts() -> None:
+    course = rows([(N.FAULT_STARTED, S.SENT)])
+    told = decide(
+        N.CORRECTION, points=[replace(OUT, off_elsewhere=True)], ledger=course, corrects_id=100
+    )
+    assert outcome_of(told) is R.STILL_OFF
+
+
 @pytest.mark.parametrize(
     ("points", "outcome"),
     [
@@ -153,9 +184,32 @@ def test_req_09_at_night_only_the_latest_truth_waits_for_the_morning() -> None:
     assert set(told.decision.supersedes) == {1, 2}
 
 
-def test_what_can_be_told_only_after_it_has_turned_untrue_is_not_told() -> None:
-    told = decide(N.FAULT_ETR, event_at=NIGHT, now=NIGHT, true_until=MORNING - timedelta(minutes=1))
-    assert outcome_of(told) is R.STALE
+@pytest.mark.parametrize(
+    ("ledger", "kind", "outcome", "supersedes"),
+    [
+        # The start waits and stays, so that the night can be summed up.
+        ([(N.FAULT_STARTED, S.HELD)], N.FAULT_ETR, R.STALE, ()),
+        ([(N.FAULT_STARTED, S.SENT)], N.FAULT_ETR, R.STALE, ()),
+        # An older estimate had taken its place: it is untrue now, and the cut is not.
+        ([(N.FAULT_STARTED, S.SUPERSEDED), (N.FAULT_ETR, S.HELD)], N.FAULT_STARTED, HOLD, (2,)),
+        ([], N.FAULT_STARTED, HOLD, ()),
+    ],
+)
+def test_req_09_an_estimate_that_passes_before_the_morning_leaves_the_news_of_the_cut(
+    ledger: list[tuple[NoticeType, NoticeState]],
+    kind: NoticeType,
+    outcome: object,
+    supersedes: tuple[int, ...],
+) -> None:
+    told = decide(
+        N.FAULT_ETR,
+        ledger=rows(ledger),
+        event_at=NIGHT,
+        now=NIGHT,
+        true_until=MORNING - timedelta(minutes=1),
+    )
+    assert (told.type, outcome_of(told)) == (kind, outcome)
+    assert told.decision.supersedes == supersedes
 
 
 @pytest.mark.parametrize(
@@ -298,7 +352,7 @@ def rows(
 ) -> list[TellingRow]:
     """Earlier notices of announcements 100, 101 and so on."""
     return [
-        TellingRow(number, kind, state, told_at, told_at, 99 + number)
+        TellingRow(number, kind, state, told_at, told_at, 99 + number, (OUT.gsrn,))
         for number, (kind, state) in enumerate(course, start=1)
     ]
 

@@ -158,7 +158,7 @@ def _audience(topic: Topic) -> set[tuple[str, str | None, bool]]:
             {"id": outage_id, "gsrn": GSRN, "now": NOW},
         )
     kind = "FAULT_STARTED" if topic is FAULT else "PLANNED_NOTICE"
-    announcement = Announcement(type=kind, topic=topic, subject=f"outage:{outage_id}")
+    announcement = Announcement(type=kind, topic=topic, subject=f"outage:{outage_id}", facts={})
     with open_audience(announcement, TODAY, outage_id, [outage_id]) as listeners:
         found = [one.recipient for one in listeners]
     db.session.rollback()

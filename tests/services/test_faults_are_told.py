@@ -9,9 +9,9 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.db import db, transaction
-from app.models import Notice
-from app.services import fault_actions
-from tests.services.announcing import POINTS, plan_all, settle_people
+from app.models import Notice, PlannedCut
+from app.services import fault_actions, planned_running
+from tests.services.announcing import POINTS, add_outage, plan_all, settle_people
 from tests.services.fault_world import at, kinds, operator, record, state
 from tests.services.world import claim, end, gate, ledger, scalar
 
@@ -98,6 +98,101 @@ def test_req_05_an_end_that_was_none_is_corrected_and_the_real_end_is_told(peopl
     with transaction() as session:
         fault_actions.restore(operator(session, 80), number, at(80))
     assert _sent(80) == ["FAULT_RESTORED", "FAULT_RESTORED"]
+
+
+def test_req_03_a_fault_inside_another_is_told_to_those_only_who_know_of_none(
+    people: None,
+) -> None:
+    state(record(1, points={A: None}), minutes=10)
+    assert _sent(10) == ["FAULT_STARTED"]
+    state(record(1, ref="F-2", points={A: None, B: None}, started=20, stated=21), minutes=30)
+    assert _sent(30) == ["FAULT_STARTED"]
+    assert ledger()[-1].gsrn in {A, B}
+    assert {(n.gsrn, n.suppress_reason) for n in ledger()} == {
+        (A, None),
+        (B, None),
+        (A, "KNOWS_OTHER"),
+    }
+
+
+def test_req_05_the_end_of_a_nest_of_faults_is_told_once_with_the_last(people: None) -> None:
+    state(record(1, points={A: None}), minutes=10)
+    _sent(10)
+    state(record(1, ref="F-2", points={A: None, B: None}, started=20, stated=21), minutes=30)
+    _sent(30)
+    state(record(2, points={A: 60}, stated=61), minutes=62)
+    assert _sent(62) == []
+    state(record(2, ref="F-2", points={A: 90, B: 90}, stated=91), minutes=92)
+    assert _sent(92) == ["FAULT_RESTORED", "FAULT_RESTORED"]
+    ends = {n.gsrn: n.body or "" for n in ledger() if n.state == "SENT" and "REST" in n.type}
+    assert all("klo 13.30" in body for body in ends.values())
+    assert "1 h 30 min" in ends[A]
+    assert _sent(300) == []
+
+
+def test_req_05_the_end_of_a_planned_cut_tells_that_of_the_fault_in_it(people: None) -> None:
+    state(record(1, points={A: None}), minutes=10)
+    _sent(10)
+    cut = add_outage(
+        (A,),
+        off_at=at(30),
+        kind="PLANNED",
+        source_ref="K-1",
+        state="ONGOING",
+        planned_from_at=at(30),
+        planned_to_at=at(200),
+    )
+    with transaction() as session:
+        session.add(
+            PlannedCut(
+                outage_id=cut,
+                name="K",
+                plan_version=1,
+                created_by="staff:paula",
+                changed_by="staff:paula",
+            )
+        )
+    state(record(2, points={A: 60}, stated=61), minutes=62)
+    assert _sent(62) == []
+    with transaction() as session:
+        planned_running.end_now(session, cut, at(120), by="staff:otso", now=at(121), version=None)
+    assert _sent(121) == ["FAULT_RESTORED"]
+    assert "klo 14.00" in (ledger()[-1].body or "")
+
+
+def test_a_false_alarm_around_a_fault_gives_way_to_its_start(people: None) -> None:
+    state(record(1, points={A: None}), minutes=10)
+    _sent(10)
+    state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
+    assert _sent(30) == []
+    state(record(2, points={A: None}, state="FALSE_ALARM", stated=40), minutes=41)
+    assert _sent(41) == ["FAULT_STARTED"]
+    state(record(2, ref="F-2", points={A: 90}, stated=91), minutes=92)
+    assert _sent(92) == ["FAULT_RESTORED"]
+
+
+def test_req_34_points_that_a_new_version_leaves_out_are_corrected_after_a_while(
+    people: None,
+) -> None:
+    state(record(1, points={A: None, B: None}), minutes=10)
+    assert len(_sent(10)) == 2
+    state(record(2, points={A: None}, stated=20), minutes=21)
+    assert _sent(25) == []
+    assert _sent(26) == ["CORRECTION"]
+    assert ledger()[-1].gsrn == B
+    # It was in it after all.
+    state(record(3, points={A: None, B: None}, stated=40), minutes=41)
+    assert _sent(41) == ["FAULT_STARTED"]
+
+
+def test_points_that_are_in_another_fault_by_then_are_not_corrected(people: None) -> None:
+    state(record(1, points={A: None, B: None}), minutes=10)
+    _sent(10)
+    state(record(2, points={A: None}, stated=20), minutes=21)
+    state(record(1, ref="F-2", points={B: None}, splitFrom="F-1", stated=22), minutes=23)
+    assert _sent(30) == []
+    state(record(2, ref="F-2", points={B: 60}, splitFrom="F-1", stated=61), minutes=62)
+    assert _sent(62) == ["FAULT_RESTORED"]
 
 
 def test_req_34_a_false_alarm_is_corrected_once_to_each_who_heard_of_it(people: None) -> None:

@@ -15,9 +15,9 @@ from sqlalchemy import text
 from app.db import db, transaction
 from app.domain.notice_types import NoticeType, Topic
 from app.domain.unknown_policy import UnknownAction
-from app.models import Announcement, Notice, NoticePoint
+from app.models import Announcement, AreaSubscription, Contact, MeteringPoint, Notice, NoticePoint
 from app.services import blast_guard, corrections, notice_plan, opt_outs, unknowns
-from app.services.announcements import about_outage, announce, withdraw
+from app.services.announcements import about_outage, about_storm, announce, withdraw
 from app.services.notice_plan import Plan, PlanSlice
 from app.settings import Settings
 from tests.services.announcing import (
@@ -169,6 +169,22 @@ def test_req_05_whose_power_another_outage_still_cuts_is_not_told_that_it_is_bac
     assert other != outage
 
 
+@pytest.mark.parametrize(
+    ("state", "reason"), [("ONGOING", "STILL_OFF"), ("OVERRUN", "STILL_OFF"), ("ANNOUNCED", None)]
+)
+def test_req_05_a_planned_cut_under_way_keeps_the_end_of_a_fault_back(
+    state: str, reason: str | None
+) -> None:
+    settle_people()
+    outage = add_outage()
+    add_outage(kind="PLANNED", source_ref="K-1", state=state)
+    tell_all(N.FAULT_STARTED, outage)
+    _send_due(NOW)
+    restore(outage, NOW + minutes(30))
+    _restored(outage, NOW + minutes(30))
+    assert [n.suppress_reason for n in ledger() if n.type == N.FAULT_RESTORED] == [reason]
+
+
 def test_a_start_in_doubt_is_not_sent_again_once_the_end_is_told() -> None:
     settle_people(1)
     outage = add_outage()
@@ -240,6 +256,19 @@ def test_req_09_a_night_of_news_is_one_message_in_the_morning() -> None:
     assert _send_due(MORNING + timedelta(hours=3)) == []
 
 
+def test_req_09_a_night_whose_estimate_was_kept_is_summed_up_as_well() -> None:
+    settle_people()
+    outage = add_outage(off_at=NIGHT)
+    tell_all(N.FAULT_STARTED, outage, NIGHT)
+    tell_all(N.FAULT_ETR, outage, NIGHT + minutes(20), etr_at=NIGHT + timedelta(hours=12))
+    tell_all(N.FAULT_ETR_CHANGED, outage, NIGHT + minutes(40), etr_at=NIGHT + timedelta(hours=2))
+    restore(outage, NIGHT + minutes(90))
+    _restored(outage, NIGHT + minutes(90))
+    (sent,) = _send_due(MORNING)
+    assert sent.type == N.MORNING_SUMMARY
+    assert _send_due(MORNING + timedelta(hours=3)) == []
+
+
 def test_req_11_who_opts_out_between_the_decision_and_the_sending_is_not_told() -> None:
     settle_people()
     tell_all(N.FAULT_STARTED, add_outage())
@@ -298,6 +327,46 @@ def test_req_34_what_would_reach_too_many_waits_for_a_second_person() -> None:
     assert not _decide(number, by="staff:otso")
     assert _decide(number, by="staff:armi")
     assert sum(one.told for one in plan_slices(number, strict, lambda: NOW)) == 3
+    assert scalar("SELECT count(*) FROM alarm WHERE closed_at IS NULL") == 0
+
+
+def test_req_34_whoever_follows_an_area_counts_as_a_recipient_of_its_storm() -> None:
+    settle_people()
+    with transaction() as session:
+        session.get_one(MeteringPoint, POINTS[0]).municipality_code = "091"
+        session.add_all(
+            AreaSubscription(contact_id=contact_id, municipality_code="091", started_at=NOW)
+            for (contact_id,) in session.query(Contact.id)
+        )
+    add_outage()
+    strict = _settings().model_copy(update={"blast_guard_count": 1})
+    with transaction() as session:
+        number = announce(
+            session,
+            N.STORM_BULLETIN,
+            about_storm(1, "091"),
+            occurrence="",
+            event_at=NOW,
+            facts={"area": {"fi": "Helsinki"}, "count": 1},
+            now=NOW,
+        )
+    assert number is not None
+    assert list(plan_slices(number, strict, lambda: NOW)) == []
+    assert scalar("SELECT expected_count FROM announcement") == 2
+
+
+def test_req_34_nobody_is_asked_about_what_was_withdrawn() -> None:
+    settle_people(3)
+    about = about_outage(add_outage(POINTS))
+    strict = _settings().model_copy(update={"blast_guard_count": 2})
+    with transaction() as session:
+        number = announce(
+            session, N.FAULT_STARTED, about, occurrence="", event_at=NOW, facts={}, now=NOW
+        )
+    assert number is not None
+    assert list(plan_slices(number, strict, lambda: NOW)) == []
+    with transaction() as session:
+        assert withdraw(session, about, (N.FAULT_STARTED,), NOW, reason="over") == [number]
     assert scalar("SELECT count(*) FROM alarm WHERE closed_at IS NULL") == 0
 
 

@@ -310,6 +310,39 @@ def test_req_16_more_points_at_the_same_time_disturb_nobody_else() -> None:
     assert outage().state == "ANNOUNCED"
 
 
+def test_whoever_knows_of_one_of_their_points_hears_of_the_second_that_is_added() -> None:
+    street = add_street(2)
+    with transaction() as session:
+        session.execute(
+            text("UPDATE contact SET value = :phone WHERE kind = 'SMS'"), {"phone": phone(1)}
+        )
+    plan = announced(street[:1])
+    with transaction() as session:
+        planned_telling.reschedule(
+            session,
+            plan.id,
+            FROM,
+            TO,
+            by=OTHER,
+            now=MONDAY,
+            version=None,
+            wanted=wish(street).wanted,
+        )
+    plan_all(MONDAY)
+    send_all(MONDAY)
+    first, second = notices("PLANNED_NOTICE")
+    assert [(n.sent_to, n.gsrn, n.state) for n in (first, second)] == [
+        (phone(1), street[0], "SENT"),
+        (phone(1), street[1], "SENT"),
+    ]
+    assert "Koivutie 2" in (second.body or "")
+    with transaction() as session:
+        planned_telling.cancel(session, plan.id, reason="X", by=OTHER, now=MONDAY, version=None)
+    plan_all(MONDAY)
+    send_all(MONDAY)
+    assert "2 käyttöpaikkaa" in told("PLANNED_CANCELLED")[phone(1)]
+
+
 def test_req_16_a_notice_that_had_not_left_is_replaced_by_one_with_the_new_time() -> None:
     plan = approve(draft(add_street(1)).plan)
     plan_all(MONDAY)

@@ -235,6 +235,14 @@ def test_katko_in_a_known_outage_is_answered_with_what_is_known(place: Flask) ->
     assert len(_reports()) == 1
 
 
+def test_katko_where_a_fault_is_only_suspected_is_thanked_for(place: Flask) -> None:
+    settle_in()
+    _outage(state="DETECTED")
+    reply("KATKO")
+    assert last_answer()[0] == "REPORT_RECEIVED"
+    assert len(_reports()) == 1
+
+
 def test_req_06_an_estimate_that_has_passed_is_not_told(place: Flask) -> None:
     settle_in()
     _outage(etr_minutes=-1)

@@ -7,20 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import structlog
-from flask import Response, current_app, json, request
+from flask import Response, json
 
-from app.api import problems
+from app.api import partner_request, problems
 from app.api.openapi import ProblemDocument
+from app.api.partner_request import SIGNED_HEADERS
 from app.api.problems import Problem
-from app.services import partner_credentials
 from app.services.partner_credentials import CredentialInvalid, Key
-from app.settings import Settings
-from integrations.installer.signature import SignatureInvalid, verify
 
-log = structlog.get_logger()
-
-_FORBIDDEN = ("PARTNER_INACTIVE", "KEY_NOT_FOR_THIS")
+REALM = "feeds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,40 +27,13 @@ class SignedBody:
 
 
 def read_signed(now: datetime, most_bytes: int) -> SignedBody:
-    """Read the request of somebody who holds one of our keys.
-
-    Nobody who has not shown who he is makes us write to the database. Raises: Problem.
-    """
-    settings: Settings = current_app.extensions["tiedolla_settings"]
-    _check_form(most_bytes)
-    try:
-        key = partner_credentials.recognise(
-            settings.partner_key.get_secret_value(),
-            request.headers.get("Tiedolla-Key"),
-            request.headers.get("Authorization"),
-        )
-        body = _read(most_bytes)
-        verify(
-            key.credential.secret,
-            request.headers.get("Tiedolla-Signature"),
-            request.headers.get("Tiedolla-Timestamp"),
-            body,
-            now,
-        )
-    except CredentialInvalid as error:
-        raise refused(error) from None
-    except SignatureInvalid as error:
-        log.warning("feed_not_admitted", code=error.code, address=request.remote_addr)
-        raise _unauthorised(f"SIGNATURE_{error.code}", error.why) from None
-    return SignedBody(key, body)
+    """Read the request of somebody who holds one of our keys. Raises: Problem."""
+    return SignedBody(*partner_request.read_signed(REALM, most_bytes, now))
 
 
 def refused(error: CredentialInvalid) -> Problem:
     """The answer to somebody whose key is not good for this."""
-    log.warning("feed_not_admitted", code=error.code, address=request.remote_addr)
-    if error.code in _FORBIDDEN:
-        return Problem(403, error.code, _sentence(error.why))
-    return _unauthorised(error.code, error.why)
+    return partner_request.refused(REALM, error)
 
 
 def accepted(answer: Mapping[str, Any]) -> Response:
@@ -75,26 +43,12 @@ def accepted(answer: Mapping[str, Any]) -> Response:
 
 def operation(name: str, summary: str, description: str, schema: str) -> dict[str, Any]:
     """The operation as OpenAPI describes it."""
-    headers = (
-        ("Tiedolla-Key", "the key id that belongs to the bearer token, such as dms.1"),
-        ("Tiedolla-Timestamp", "unix seconds, at most 300 s from our clock"),
-        ("Tiedolla-Signature", 'v1= and the hex HMAC-SHA256 of "<timestamp>." + body'),
-    )
     return {
         "summary": summary,
         "description": description,
         "operationId": name,
         "security": [{"bearer": []}],
-        "parameters": [
-            {
-                "in": "header",
-                "name": header,
-                "required": True,
-                "schema": {"type": "string"},
-                "description": words,
-            }
-            for header, words in headers
-        ],
+        "parameters": SIGNED_HEADERS,
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
@@ -119,35 +73,3 @@ _ERRORS = {
     500: "a fault of ours; send it again later",
     503: "we cannot store anything for a moment; send it again after Retry-After",
 }
-
-
-def _check_form(most_bytes: int) -> None:
-    """Turn away what could not be a message before any of it is read."""
-    if (request.content_length or 0) > most_bytes:
-        raise _too_large(most_bytes)
-    if request.mimetype != "application/json":
-        raise Problem(415, "MEDIA_TYPE_WRONG", "Send the body as application/json.")
-    if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise Problem(415, "ENCODING_WRONG", "Send the body uncompressed.")
-
-
-def _read(most_bytes: int) -> bytes:
-    # A body without a length is cut off silently at the limit; one byte more tells it apart.
-    request.max_content_length = most_bytes + 1
-    body = request.get_data(cache=False)
-    if len(body) > most_bytes:
-        raise _too_large(most_bytes)
-    return body
-
-
-def _too_large(most_bytes: int) -> Problem:
-    return Problem(413, "BODY_TOO_LARGE", f"The body may have {most_bytes} bytes at most.")
-
-
-def _unauthorised(code: str, why: str) -> Problem:
-    headers = {"WWW-Authenticate": 'Bearer realm="feeds"'}
-    return Problem(401, code, _sentence(why), headers=headers)
-
-
-def _sentence(why: str) -> str:
-    return f"{why[:1].upper()}{why[1:]}."
