@@ -169,6 +169,7 @@ def test_req_37_everything_works_without_a_script(
     page.get_by_role("button", name="Search").click()
     page.get_by_role("link", name="Koivutie 12 A 3").click()
     expect(page.locator("#situation")).to_contain_text("The meter was replaced")
+    page.get_by_role("link", name="Machinery", exact=True).click()
     page.get_by_role("link", name="Lanes", exact=True).click()
     page.get_by_role("link", name="Billing").click()
     page.get_by_role("button", name="Pause sending").click()
