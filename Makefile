@@ -24,6 +24,10 @@ TEXTS := $(VENV)/.translations
 
 N ?= 50
 SEED ?= 1
+FAULTS ?= 1400
+POINTS ?= 100000
+HOURS ?= 24
+SPEED ?= 60
 # Chaos rigs side by side, and kills in one run of a rig.
 RIGS ?= 1
 PER_RUN ?= 100
@@ -84,9 +88,17 @@ translations: $(READY_DEV) $(TEXTS) ## Check that Finnish and Swedish are comple
 bench: $(READY_DEV) $(TEXTS) ## Measure; results under bench/results.
 	$(RUN) -m bench
 
+.PHONY: storm
+storm: $(READY_DEV) $(TEXTS) ## Play a storm of FAULTS faults on POINTS points, SPEED times as fast, and judge every message.
+	$(RUN) -m bench.storm --faults $(FAULTS) --points $(POINTS) --hours $(HOURS) --speed $(SPEED) --seed $(SEED)
+
 .PHONY: chaos
 chaos: $(READY_DEV) $(TEXTS) ## Kill processes while work flows, N times in all from a SEED on, and check the promises.
 	$(RUN) -m tests.chaos --kills $(N) --seed $(SEED) --rigs $(RIGS) --per-run $(PER_RUN)
+
+.PHONY: forge
+forge: $(READY_DEV) $(TEXTS) ## Forge and alter N messages of outside systems (100,000 unless N is given): none is taken.
+	$(RUN) -m tests.forge --count $(if $(filter file,$(origin N)),100000,$(N)) --seed $(SEED)
 
 .PHONY: assets
 assets: ## Build the style sheet and script; the results are committed.

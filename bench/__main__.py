@@ -25,7 +25,17 @@ from deploy.supervisor import ROOT
 from deploy.tether import bound
 from deploy.valkey import PrivateValkey
 
-BENCHES = ("intake", "announce", "sms", "email", "overtake", "receipts", "lookup", "status")
+BENCHES = (
+    "intake",
+    "announce",
+    "sms",
+    "email",
+    "overtake",
+    "receipts",
+    "lookup",
+    "status",
+    "steady",
+)
 RESULTS = ROOT / "bench" / "results"
 
 
@@ -41,6 +51,7 @@ def main() -> int:
     parser.add_argument("--emails", type=int, default=40_000, help="e-mails")
     parser.add_argument("--queued", type=int, default=100_000, help="messages to overtake")
     parser.add_argument("--reports", type=int, default=50_000, help="delivery reports to apply")
+    parser.add_argument("--seconds", type=int, default=60, help="of steady load, twice")
     asked = parser.parse_args()
     if strange := set(asked.names) - set(BENCHES):
         parser.error(f"no bench is called {', '.join(sorted(strange))}")
@@ -63,6 +74,7 @@ def main() -> int:
                     "receipts": asked.reports,
                     "lookup": asked.points,
                     "status": asked.requests,
+                    "steady": asked.seconds,
                 }
                 found = _run_one(name, sizes[name], environment)
                 failed |= not found

@@ -201,7 +201,7 @@ class Site:
         self.flask("db", "upgrade")
         self.flask("setup", "--installer-url", f"{self.rehearsal.url}/installer")
         credential = json.loads(self.flask("partners", "credential", DMS, "--json"))
-        self.rehearsal.give_dms_credentials(credential)
+        self.rehearsal.give_feed_credentials(credential)
         self.stop_product()
 
     def _new_supervisor(

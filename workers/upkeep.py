@@ -32,6 +32,7 @@ from workers.fault_upkeep import look_after_faults
 from workers.planned_cuts import turn_planned_cuts
 from workers.public_status import publish_status
 from workers.resolver import resolve
+from workers.service_level import publish_service_level
 
 log = structlog.get_logger()
 
@@ -66,6 +67,7 @@ def _chores(
         ("planned cuts", partial(turn_planned_cuts, lease, trigger, now)),
         ("visits", partial(_remind, trigger, lease, now)),
         ("public status", partial(publish_status, settings, now)),
+        ("service level", partial(publish_service_level, settings, now)),
         ("customer care", partial(care, settings, lease, trigger, now)),
         ("undelivered", partial(care_for_undelivered, settings, lease, trigger)),
         ("purge", partial(_purge, settings, now)),

@@ -135,7 +135,7 @@ def _going_on(before: Before, after: Course, told: Told, now: datetime) -> Decid
             corrects=NoticeType.CORRECTION_STILL_OFF,
         )
     if again:
-        news.append(_gone_again(after))
+        news.append(_gone_again(after, now))
     return Decided(news=[*news, *_estimate(after, told, now, not_before, grown=bool(new))])
 
 
@@ -188,9 +188,9 @@ def _started(after: Course, new: frozenset[str], not_before: datetime | None) ->
     return News(NoticeType.FAULT_STARTED, name, last_off, _facts(after), not_before)
 
 
-def _gone_again(after: Course) -> News:
-    at = after.reopened_at
-    assert at is not None  # noqa: S101 - the course says when power went again.
+def _gone_again(after: Course, now: datetime) -> News:
+    """A newer statement may take a return back without a word of when: then it is known from now on."""
+    at = after.reopened_at or now
     return News(NoticeType.FAULT_STARTED, f"again:{_iso(at)}", at, _facts(after))
 
 

@@ -44,6 +44,7 @@ from app.models.sending import (
     SendingStop,
     SpendHour,
 )
+from app.models.service_hour import ServiceHour
 from app.models.staff_account import StaffAccount
 from app.models.staff_address import StaffAddress
 from app.models.visit import Visit, VisitAnswer
@@ -111,6 +112,7 @@ __all__ = [
     "Run",
     "Schedule",
     "SendingStop",
+    "ServiceHour",
     "SpendHour",
     "StaffAccount",
     "StaffAddress",

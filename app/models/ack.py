@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Model
@@ -13,7 +13,15 @@ class Ack(Model):
     """One fact reported by a partner; an order's state is derived from all of its facts."""
 
     __tablename__ = "ack"
-    __table_args__ = (Index("ix_ack_order_id", "order_id", "occurred_at"),)
+    __table_args__ = (
+        Index("ix_ack_order_id", "order_id", "occurred_at"),
+        # The public figures count each hour's visits.
+        Index(
+            "ix_ack_visit_end",
+            "occurred_at",
+            postgresql_where=text("type IN ('COMPLETED', 'FAILED') AND verdict = 'APPLIED'"),
+        ),
+    )
 
     partner_code: Mapped[Str] = mapped_column(primary_key=True)
     ack_id: Mapped[Str] = mapped_column(primary_key=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -30,13 +30,13 @@ from app.domain.languages import Language
 from app.domain.notice_policy import Action, SuppressReason
 from app.domain.notice_types import Channel, NoticeType
 from app.domain.notice_values import HIDDEN_ADDRESS, several_points, values_for
-from app.domain.states import AnnouncementState
+from app.domain.states import AnnouncementState, NoticeState
 from app.models.announcement import Announcement
 from app.services import blast_guard, message_templates, published_texts
 from app.services.audience import Listener, family, open_audience
 from app.services.message_templates import Messages, Prepared, Rendered
 from app.services.notice_bulk import Decided, dedupe_key, write_notices
-from app.services.notice_sending import stop_older
+from app.services.notice_sending import hold_still, stop_older
 from app.settings import Settings
 
 _REHEARSED_AT_ONCE = 2000
@@ -56,15 +56,27 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class PlanSlice:
-    """Decisions that belong into the ledger, and older notices that are to be stopped.
+    """Decisions that belong into the ledger.
 
-    overtaken: those that may have left, and must not leave again.
+    leaning: those that were decided by what older notices are doing, which may change any moment.
     """
 
     decided: list[Decided]
-    stopped: list[int]
-    overtaken: list[int]
+    leaning: list[Leaning]
     now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Leaning:
+    """One contact some of whose older notices this announcement stops.
+
+    waiting: those that had not left; overtaken: those that may have, and must not leave again.
+    """
+
+    listener: Listener
+    decided: Decided | None
+    waiting: tuple[int, ...]
+    overtaken: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,23 +154,27 @@ def listeners(plan: Plan) -> Iterator[Iterator[Listener]]:
 def decide_slice(plan: Plan, chunk: Iterable[Listener], now: datetime) -> PlanSlice:
     """Decide about these people; touches no database."""
     decided: list[Decided] = []
-    stopped: list[int] = []
-    overtaken: list[int] = []
+    leaning: list[Leaning] = []
     for listener in chunk:
-        told = decide_telling(
-            plan.telling, listener.recipient, listener.points, listener.ledger, now
-        )
-        decision = told.decision
-        stopped += decision.supersedes
-        overtaken += told.overtaken
-        if decision.reason is SuppressReason.DUPLICATE or _is_no_news(told):
-            # The earlier row is its record.
-            continue
-        rendered = None
-        if decision.action is not Action.SUPPRESS and listener.recipient.contact is not None:
-            rendered = plan.texts.render(told, listener)
-        decided.append(Decided(listener.recipient, told, rendered))
-    return PlanSlice(decided, stopped, overtaken, now)
+        one = _decide(plan, listener, now)
+        if one.waiting or one.overtaken:
+            leaning.append(one)
+        elif one.decided is not None:
+            decided.append(one.decided)
+    return PlanSlice(decided, leaning, now)
+
+
+def _decide(plan: Plan, listener: Listener, now: datetime) -> Leaning:
+    told = decide_telling(plan.telling, listener.recipient, listener.points, listener.ledger, now)
+    decision = told.decision
+    stops = (decision.supersedes, told.overtaken)
+    if decision.reason is SuppressReason.DUPLICATE or _is_no_news(told):
+        # The earlier row is its record.
+        return Leaning(listener, None, *stops)
+    rendered = None
+    if decision.action is not Action.SUPPRESS and listener.recipient.contact is not None:
+        rendered = plan.texts.render(told, listener)
+    return Leaning(listener, Decided(listener.recipient, told, rendered), *stops)
 
 
 def write_slice(
@@ -168,16 +184,44 @@ def write_slice(
     announcement_id = plan.announcement.id
     if _locked(session, announcement_id) is None:
         return None
-    decided = _without_known(session, part.decided)
+    stopped = _stop_older(session, plan, part)
+    decided = _without_known(session, [*part.decided, *stopped])
     write_notices(session, plan.announcement, plan.outage_id, decided, settings, part.now)
-    if part.stopped or part.overtaken:
-        # One that waited a moment ago may be on the wire by now, so it is named twice.
-        stop_older(session, part.stopped, [*part.stopped, *part.overtaken], part.now)
     told = sum(one.rendered is not None for one in decided)
     counts = Planned(told, len(decided) - told)
     values = {"id": announcement_id, "told": counts.told, "suppressed": counts.suppressed}
     session.execute(_COUNT, values)
     return counts
+
+
+def _stop_older(session: Session, plan: Plan, part: PlanSlice) -> list[Decided]:
+    """Stop what the announcement makes untrue, and decide by whether it had really not left yet.
+
+    A start may have gone on the wire since the slice was decided: then its end is owed, and where it
+    has come back instead, nobody knows of it.
+    """
+    if not part.leaning:
+        return []
+    states = hold_still(
+        session, [id_ for one in part.leaning for id_ in (*one.waiting, *one.overtaken)]
+    )
+    leaning = [_as_it_is(plan, one, states, part.now) for one in part.leaning]
+    waiting = [id_ for one in leaning for id_ in one.waiting]
+    stop_older(
+        session, waiting, [*waiting, *(id_ for one in leaning for id_ in one.overtaken)], part.now
+    )
+    return [one.decided for one in leaning if one.decided is not None]
+
+
+def _as_it_is(
+    plan: Plan, one: Leaning, states: Mapping[int, NoticeState], now: datetime
+) -> Leaning:
+    ledger = tuple(
+        replace(row, state=states.get(row.notice_id, row.state)) for row in one.listener.ledger
+    )
+    if ledger == one.listener.ledger:
+        return one
+    return _decide(plan, replace(one.listener, ledger=ledger), now)
 
 
 def end_plan(session: Session, plan: Plan, now: datetime) -> None:
@@ -195,7 +239,9 @@ def rehearse(
     plan = _plan_of(session, announcement, settings)
     with listeners(plan) as people:
         while chunk := list(islice(people, _REHEARSED_AT_ONCE)):
-            yield from decide_slice(plan, chunk, now).decided
+            part = decide_slice(plan, chunk, now)
+            yield from part.decided
+            yield from (one.decided for one in part.leaning if one.decided is not None)
 
 
 def _locked(session: Session, announcement_id: int) -> Announcement | None:

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.db import plain_array, text_array
+from app.domain.states import NoticeState
 from app.services import budget, contact_standing, outbox
 from app.services.budget import FREE, Prices
 from app.services.contact_standing import ProviderWord
@@ -77,6 +78,27 @@ def lock_notices(session: Session, notice_ids: Sequence[int]) -> None:
         ),
         {"ids": plain_array(notice_ids)},
     )
+
+
+def hold_still(session: Session, notice_ids: Sequence[int]) -> dict[int, NoticeState]:
+    """Keep these notices from leaving until the commit; what has become of them by now.
+
+    Whoever decides by whether something has left decides here: a moment ago it may have waited.
+    """
+    keys = [notice_key(id_) for id_ in notice_ids]
+    session.execute(
+        text(
+            "SELECT id FROM outbox_item WHERE business_key = ANY(:keys) AND kind = :kind"
+            " ORDER BY id FOR NO KEY UPDATE"
+        ),
+        {"keys": keys, "kind": KIND},
+    )
+    lock_notices(session, notice_ids)
+    # A statement of its own, so that it sees what was committed while we waited for the rows.
+    rows = session.execute(
+        text("SELECT id, state FROM notice WHERE id = ANY(:ids)"), {"ids": list(notice_ids)}
+    )
+    return {row.id: NoticeState(row.state) for row in rows}
 
 
 def begin_sending(

@@ -15,13 +15,13 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from app.models.partner import Partner
+from app.models.partner import FEED, Partner
 from app.services import audit
 
 # Made once: every acknowledgement asks it.
-_STANDING = select(Partner.active, Partner.key_generation, Partner.oldest_key_generation).where(
-    Partner.code == bindparam("code")
-)
+_STANDING = select(
+    Partner.active, Partner.key_generation, Partner.oldest_key_generation, Partner.transport
+).where(Partner.code == bindparam("code"))
 _KEY_ID = re.compile(r"([a-z0-9][a-z0-9_-]{0,39})\.([1-9][0-9]{0,5})", re.ASCII)
 
 
@@ -88,8 +88,8 @@ def recognise(partner_key: str, key_id: str | None, authorization: str | None) -
     return Key(name[1], int(name[2]), credential)
 
 
-def admit(session: Session, key: Key) -> None:
-    """Let pass a key that still counts, of a partner that still works for us.
+def admit(session: Session, key: Key) -> str:
+    """Let pass a key that still counts, of a partner that still works for us; returns its transport.
 
     Raises: CredentialInvalid.
     """
@@ -100,6 +100,16 @@ def admit(session: Session, key: Key) -> None:
         raise CredentialInvalid("KEY_REVOKED", "this key has been replaced by a newer one")
     if not partner.active:
         raise CredentialInvalid("PARTNER_INACTIVE", "the partner is not active")
+    return str(partner.transport)
+
+
+def admit_installer(session: Session, key: Key) -> None:
+    """Let pass only the key of somebody whom orders go to: nobody else has work to report.
+
+    Raises: CredentialInvalid.
+    """
+    if admit(session, key) == FEED:
+        raise CredentialInvalid("KEY_NOT_FOR_THIS", "no orders go to the holder of this key")
 
 
 def admit_feed(session: Session, key: Key, feed: str) -> None:

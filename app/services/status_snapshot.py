@@ -25,7 +25,7 @@ def take(session: Session, now: datetime) -> bytes:
     return json.dumps(snapshot, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def publish(body: bytes, folder: Path) -> None:
+def publish(body: bytes, folder: Path, name: str = FILE_NAME) -> None:
     """Put a snapshot where the pages find it; raises OSError and leaves the old one then."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor, draft = tempfile.mkstemp(prefix=".status-", dir=folder)
@@ -36,7 +36,7 @@ def publish(body: bytes, folder: Path) -> None:
             os.fsync(file.fileno())
         # Web processes may run as another user.
         os.chmod(draft, 0o644)
-        os.replace(draft, folder / FILE_NAME)
+        os.replace(draft, folder / name)
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise

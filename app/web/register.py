@@ -26,7 +26,7 @@ from app.web.customers import pages as customers
 from app.web.customers import unsubscribe
 from app.web.operators import pages as operators
 from app.web.operators import staff, texts
-from app.web.public import front, planned_cuts, status, subscribe
+from app.web.public import front, planned_cuts, service_level, status, subscribe
 
 
 def register(app: Flask) -> None:
@@ -52,6 +52,7 @@ def register(app: Flask) -> None:
     for blueprint in (
         front.blueprint,
         planned_cuts.blueprint,
+        service_level.blueprint,
         status.blueprint,
         subscribe.blueprint,
         agents.blueprint,

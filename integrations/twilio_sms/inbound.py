@@ -104,7 +104,13 @@ def _check(name: str, value: str) -> None:
 
 
 def _can_be_new(name: str) -> bool:
-    """A name of Twilio's style that neither begins a known name nor goes on after one."""
-    return bool(_NEW_NAME.fullmatch(name)) and not any(
-        name.startswith(known) or known.startswith(name) for known in (*KNOWN, BODY)
+    """A name of Twilio's style that neither begins a known name nor goes on after one.
+
+    The end of a body, cut off at a capital letter, looks like one, too. It would stand between the
+    body and From, which always follows it, so nothing new is taken there.
+    """
+    return (
+        bool(_NEW_NAME.fullmatch(name))
+        and not BODY < name < "From"
+        and not any(name.startswith(known) or known.startswith(name) for known in (*KNOWN, BODY))
     )

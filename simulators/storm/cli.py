@@ -14,8 +14,9 @@ import click
 
 from simulators.cis.world import POINTS_MOST, SEEDS
 from simulators.settings import CONFIG_NAME, ConfigInvalid, load_config
+from simulators.settings import Feed as FeedKey
 from simulators.storm import evidence
-from simulators.storm.feed import DmsKey, Feed, FeedRefused
+from simulators.storm.feed import Feed, FeedRefused
 from simulators.storm.grid import read_grid
 from simulators.storm.judge import Bounds, Judge
 from simulators.storm.operator import Operator, OperatorFailed
@@ -45,7 +46,7 @@ class Wish:
     required=True,
     envvar="TIEDOLLA_SIMULATORS_DIR",
     show_envvar=True,
-    help="The rehearsal's folder, with the DMS's key in its configuration.",
+    help="The folder of a running rehearsal.",
 )
 @click.option("--faults", type=click.IntRange(1, 100_000), default=1_400, show_default=True)
 @click.option(
@@ -194,10 +195,11 @@ def _behind_s(taken: list[Taken], tempo: Tempo) -> float:
     return max((last.asked_at - due_at).total_seconds() / tempo.clock, 0.0)
 
 
-def _address(folder: Path) -> tuple[str, DmsKey]:
+def _address(folder: Path) -> tuple[str, FeedKey]:
     try:
         config = load_config(folder / CONFIG_NAME)
-    except (ConfigInvalid, OSError, ValueError) as error:
-        raise click.ClickException(f"{folder}: no DMS's key here: {error}") from None
-    feed = config.dms_feed
-    return config.tiedolla_base_url, DmsKey(feed.key_id, feed.token, feed.secret)
+    except (ConfigInvalid, OSError) as error:
+        raise click.ClickException(
+            f"{folder}: no rehearsal has been set up here: {error}"
+        ) from None
+    return config.tiedolla_base_url, config.dms_feed

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import http.client
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
+
+from simulators.installer.crews import sign
+from simulators.settings import Feed as FeedKey
 
 PATH = "/api/v1/dms/outages"
 TAKEN = 202
@@ -23,19 +23,10 @@ class FeedRefused(Exception):
     """Tiedolla does not take the DMS's messages; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class DmsKey:
-    """What the DMS got from Tiedolla to show who it is."""
-
-    key_id: str
-    token: str = field(repr=False)
-    secret: str = field(repr=False)
-
-
 class Feed:
     """One kept-alive connection; not for several threads."""
 
-    def __init__(self, base_url: str, key: DmsKey) -> None:
+    def __init__(self, base_url: str, key: FeedKey) -> None:
         address = urlsplit(base_url)
         self._host, self._port = address.hostname or "127.0.0.1", address.port or 80
         self._key = key
@@ -74,15 +65,12 @@ class Feed:
                 self._host, self._port, timeout=_TIMEOUT_S
             )
         timestamp = str(int(time.time()))
-        signed = hmac.new(
-            self._key.secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256
-        )
         headers = {
             "Content-Type": "application/json",
             "Authorization": f"Bearer {self._key.token}",
             "Tiedolla-Key": self._key.key_id,
             "Tiedolla-Timestamp": timestamp,
-            "Tiedolla-Signature": f"v1={signed.hexdigest()}",
+            "Tiedolla-Signature": sign(self._key.secret, timestamp, body),
         }
         self._connection.request("POST", PATH, body, headers)
         answer = self._connection.getresponse()

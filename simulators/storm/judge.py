@@ -125,6 +125,9 @@ class Judge:
                 found.add("stale", f"{about} (the power was on)")
                 if any(news in (News.RESTORED, News.MORNING) for _, news in told):
                     found.add("contradictory", f"{about} (after its end was told)")
+            if said.news is News.STARTED and told and told[-1][1] in CUT:
+                # Two faults at one place; each is told by itself.
+                found.noted["told of a second cut while off"] += 1
             if said.news in (News.RESTORED, News.MORNING) and not self._any_on(numbers, message.at):
                 found.add("contradictory", f"{about} (the power was off)")
             if said.etr_at is not None:

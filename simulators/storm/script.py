@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from simulators.storm.course import Fault, Statement, Step, play_out
@@ -44,7 +44,14 @@ class Storm:
         return len({one.ref for one in self.statements})
 
 
-def make_storm(grid: Grid, seed: int, fault_count: int, hours: float, prefix: str) -> Storm:
+def make_storm(
+    grid: Grid,
+    seed: int,
+    fault_count: int,
+    hours: float,
+    prefix: str,
+    shares: Mapping[str, float] = STORIES,
+) -> Storm:
     """The storm of this seed; the same grid and seed are always the same storm.
 
     hours: from the first fault to the last repair; operators open the storm after 3 % of them, say
@@ -56,10 +63,10 @@ def make_storm(grid: Grid, seed: int, fault_count: int, hours: float, prefix: st
     number = 0
     while number < fault_count:
         number += 1
-        story = _story(draw)
+        story = _story(draw, shares)
         ref = f"{prefix}-{number:04d}"
         maker = _Maker(draw, grid, ref, hours * HOUR)
-        if story in ("merged", "split") and number == fault_count:
+        if story in ("merged", "split") and (number == fault_count or len(maker.numbers) < 2):
             story = "plain"
         made = _STORIES[story](maker)
         number += len(made) - 1
@@ -77,9 +84,9 @@ def make_storm(grid: Grid, seed: int, fault_count: int, hours: float, prefix: st
     return Storm(seed, hours, statements, acts, stories, points)
 
 
-def _story(draw: random.Random) -> str:
+def _story(draw: random.Random, shares: Mapping[str, float]) -> str:
     chance = draw.random()
-    for story, share in STORIES.items():
+    for story, share in shares.items():
         if chance < share:
             return story
         chance -= share
@@ -153,7 +160,7 @@ def _merged(maker: _Maker) -> list[Fault]:
     """Two faults that turn out to be one: the part goes on as points of the whole."""
     whole, part = maker.fault(), maker.fault("P")
     half = len(maker.numbers) // 2
-    mine, theirs = maker.numbers[half:], maker.numbers[:half] or maker.numbers[:1]
+    mine, theirs = maker.numbers[half:], maker.numbers[:half]
     at_s = maker.start_s + maker.minutes(6, 25)
     end_s = max(maker.end_s, at_s + 10 * MINUTE)
 
@@ -182,11 +189,10 @@ def _split(maker: _Maker) -> list[Fault]:
             del whole.points[number]
 
     # The new fault is stated first: at no moment is there a point without a fault.
-    play_out(part, [(at_s - 1.0, lambda _: part.lose(theirs, maker.start_s))])
-    if theirs:
-        play_out_more(part, [_repaired(part, later_s)])
+    begun = (at_s - 1.0, lambda _: part.lose(theirs, maker.start_s))
+    play_out(part, [begun, _repaired(part, later_s)])
     play_out(whole, [_found(maker, whole), (at_s, part_ways), _repaired(whole, end_s)])
-    return [whole, part] if theirs else [whole]
+    return [whole, part]
 
 
 def _wrong_end(maker: _Maker) -> list[Fault]:
@@ -200,13 +206,6 @@ def _wrong_end(maker: _Maker) -> list[Fault]:
     steps.append((again_s, lambda at_s: fault.lose(some, at_s)))
     play_out(fault, [*steps, _repaired(fault, really_s)])
     return [fault]
-
-
-def play_out_more(fault: Fault, steps: list[Step]) -> None:
-    """Go on with a fault that was stated before."""
-    for at_s, step in steps:
-        step(at_s)
-        fault.say(at_s)
 
 
 def _found(maker: _Maker, fault: Fault) -> Step:

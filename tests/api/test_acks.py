@@ -82,6 +82,12 @@ def test_a_forged_request_is_turned_away_and_leaves_no_trace_in_the_database(
     assert _messages(app) == []
 
 
+def test_the_key_of_a_feed_of_our_own_acknowledges_nothing(app: Flask, client: FlaskClient) -> None:
+    for feed in ("dms.1", "head-end.1"):
+        _assert_problem(post(app, client, BODY, key_id=feed), 403, "KEY_NOT_FOR_THIS")
+    assert _messages(app) == []
+
+
 def test_a_changed_body_does_not_fit_its_signature(app: Flask, client: FlaskClient) -> None:
     signed = headers(app, BODY)
     forged = BODY.replace(b"ACCEPTED", b"REJECTED")

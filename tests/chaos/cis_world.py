@@ -23,11 +23,15 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A customer of the CIS; contacts of the wished channel alone, none for who wants nothing."""
+    """A customer of the CIS; contacts of the wished channel alone, none for who wants nothing.
+
+    others: of the other channel, for what has to reach somebody who has left the wished one.
+    """
 
     customer_id: str
     language: str
     contacts: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +71,17 @@ class World:
 
     def told_at(self, gsrn: str) -> dict[str, str]:
         """The contacts that are told of a metering point today, each with its language."""
+        people = self.people_at(gsrn)
+        return {contact: person.language for person in people for contact in person.contacts}
+
+    def people_at(self, gsrn: str) -> list[Person]:
+        """Who has a metering point today."""
         today = datetime.now(UTC).date()
-        people = [
+        return [
             self.people[contract.customer_id]
             for contract in self.contracts.get(gsrn, {}).values()
             if contract.holds_on(today) and contract.customer_id in self.people
         ]
-        return {contact: person.language for person in people for contact in person.contacts}
 
 
 def read_world(files: Iterable[CisFile]) -> World:
@@ -111,7 +119,8 @@ def _read_customer(world: World, record: etree._Element) -> None:
     if not wished and channel != "NONE":
         # The other channel has to do when there is no contact of the wished one.
         wished = tuple(value for _, value in contacts)
-    world.people[customer_id] = Person(customer_id, _text(record, "Language"), wished)
+    others = tuple(value for _, value in contacts if wished and value not in wished)
+    world.people[customer_id] = Person(customer_id, _text(record, "Language"), wished, others)
 
 
 def _read_contract(world: World, record: etree._Element) -> None:

@@ -149,7 +149,8 @@ class Feed:
     def note(self, kind: str, facts: Mapping[str, Any]) -> None:
         """Write into the ledger; from either thread, a line at a time."""
         entry = {"at": datetime.now(UTC).isoformat(), "kind": kind, **facts}
-        print(json.dumps(entry), file=self._ledger, flush=True)
+        self._ledger.write(f"{json.dumps(entry)}\n")
+        self._ledger.flush()
 
 
 def _answer(make: Callable[[], urllib.request.Request]) -> int:

@@ -50,6 +50,8 @@ class Evidence:
     """Everything that the checker may look at; not one row of the product's database.
 
     doubt_s: how long the product has to wait at least before it may send a doubtful message again.
+    slowness: how much longer than planned the chaos took, 1 on a machine that keeps up. What has to
+    happen within some seconds has so many times as long.
     """
 
     ledgers: Mapping[str, Sequence[Entry]]
@@ -57,6 +59,7 @@ class Evidence:
     opt_outs: Sequence[OptOut] = ()
     counted: Counted = field(default_factory=Counted)
     doubt_s: float = 0.0
+    slowness: float = 1.0
 
     def entries(self, system: str, *kinds: str) -> list[Entry]:
         """One system's entries of these kinds, in the order in which they happened."""

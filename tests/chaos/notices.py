@@ -63,11 +63,13 @@ def check_copies(
         resent = evidence.counted.resent[kind]
         if copies > resent:
             yield Breach("I2", kind, f"{copies} came twice, {resent} resends are counted")
+    allowed = _allowed(world, acks)
     last: dict[tuple[str, str], Message] = {}
     for message in messages:
         before = last.get((message.to, message.text))
         last[message.to, message.text] = message
-        if before is None:
+        # Two visits to one person under a safety ban are told in the same words.
+        if before is None or allowed[message.to, message.kind or message.text] > 1:
             continue
         apart_s = (message.at - before.at).total_seconds()
         if apart_s < evidence.doubt_s:
@@ -77,15 +79,21 @@ def check_copies(
 
 def count_copies(world: World, acks: Sequence[Ack], messages: Iterable[Message]) -> Counter[str]:
     """How many texts of each kind came beyond one for each event that their receiver may hear of."""
+    allowed = _allowed(world, acks)
+    copies: Counter[str] = Counter()
+    for told, count in Counter((m.to, m.kind or m.text) for m in messages).items():
+        copies[told[1]] += max(0, count - max(1, allowed[told]))
+    return copies
+
+
+def _allowed(world: World, acks: Iterable[Ack]) -> Counter[Told]:
+    """How often each may hear of each kind, by what crews reported."""
     allowed: Counter[Told] = Counter()
     for ack in acks:
         for contact in world.told_of(ack.order_id):
             for kind in ALLOWED_BY.get(ack.type, ()):
                 allowed[contact, kind] += 1
-    copies: Counter[str] = Counter()
-    for told, count in Counter((m.to, m.kind or m.text) for m in messages).items():
-        copies[told[1]] += max(0, count - max(1, allowed[told]))
-    return copies
+    return allowed
 
 
 def check_stale(
@@ -100,7 +108,8 @@ def check_stale(
         about = orders.get(message.to, set())
         # Of several orders of one person the text does not say which one it is about.
         ends = [known_at[order] for order in about if order in known_at]
-        if ends and len(ends) == len(about) and message.at > max(ends) + STALE_AFTER:
+        stale_at = max(ends, default=message.at) + STALE_AFTER * evidence.slowness
+        if ends and len(ends) == len(about) and message.at > stale_at:
             late_s = (message.at - max(ends)).total_seconds()
             told = "the start" if message.kind == STARTED else "a visit"
             what = f"{message.to} was told of {told} {late_s:.1f} s after the end was known"
@@ -122,7 +131,7 @@ def _ends_known(
             did.append((next(iter(orders)), done[contact]))
     # An acknowledgement that was taken has to be understood before long.
     did += [
-        (ack.order_id, ack.taken_at + UNDERSTOOD_AFTER)
+        (ack.order_id, ack.taken_at + UNDERSTOOD_AFTER * evidence.slowness)
         for ack in acks
         if ack.type == "COMPLETED" and ack.taken_at is not None
     ]

@@ -53,7 +53,7 @@ def check(evidence: Evidence) -> Findings:
         *notices.check_copies(evidence, world, acks, messages),
         *notices.check_stale(evidence, world, acks, messages),
         *notices.check_wanted(_wished(world, heard, written), out, messages),
-        *news.check_true(heard),
+        *news.check_true(evidence, heard),
         *news.check_owed(evidence, heard, {*out, *(one.contact for one in written if one.stops)}),
         *news.check_untold(evidence, heard),
         *news.check_pace(evidence, heard),
@@ -80,6 +80,14 @@ def _wished(
     for one in heard:
         kinds = FAULT_NEWS if one.who.outage.kind == "FAULT" else PLAN_NEWS
         wished |= dict.fromkeys(((one.who.contact, kind) for kind in kinds), one.who.language)
+    stopped = {one.contact for one in written if one.stops}
+    for outage in {one.who.outage.ref: one.who.outage for one in heard}.values():
+        if outage.kind == "PLANNED":
+            # A legal notice goes to another contact rather than to nobody.
+            for person in (p for gsrn in outage.touched for p in world.people_at(gsrn)):
+                if stopped.intersection(person.contacts):
+                    keys = ((contact, kind) for contact in person.others for kind in PLAN_NEWS)
+                    wished |= dict.fromkeys(keys, person.language)
     # An answer is in the language of the word.
     wished |= {(one.contact, kind): None for one in written for kind in ANSWERS}
     return wished

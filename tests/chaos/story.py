@@ -48,10 +48,13 @@ class Story:
     opt_outs: list[OptOut] = field(default_factory=list)
     counted: Counted = field(default_factory=Counted)
     doubt_s: float = 5.0
+    slowness: float = 1.0
 
     def evidence(self) -> Evidence:
         """What the checker gets to see."""
-        return Evidence(self.ledgers, self.files, self.opt_outs, self.counted, self.doubt_s)
+        return Evidence(
+            self.ledgers, self.files, self.opt_outs, self.counted, self.doubt_s, self.slowness
+        )
 
     def note(self, system: str, kind: str, at_s: float, **facts: Any) -> dict[str, Any]:
         """Add an entry to a ledger, so many seconds after the beginning."""

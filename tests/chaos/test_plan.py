@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from simulators.faults import parse_faults
-from tests.chaos.plan import CALLS, FREEZE_S, KILL_EVERY_S, PROVIDERS, make_plan
+from tests.chaos.news_plan import POINTS_PER_OUTAGE, Statement
+from tests.chaos.plan import BYSTANDERS, CALLS, FREEZE_S, KILL_EVERY_S, PROVIDERS, make_plan
 from tests.chaos.site import HURRY
 
 LANES = ["acks", "billing", "cis", "dms", "email", "intake", "nis", "partner.voima"]
@@ -62,3 +65,36 @@ def test_orders_come_all_the_time_and_are_changed_only_after_they_came() -> None
     assert {drop.action for drop in later} == {"UPDATE", "CANCEL"}
     assert all(drop.at_s > new[drop.first] for drop in later)
     assert any(drop.twice for drop in plan.drops)
+
+
+def test_outages_keep_to_points_of_their_own_and_tell_every_kind_of_story() -> None:
+    plan = make_plan(3, 100, LANES)
+    first, news = plan.point_count + BYSTANDERS, plan.news
+    assert news == make_plan(3, 100, LANES).news
+    assert all(one.first > first for one in news.statements)
+    used = [one.first for one in news.statements if one.version == 1]
+    assert len(set(used)) == len(used)
+    assert max(used) + POINTS_PER_OUTAGE <= news.first_point + news.point_count
+    faults = [one for one in news.statements if one.kind == "FAULT"]
+    assert {one.state for one in faults} == {"CONFIRMED", "FALSE_ALARM", "CLOSED"}
+    assert any(0 < len(one.back) < len(one.off) for one in faults)
+    assert any(len(one.off) < POINTS_PER_OUTAGE for one in faults)
+    assert any(one.etr_h is not None for one in faults)
+    assert any(len(one.posts) == 2 for one in faults)
+    assert any(one.posts[0] > one.at_s for one in faults)
+    cuts = {one.ref for one in news.statements if one.kind == "PLANNED"}
+    off = {one.ref for one in news.statements if one.state == "CANCELLED"}
+    assert {one.ref for one in news.approvals} == cuts
+    assert off
+    assert cuts - off
+    assert {text.stops for text in news.texts} == {True, False}
+
+
+def test_no_version_is_stated_before_the_one_before_it_was_made() -> None:
+    versions: dict[str, list[Statement]] = {}
+    for one in make_plan(5, 100, LANES).news.statements:
+        versions.setdefault(one.ref, []).append(one)
+    for of_outage in versions.values():
+        assert [one.version for one in of_outage] == list(range(1, len(of_outage) + 1))
+        # What is back stays back: the DMS of these runs never errs.
+        assert all(set(before.back) <= set(after.back) for before, after in pairwise(of_outage))

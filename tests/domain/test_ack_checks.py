@@ -136,7 +136,7 @@ def test_the_new_meter_comes_from_the_partners_stock_and_hangs_nowhere_else(
     assert [f.code for f in check_ack(DONE, order, NOW)] == ([code] if code else [])
 
 
-def test_an_expected_multiplier_must_be_reported() -> None:
+def test_req_20_an_expected_multiplier_must_be_reported() -> None:
     order = replace(ORDER, expected_multiplier=Decimal(40))
     (finding,) = check_ack(DONE, order, NOW)
     assert finding.code is RejectCode.MULTIPLIER_CHANGED

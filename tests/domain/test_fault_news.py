@@ -179,6 +179,14 @@ def test_req_05_power_that_went_again_at_some_points_is_told_as_a_cut_there() ->
     assert decided.news[0].event_at == at(40)
 
 
+def test_req_05_a_return_that_a_newer_statement_takes_back_is_told_from_now_on() -> None:
+    now = course(S.PARTLY_RESTORED, {"a": (0, 20), "b": (0, None)})
+    decided = decide_news(before(S.RESTORED, on="ab"), now, TOLD, at(41))
+    (again,) = decided.news
+    assert (again.type, again.event_at) == (N.FAULT_STARTED, at(41))
+    assert decided.corrects is None
+
+
 @pytest.mark.parametrize(("hours", "told"), [(11.9, False), (12, True)])
 def test_compensation_is_told_once_a_long_cut_is_closed(hours: float, told: bool) -> None:
     points: dict[str, tuple[float, float | None]] = {"a": (0, hours * 60), "b": (0, 9)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -13,6 +15,8 @@ from werkzeug.serving import make_server
 
 from app.db import db, transaction
 from app.domain.roles import Role
+from app.services import status_snapshot
+from app.settings import Settings
 from app.web import translations
 from deploy.ports import free_port
 from tests.web.sample_rows import (
@@ -53,9 +57,12 @@ class Portal:
 
 
 @pytest.fixture
-def portal(app: Flask) -> Iterator[Portal]:
+def portal(app: Flask, tmp_path: Path) -> Iterator[Portal]:
     """The application with people, meters and trouble in it, served on a free port."""
     translations.compile_all()
+    usual: Settings = app.extensions["tiedolla_settings"]
+    settings = usual.model_copy(update={"status_snapshot_dir": tmp_path / "status"})
+    app.extensions["tiedolla_settings"] = settings
     with app.app_context():
         with transaction() as session:
             for role in Role:
@@ -72,6 +79,9 @@ def portal(app: Flask) -> Iterator[Portal]:
             add_inbound(session, "PARTLY")
             add_reply(session)
             add_alarm(session)
+        with transaction() as session:
+            snapshot = status_snapshot.take(session, datetime.now(UTC))
+        status_snapshot.publish(snapshot, settings.status_folder)
         db.session.remove()
     server = make_server("127.0.0.1", free_port(), app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
@@ -80,6 +90,7 @@ def portal(app: Flask) -> Iterator[Portal]:
     server.shutdown()
     thread.join()
     server.server_close()
+    app.extensions["tiedolla_settings"] = usual
 
 
 @pytest.fixture(scope="module")

@@ -40,10 +40,30 @@ PAGES = (
     "/texts/FAULT_RESTORED/edit",
     "/texts/FAULT_RESTORED/versions/0",
     "/texts/addresses",
+    "/announcements",
+    "/calls",
+    "/connections",
+    "/contacts-to-check",
+    "/doubts",
+    "/inbox",
+    "/letters",
+    "/outages",
+    "/outages/new",
+    "/planned",
+    "/planned/new",
+    "/planned/kpi",
+    "/sending",
+    "/sending/routes/twilio",
+    "/storms",
+    # What anybody may see.
+    "/my/login",
+    "/planned-cuts",
+    "/status/en",
+    "/status/subscribe",
 )
 
 
-def test_axe_finds_no_fault_on_any_page(page: Page) -> None:
+def test_req_37_axe_finds_no_fault_on_any_page(page: Page) -> None:
     source = AXE.read_text(encoding="utf-8")
     page.goto("/login")
     faults = {"/login": axe(page, source)}
@@ -55,7 +75,7 @@ def test_axe_finds_no_fault_on_any_page(page: Page) -> None:
     assert {path: found for path, found in faults.items() if found} == {}
 
 
-def test_axe_finds_no_fault_in_forms_with_errors(page: Page) -> None:
+def test_req_37_axe_finds_no_fault_in_forms_with_errors(page: Page) -> None:
     source = AXE.read_text(encoding="utf-8")
     log_in(page)
     page.goto("/staff/new")
@@ -67,7 +87,7 @@ def test_axe_finds_no_fault_in_forms_with_errors(page: Page) -> None:
     expect(page.locator(".govuk-error-summary")).to_be_focused()
 
 
-def test_no_page_is_wider_than_a_small_phone(browser: Browser, portal: Portal) -> None:
+def test_req_37_no_page_is_wider_than_a_small_phone(browser: Browser, portal: Portal) -> None:
     context = browser.new_context(
         viewport={"width": 320, "height": 640}, base_url=portal.url, locale="en-GB"
     )
@@ -84,7 +104,7 @@ def test_no_page_is_wider_than_a_small_phone(browser: Browser, portal: Portal) -
     assert too_wide == []
 
 
-def test_every_control_is_large_enough_to_be_hit(page: Page) -> None:
+def test_req_37_every_control_is_large_enough_to_be_hit(page: Page) -> None:
     log_in(page)
     small = {}
     for path in PAGES:
@@ -94,7 +114,7 @@ def test_every_control_is_large_enough_to_be_hit(page: Page) -> None:
     assert {path: found for path, found in small.items() if found} == {}
 
 
-def test_the_whole_way_goes_by_keyboard_alone(browser: Browser, portal: Portal) -> None:
+def test_req_37_the_whole_way_goes_by_keyboard_alone(browser: Browser, portal: Portal) -> None:
     context = browser.new_context(viewport=WIDE, base_url=portal.url, locale="en-GB")
     page = context.new_page()
     page.goto("/login?lang=en")
@@ -117,7 +137,9 @@ def test_the_whole_way_goes_by_keyboard_alone(browser: Browser, portal: Portal) 
     context.close()
 
 
-def test_the_place_of_the_keyboard_can_always_be_seen(browser: Browser, portal: Portal) -> None:
+def test_req_37_the_place_of_the_keyboard_can_always_be_seen(
+    browser: Browser, portal: Portal
+) -> None:
     context = browser.new_context(viewport=WIDE, base_url=portal.url, locale="en-GB")
     page = context.new_page()
     log_in(page)
@@ -135,7 +157,7 @@ def test_the_place_of_the_keyboard_can_always_be_seen(browser: Browser, portal: 
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_everything_works_without_a_script(
+def test_req_37_everything_works_without_a_script(
     browser: Browser, portal: Portal, viewport: dict[str, int]
 ) -> None:
     context = browser.new_context(
@@ -147,6 +169,7 @@ def test_everything_works_without_a_script(
     page.get_by_role("button", name="Search").click()
     page.get_by_role("link", name="Koivutie 12 A 3").click()
     expect(page.locator("#situation")).to_contain_text("The meter was replaced")
+    page.get_by_role("link", name="Machinery", exact=True).click()
     page.get_by_role("link", name="Lanes", exact=True).click()
     page.get_by_role("link", name="Billing").click()
     page.get_by_role("button", name="Pause sending").click()

@@ -255,7 +255,7 @@ def test_a_time_in_the_future_holds_the_bill_and_tells_nobody(day: Flask) -> Non
 
 
 @pytest.mark.parametrize(("value", "code"), [(40_000, "READING_LOW"), (900_000, "READING_JUMP")])
-def test_a_doubtful_reading_holds_the_bill_and_nothing_else(
+def test_req_20_a_doubtful_reading_holds_the_bill_and_nothing_else(
     day: Flask, value: float, code: str
 ) -> None:
     ack = make_ack("COMPLETED", 20)
@@ -421,7 +421,7 @@ def test_a_removal_leaves_the_point_without_a_meter(app: Flask) -> None:
         db.session.remove()
 
 
-def test_a_meter_that_hangs_elsewhere_holds_the_bill(day: Flask) -> None:
+def test_req_20_a_meter_that_hangs_elsewhere_holds_the_bill(day: Flask) -> None:
     with transaction() as session:
         hang_meter(session, NEW_METER, gsrn(7), installed_at=at(-1000))
     arrive(make_ack("COMPLETED", 20), 20)

@@ -200,6 +200,17 @@ def test_a_false_alarm_is_corrected_once_to_each_announcement_that_was_told(netw
     assert kinds().count("CORRECTION") == 2
 
 
+def test_req_05_a_newer_version_may_take_back_the_return_of_some_points(network: None) -> None:
+    state(record(1, points={A: None, B: None}))
+    all_told()
+    state(record(2, points={A: 30, B: 30}, stated=31), minutes=32)
+    all_told()
+    assert state(record(3, points={A: 30, B: None}, stated=45), minutes=46) == ["APPLIED"]
+    outage = fault()
+    assert (outage.state, times(outage)) == ("PARTLY_RESTORED", {A: (0, 30), B: (0, None)})
+    assert (kinds(outage)[-1], announced(outage)[-1].event_at) == ("FAULT_STARTED", at(46))
+
+
 def test_a_part_gives_its_points_to_the_whole_and_takes_them_along_again(network: None) -> None:
     state(record(points={A: None}), record(ref="F-2", points={B: None, C: None}))
     all_told()

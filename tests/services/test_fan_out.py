@@ -38,7 +38,7 @@ def test_a_refusal_by_one_of_them_leaves_the_order_open(completed: Flask) -> Non
     assert _state() == "COMPLETED"
 
 
-def test_a_held_bill_keeps_the_order_open_until_somebody_lets_it_go(app: Flask) -> None:
+def test_req_20_a_held_bill_keeps_the_order_open_until_somebody_lets_it_go(app: Flask) -> None:
     with app.app_context():
         with transaction() as session:
             add_order(session)

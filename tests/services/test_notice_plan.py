@@ -16,8 +16,9 @@ from app.db import db, transaction
 from app.domain.notice_types import NoticeType, Topic
 from app.domain.unknown_policy import UnknownAction
 from app.models import Announcement, AreaSubscription, Contact, MeteringPoint, Notice, NoticePoint
-from app.services import blast_guard, corrections, opt_outs, unknowns
+from app.services import blast_guard, corrections, notice_plan, opt_outs, unknowns
 from app.services.announcements import about_outage, about_storm, announce, withdraw
+from app.services.notice_plan import Plan, PlanSlice
 from app.settings import Settings
 from tests.services.announcing import (
     POINTS,
@@ -32,6 +33,7 @@ from tests.services.world import (
     NOW,
     PHONE,
     claim,
+    end,
     gate,
     items,
     leave_unknown,
@@ -197,6 +199,46 @@ def test_a_start_in_doubt_is_not_sent_again_once_the_end_is_told() -> None:
         decided = unknowns.decide(session, doubt, NOW + minutes(60))
     assert decided == (UnknownAction.GIVE_UP, "SUPERSEDED")
     assert [n.type for n in _send_due(NOW + minutes(61))] == [N.FAULT_RESTORED]
+
+
+@pytest.mark.parametrize("kind", [N.FAULT_RESTORED, N.PLANNED_CANCELLED])
+def test_req_16_who_hears_of_an_end_is_decided_by_what_has_left_when_it_is_written_down(
+    kind: NoticeType,
+) -> None:
+    begin = N.FAULT_STARTED if kind is N.FAULT_RESTORED else N.PLANNED_NOTICE
+    settle_people(2)
+    outage = add_outage(POINTS[:2])
+    tell_all(begin, outage, from_at=NOW + minutes(5000), to_at=NOW + minutes(6000))
+    restore(outage, NOW + minutes(40))
+    plan, part = _decide_end(kind, outage, NOW + minutes(40))
+    # While the planner thinks, one beginning goes on the wire.
+    _send_next(NOW + minutes(39))
+    with transaction() as session:
+        notice_plan.write_slice(session, plan, part, _settings())
+    ends = [n for n in ledger() if n.type == kind]
+    left = next(n.sent_to for n in ledger() if n.type == begin and n.state == "SENT")
+    assert [(n.state, n.suppress_reason) for n in ends if n.sent_to == left] == [("QUEUED", None)]
+    assert [n.suppress_reason for n in ends if n.sent_to != left] == ["NEVER_TOLD"]
+    assert [n.state for n in ledger() if n.type == begin and n.sent_to != left] == ["SUPERSEDED"]
+
+
+def test_a_start_that_came_back_from_the_wire_needs_no_end() -> None:
+    settle_people(1)
+    outage = add_outage()
+    tell_all(N.FAULT_STARTED, outage)
+    (item,) = claim()
+    attempts, refused = gate([item])
+    assert refused == {}
+    restore(outage, NOW + minutes(40))
+    plan, part = _decide_end(N.FAULT_RESTORED, outage, NOW + minutes(40))
+    # The provider refused everybody, so that it surely did not leave.
+    end(item, attempts[item.id], "NOT_SENT", "READY", next_at=NOW + minutes(41))
+    with transaction() as session:
+        notice_plan.write_slice(session, plan, part, _settings())
+    assert [(n.type, n.state, n.suppress_reason) for n in ledger()] == [
+        (N.FAULT_STARTED, "SUPERSEDED", "SUPERSEDED"),
+        (N.FAULT_RESTORED, "SUPPRESSED", "NEVER_TOLD"),
+    ]
 
 
 def test_req_09_a_night_of_news_is_one_message_in_the_morning() -> None:
@@ -471,6 +513,31 @@ def _announce(kind: NoticeType, outage: int, **facts: str) -> None:
         announce(
             session, kind, about_outage(outage), occurrence="", event_at=now, facts=facts, now=now
         )
+
+
+def _decide_end(kind: NoticeType, outage: int, now: datetime) -> tuple[Plan, PlanSlice]:
+    """What the planner thinks up about an end, before it writes anything down."""
+    facts = {"on_at": now.isoformat(), "duration_s": 1800, "off_at": NOW.isoformat()}
+    facts |= {
+        "from_at": (NOW + minutes(5000)).isoformat(),
+        "to_at": (NOW + minutes(6000)).isoformat(),
+    }
+    with transaction() as session:
+        number = announce(
+            session,
+            kind,
+            about_outage(outage),
+            occurrence="end",
+            event_at=now,
+            facts=facts,
+            now=now,
+        )
+        assert number is not None
+    with transaction() as session:
+        plan = notice_plan.begin_plan(session, number, _settings(), now)
+    assert plan is not None
+    with notice_plan.listeners(plan) as people:
+        return plan, notice_plan.decide_slice(plan, list(people), now)
 
 
 def _restored(outage: int, at: datetime) -> None:

@@ -79,9 +79,9 @@ def test_nothing_secret_reaches_the_database(app: Flask) -> None:
     settings: Settings = app.extensions["tiedolla_settings"]
     partner_key = settings.partner_key.get_secret_value()
     with app.app_context():
-        row = db.session.execute(text("SELECT partner::text FROM partner")).scalar_one()
+        rows = db.session.execute(text("SELECT partner::text FROM partner")).scalars()
         audits = db.session.execute(text("SELECT audit_entry::text FROM audit_entry")).scalars()
-        stored = " ".join([row, *audits])
+        stored = " ".join([*rows, *audits])
         for generation in (1, 2):
             key = partner_credentials.derive(partner_key, f"voima.{generation}")
             assert key.token not in stored

@@ -87,7 +87,7 @@ def _take(key: Key, body: bytes, now: datetime) -> Response:
         ack = parse_ack(body)
     except AckInvalid as error:
         with transaction() as session:
-            partner_credentials.admit(session, key)
+            partner_credentials.admit_installer(session, key)
             ack_receipt.keep_refused(session, key.partner_code, body, error, now)
         log.info("ack_refused", partner=key.partner_code, codes=[f.code for f in error.findings])
         if error.malformed:
@@ -98,7 +98,7 @@ def _take(key: Key, body: bytes, now: datetime) -> Response:
             422, "ACK_INVALID", "Put the named fields right and send it.", errors=error.findings
         ) from None
     with transaction() as session:
-        partner_credentials.admit(session, key)
+        partner_credentials.admit_installer(session, key)
         stored = ack_receipt.keep(session, key.partner_code, body, ack, now)
     log.info(
         "ack_received",

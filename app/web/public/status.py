@@ -5,39 +5,29 @@ Served from the snapshot's file alone; no session, no database, no Redis (REQ-22
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Any, cast
 
-from flask import Blueprint, Response, current_app, redirect, request, url_for
+from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_babel import force_locale
 
 from app.settings import Settings
-from app.web.clock import now
-from app.web.i18n import LANGUAGE_NAMES, LANGUAGES, choose_language
 from app.web.public.bulletin import bulletin
-from app.web.public.status_file import Made, NoSnapshot, StatusFile
+from app.web.public.snapshot_answer import dump, made, open_to_all, serve, to_own_language, written
+from app.web.public.status_file import Made, StatusFile
 from app.web.public.status_view import status_view
 from app.web.security import CONTENT_POLICY
 
 blueprint = Blueprint("status", __name__)
 
-# Caches in front of us may answer for so long; the snapshot is renewed about as often.
-_MAX_AGE_S = 15
-_RETRY_S = 30
 _LANGUAGE = "<any(fi, sv, en):language>"
 
 
 @blueprint.get("/status")
 def front() -> ResponseReturnValue:
     """The page in the visitor's language."""
-    answer = redirect(url_for(".page", language=choose_language()))
-    answer.headers["Vary"] = "Accept-Language, Cookie"
-    answer.headers["Cache-Control"] = "private, max-age=60"
-    return answer
+    return to_own_language("status.page")
 
 
 @blueprint.get(f"/status/{_LANGUAGE}")
@@ -73,7 +63,7 @@ def embed(language: str) -> Response:
 @blueprint.get("/status.json")
 def as_json() -> Response:
     """The snapshot for maps and other sites."""
-    return _open(_serve(("json",), "application/json", lambda snapshot: _made(_dump(snapshot))))
+    return open_to_all(_serve(("json",), "application/json", lambda snapshot: made(dump(snapshot))))
 
 
 @blueprint.get(f"/bulletin/{_LANGUAGE}.txt")
@@ -82,7 +72,7 @@ def bulletin_text(language: str) -> Response:
 
     def make(snapshot: dict[str, Any]) -> Made:
         with force_locale(language):
-            return _made(bulletin(snapshot, language)["text"].encode() + b"\n")
+            return made(bulletin(snapshot, language)["text"].encode() + b"\n")
 
     return _serve(("bulletin text", language), "text/plain", make)
 
@@ -93,43 +83,15 @@ def bulletin_json(language: str) -> Response:
 
     def make(snapshot: dict[str, Any]) -> Made:
         with force_locale(language):
-            return _made(_dump(bulletin(snapshot, language)))
+            return made(dump(bulletin(snapshot, language)))
 
-    return _open(_serve(("bulletin json", language), "application/json", make))
+    return open_to_all(_serve(("bulletin json", language), "application/json", make))
 
 
 def _serve(
     key: tuple[object, ...], media_type: str, make: Callable[[dict[str, Any]], Made]
 ) -> Response:
-    try:
-        made = _file().page(key, now(), make)
-    except NoSnapshot:
-        return _nothing_yet(media_type)
-    # Compressed once and not for each of thousands of visitors.
-    gzipped = request.accept_encodings.quality("gzip") > 0
-    answer = Response(made.gzipped if gzipped else made.body, mimetype=media_type)
-    answer.set_etag(f"{made.etag}-gzip" if gzipped else made.etag)
-    answer.headers["Vary"] = "Accept-Encoding"
-    if gzipped:
-        answer.headers["Content-Encoding"] = "gzip"
-    answer.headers["Cache-Control"] = f"public, max-age={_MAX_AGE_S}"
-    return cast("Response", answer.make_conditional(request))
-
-
-def _nothing_yet(media_type: str) -> Response:
-    """No snapshot has been written yet, which is nobody's fault but ours."""
-    if media_type == "text/html":
-        language = (request.view_args or {}).get("language", "fi")
-        with force_locale(language):
-            body = _written("public/status_missing.html", language)
-    elif media_type == "application/json":
-        body = json.dumps({"title": "There is no snapshot yet.", "status": 503})
-    else:
-        body = ""
-    answer = Response(body, 503, mimetype=media_type)
-    answer.headers["Retry-After"] = str(_RETRY_S)
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+    return serve(_file(), key, media_type, make, "public/status_missing.html")
 
 
 def _rendered(
@@ -137,45 +99,7 @@ def _rendered(
 ) -> Made:
     with force_locale(language):
         view = status_view(snapshot, language, municipality)
-        return _made(_written(template, language, view=view).encode())
-
-
-def _written(template: str, language: str, **facts: Any) -> str:
-    """A template without what Flask adds for the visitor, whose log-in would ask the database."""
-    whole = current_app.jinja_env.get_template(template)
-    return whole.render(bare=True, **_links(language), **facts)
-
-
-def _links(language: str) -> dict[str, Any]:
-    """The switch of languages; the page is the same for everybody, so it has no cookie to go by."""
-
-    def links() -> list[dict[str, object]]:
-        return [
-            {
-                "code": code,
-                "name": LANGUAGE_NAMES[code],
-                "href": url_for("status.page", language=code),
-                "current": code == language,
-            }
-            for code in LANGUAGES
-        ]
-
-    return {"language_links": links}
-
-
-def _open(answer: Response) -> Response:
-    """Public data, which any page may fetch."""
-    answer.headers["Access-Control-Allow-Origin"] = "*"
-    answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return answer
-
-
-def _dump(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _made(body: bytes) -> Made:
-    return Made(body, gzip.compress(body, 6, mtime=0), sha256(body).hexdigest()[:32])
+    return made(written(template, language, "status.page", view=view).encode())
 
 
 def _file() -> StatusFile:

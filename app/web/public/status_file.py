@@ -1,4 +1,4 @@
-"""The snapshot as the pages read it: from its file alone, kept in memory until it changes.
+"""A snapshot as the public pages read it: from its file alone, kept in memory until it changes.
 
 Nothing here may touch the database or Redis: in a storm the page has to stand when they do not (REQ-23).
 """
@@ -13,7 +13,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from app.domain.public_status import FORMAT, still_true
+from app.domain import public_status
+from app.domain.public_status import still_true
 from app.services.status_snapshot import FILE_NAME
 
 # What was made of a snapshot is made anew after this time, so that no estimate that has passed
@@ -37,10 +38,22 @@ class Made:
 
 
 class StatusFile:
-    """One folder's snapshot and the pages made of it."""
+    """One folder's snapshot and the pages made of it.
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE_NAME
+    fresh: makes of the snapshot what is true now, the last argument's time.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str = FILE_NAME,
+        *,
+        format: int = public_status.FORMAT,
+        fresh: Callable[[dict[str, Any], datetime], dict[str, Any]] = still_true,
+    ) -> None:
+        self._path = folder / name
+        self._format = format
+        self._fresh = fresh
         self._lock = Lock()
         self._stamp: tuple[int, int, int] | None = None
         self._snapshot: dict[str, Any] = {}
@@ -61,7 +74,7 @@ class StatusFile:
             with self._lock:
                 made = self._made.get(whole)
                 if made is None:
-                    made = make(still_true(self._snapshot, now))
+                    made = make(self._fresh(self._snapshot, now))
                     self._forget(slot)
                     self._made[whole] = made
         return made
@@ -80,7 +93,7 @@ class StatusFile:
             return
         try:
             snapshot = json.loads(self._path.read_bytes())
-            usable = snapshot["format"] == FORMAT
+            usable = snapshot["format"] == self._format
         except (OSError, ValueError, KeyError, TypeError):
             usable = False
         if usable:

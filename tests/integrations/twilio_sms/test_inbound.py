@@ -187,6 +187,7 @@ def test_no_part_of_a_body_passes_for_a_sender(form: dict[str, str]) -> None:
                 "+358409999999",
                 "FromCity",
                 "Gx",
+                "Ex",
                 "MessageSid",
             ]
         ),

@@ -1,0 +1,1 @@
+"""Forged and altered messages of outside systems, by the thousand: none is accepted."""
