@@ -387,9 +387,16 @@ def _at_least_the_start(view: _View, waiting: tuple[int, ...], stale: Decision) 
 
 
 def _slept_through(view: _View) -> bool:
-    """Whether the start was held for the morning, so that the night is worth one sentence."""
+    """Whether the start was held for the morning, so that the night is worth one sentence.
+
+    An update may also be held since another one left less than an hour ago; that is no night.
+    """
+    person = view.recipient
     return view.telling.type is NoticeType.FAULT_RESTORED and any(
-        row.state is NoticeState.HELD for row in view.waiting(_CUT_TOLD)
+        row.state is NoticeState.HELD
+        and row.told_at is not None
+        and _quiet_end(row.told_at, person.quiet_from, person.quiet_to) is not None
+        for row in view.waiting(_CUT_TOLD)
     )
 
 

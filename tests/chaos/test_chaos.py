@@ -20,3 +20,7 @@ def test_fifty_kills_break_no_promise(tmp_path: Path) -> None:
     # A run without work would keep every promise as well.
     assert outcome.findings.counts["completions"] >= 30
     assert outcome.findings.counts["messages"] >= 50
+    assert outcome.findings.counts["told of a cut"] >= 20
+    assert outcome.findings.counts["told of its end"] >= 10
+    assert outcome.findings.counts["told that it is off"] >= 3
+    assert outcome.findings.counts["texts to us"] >= 5

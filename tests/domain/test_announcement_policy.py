@@ -167,8 +167,16 @@ def test_req_38_restored_before_the_start_left_stops_both(state: NoticeState) ->
         assert outcome_of(told) is R.NEVER_TOLD
 
 
+@pytest.mark.parametrize("now", [NOON, NIGHT])
+def test_req_09_an_update_held_for_the_hour_since_the_last_makes_no_night(now: datetime) -> None:
+    # The one that it waited for came back from the wire, and was stopped.
+    course = rows([(N.FAULT_ETR, S.SUPERSEDED), (N.FAULT_ETR_CHANGED, S.HELD)], NOON)
+    told = decide(N.FAULT_RESTORED, points=[BACK], ledger=course, event_at=now, now=now)
+    assert (told.type, outcome_of(told)) == (N.FAULT_RESTORED, R.NEVER_TOLD)
+
+
 def test_req_09_a_cut_that_came_and_went_at_night_is_one_summary_in_the_morning() -> None:
-    held = rows([(N.FAULT_ETR, S.HELD)])
+    held = rows([(N.FAULT_ETR, S.HELD)], NIGHT - timedelta(minutes=40))
     told = decide(N.FAULT_RESTORED, points=[BACK], ledger=held, event_at=NIGHT, now=NIGHT)
     assert (told.type, outcome_of(told)) == (N.MORNING_SUMMARY, HOLD)
     assert told.decision.until == MORNING

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from string import ascii_letters
 from urllib.parse import parse_qsl, quote_plus, urlencode
 
 from tests.forge.genuine import (
@@ -292,9 +293,10 @@ def _moved_border(forger: Forger, message: Message) -> Message | None:
     way = forger.draw.randrange(4)
     if way == 0 and value:
         # The value's end becomes a parameter of its own.
-        cut = forger.draw.randrange(len(value))
+        cut = _likely_border(forger.draw, value)
         end = value[cut:]
-        split = forger.draw.randrange(1, len(end) + 1)
+        letters = len(end) - len(end.lstrip(ascii_letters))
+        split = letters or forger.draw.randrange(1, len(end) + 1)
         moved = [(name, value[:cut]), (end[:split], end[split:])]
     elif way == 1:
         # The name's end moves into its value.
@@ -314,6 +316,12 @@ def _moved_border(forger: Forger, message: Message) -> Message | None:
     if "".join(n + v for n, v in sorted(dict(altered).items())) != _signed(message):
         return None
     return replace(message, body=urlencode(altered).encode())
+
+
+def _likely_border(draw: random.Random, value: str) -> int:
+    """A place where a name could begin: at a capital, if there is one, or anywhere."""
+    capitals = [place for place, sign in enumerate(value) if place and sign.isupper()]
+    return draw.choice(capitals) if capitals else draw.randrange(len(value))
 
 
 def _signed(message: Message) -> str:

@@ -221,6 +221,19 @@ def test_however_the_borders_are_moved_sender_and_message_stay(
     assert (read.sender, read.sid, read.body) == (PHONE, SID, body)
 
 
+@pytest.mark.parametrize("body", ["STOP Enough please", "Kiitos Elenia", "Call me"])
+def test_a_body_is_not_cut_where_a_name_could_begin(body: str) -> None:
+    honest = {**FORM, "Body": body}
+    cut = max(place for place, sign in enumerate(body) if sign.isupper())
+    name, _, rest = body[cut:].partition(" ")
+    for name_part, value in ((name, f" {rest}" if rest else ""), (name[:2], body[cut + 2 :])):
+        form = {**FORM, "Body": body[:cut], name_part: value}
+        assert "".join(n + form[n] for n in sorted(form)) == "".join(
+            n + honest[n] for n in sorted(honest)
+        )
+        assert refused(form, signature=sign(honest)) == "PARAMETER_UNKNOWN"
+
+
 def test_every_move_of_the_borders_around_a_hidden_sender_is_refused() -> None:
     short = {name: value for name, value in FORM.items() if not name.startswith("From")}
     honest = {**short, "Body": SPOOF, "From": PHONE, "FromCity": "ESPOO"}
