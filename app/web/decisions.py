@@ -38,6 +38,10 @@ _SENTENCES = (
     _l("The recipient got such a bulletin less than an hour ago."),
     _l("Held: the recipient had an update less than an hour ago."),
     _l("It can be told only after it has gone stale."),
+    _l("The recipient knows of another cut there."),
+    _l("The recipient was not told of the visit."),
+    _l("In quiet hours, but it changes what begins before they end."),
+    _l("Held until the end of quiet hours, when the estimate will have passed."),
     _l("The power went and came back while the recipient was not to be disturbed."),
 )
 _AGO = re.compile(r"It happened (\d+) min ago(?:, more than (\d+) min)?\.")
