@@ -35,7 +35,7 @@ class Telling:
     """One announcement as the policy sees it.
 
     true_until: when the text stops being true by itself, for instance when the estimate in it
-    passes.
+    passes. needed_by: when somebody who has not heard by then acts on what is no longer so.
     """
 
     announcement_id: int
@@ -43,6 +43,7 @@ class Telling:
     event_at: datetime
     true_until: datetime | None = None
     corrects_id: int | None = None
+    needed_by: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,15 @@ def true_until(kind: NoticeType, facts: Mapping[str, object]) -> datetime | None
     name = _TRUE_UNTIL.get(kind)
     value = facts.get(name) if name else None
     return datetime.fromisoformat(value) if isinstance(value, str) else None
+
+
+def needed_by(kind: NoticeType, facts: Mapping[str, object]) -> datetime | None:
+    """The beginning that people prepare for and that is changed or called off; the earlier one."""
+    if kind not in _CHANGES:
+        return None
+    named = (facts.get("from_at"), facts.get("old_from_at"))
+    times = [datetime.fromisoformat(value) for value in named if isinstance(value, str)]
+    return min(times, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +316,9 @@ def _quiet(view: _View) -> tuple[datetime | None, str]:
         return None, "In quiet hours, which the recipient has lifted for this topic."
     if rule.urgency is Urgency.LIVE and view.now - view.telling.event_at <= rule.live_for:
         return None, "In quiet hours, but it is happening right now."
+    needed = view.telling.needed_by
+    if needed is not None and view.now < needed <= until:
+        return None, "In quiet hours, but it changes what begins before they end."
     return until, "Held until the end of quiet hours."
 
 
@@ -433,6 +446,7 @@ _ABOUT_THE_REST = _CUT_TOLD | {_T.PLANNED_OVERRUN}
 _KNOWS_OF_CUT = _CUT_TOLD | {_T.CORRECTION_STILL_OFF}
 # Whoever read that the cut was a mistake has read of its end.
 _ENDS = frozenset({_T.FAULT_RESTORED, _T.CORRECTION})
+_CHANGES = frozenset({_T.PLANNED_CHANGED, _T.PLANNED_CANCELLED})
 _PLAN_TOLD = frozenset({_T.PLANNED_NOTICE, _T.PLANNED_CHANGED})
 
 _OF_TYPE: Mapping[NoticeType, Callable[[_View], _Obstacle | None]] = {

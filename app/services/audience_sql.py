@@ -295,7 +295,8 @@ _EARLIER_RECEIVERS = SQL(
     """
     SELECT n.channel, n.sent_to, n.contact_id, n.customer_id, n.language,
         coalesce(k.state, 'REMOVED'), coalesce(k.source, 'CIS'), k.quiet_from, k.quiet_to,
-        true, false, coalesce(c.personal_safety_ban, false), named.gsrn, p.off_at, p.on_at,
+        true, coalesce(w.night_ok, false), coalesce(c.personal_safety_ban, false), named.gsrn,
+        p.off_at, p.on_at,
         {elsewhere},
         nullif(concat_ws(' ', m.street_name, m.house_number, m.staircase, m.apartment), '')
     FROM (
@@ -308,6 +309,11 @@ _EARLIER_RECEIVERS = SQL(
     ) named (gsrn)
     LEFT JOIN contact k ON k.id = n.contact_id
     LEFT JOIN customer c ON c.cis_id = n.customer_id
+    LEFT JOIN LATERAL (
+        SELECT night_ok FROM preference
+        WHERE contact_id = n.contact_id AND topic = %(topic)s
+          AND (gsrn = named.gsrn OR gsrn IS NULL)
+        ORDER BY gsrn NULLS LAST LIMIT 1) w ON true
     LEFT JOIN metering_point m ON m.gsrn = named.gsrn
     LEFT JOIN outage_point p ON p.outage_id = %(outage_id)s AND p.gsrn = named.gsrn
     ORDER BY n.channel COLLATE "C", n.sent_to COLLATE "C", n.customer_id, named.gsrn

@@ -34,6 +34,13 @@ _LAST_ESTIMATE = text(
     ORDER BY id DESC LIMIT 1
     """
 )
+_TAKEN_BACK = text(
+    """
+    SELECT bool_and(state = 'WITHDRAWN' AND told_count = 0) FROM announcement
+    WHERE outage_id = :id AND type = :type
+      AND (occurrence = :name OR occurrence LIKE :name || '/again:%')
+    """
+)
 _SOMEBODY = text(
     """
     SELECT coalesce(sum(told_count), 0) > 0 FROM announcement
@@ -86,12 +93,26 @@ def tell(telling: Telling, before: Before, after: Course) -> None:
 
 
 def announce(telling: Telling, news: News) -> int | None:
-    """Write one piece of news down for the planner."""
+    """Write one piece of news down for the planner.
+
+    An estimate that was taken back before anybody heard it may be told after all: a storm keeps it
+    until damage is assessed (REQ-08).
+    """
+    announced = _announce(telling, news, news.occurrence)
+    if announced is None and news.type in fault_news.ESTIMATES:
+        values = {"id": telling.outage.id, "type": news.type, "name": news.occurrence}
+        if telling.session.execute(_TAKEN_BACK, values).scalar():
+            again = f"{news.occurrence}/again:{telling.now.isoformat()}"
+            announced = _announce(telling, news, again)
+    return announced
+
+
+def _announce(telling: Telling, news: News, occurrence: str) -> int | None:
     return announcements.announce(
         telling.session,
         news.type,
         about_outage(telling.outage.id),
-        occurrence=news.occurrence,
+        occurrence=occurrence,
         event_at=news.event_at,
         facts={**news.facts, "event_at": news.event_at.isoformat()},
         now=telling.now,

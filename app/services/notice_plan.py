@@ -22,6 +22,7 @@ from app.domain.announcement_policy import (
     Telling,
     TellingDecision,
     decide_telling,
+    needed_by,
     true_until,
 )
 from app.domain.clock import helsinki_day
@@ -134,6 +135,7 @@ def _plan_of(session: Session, announcement: Announcement, settings: Settings) -
             event_at=announcement.event_at,
             true_until=true_until(kind, announcement.facts),
             corrects_id=announcement.corrects_id,
+            needed_by=needed_by(kind, announcement.facts),
         ),
         Texts(settings, announcement.facts, published_texts.current(session)),
     )

@@ -188,25 +188,36 @@ def _move_times(
 ) -> None:
     outage, cut = plan.outage, plan.cut
     move(plan, PlannedCutState.RESCHEDULED)
+    before_at = plan.from_at
     outage.planned_from_at = outage.started_at = from_at
     outage.planned_to_at = to_at
     cut.told_at, cut.reminded_at = now, None
     session.execute(_MOVE_POINTS, {"id": plan.id, "from_at": from_at})
     withdraw(session, about_outage(plan.id), _AHEAD, now, reason="TIME_CHANGED", by=by)
-    _tell(session, plan, NoticeType.PLANNED_CHANGED, now, now, by)
+    _tell(session, plan, NoticeType.PLANNED_CHANGED, now, now, by, old_from_at=before_at)
 
 
 def _tell(
-    session: Session, plan: Plan, kind: NoticeType, event_at: datetime, now: datetime, by: str
+    session: Session,
+    plan: Plan,
+    kind: NoticeType,
+    event_at: datetime,
+    now: datetime,
+    by: str,
+    *,
+    old_from_at: datetime | None = None,
 ) -> None:
     session.flush()
+    facts = facts_of(plan)
+    if old_from_at is not None:
+        facts["old_from_at"] = old_from_at.isoformat()
     announce(
         session,
         kind,
         about_outage(plan.id),
         occurrence=str(plan.cut.plan_version),
         event_at=event_at,
-        facts=facts_of(plan),
+        facts=facts,
         now=now,
         by=by,
     )

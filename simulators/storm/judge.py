@@ -20,6 +20,7 @@ from simulators.storm.stamps import Stamps
 from simulators.storm.texts import CUT, HELSINKI, UPDATES, News, read
 
 HOUR = timedelta(hours=1)
+ENDS = frozenset({News.RESTORED, News.MORNING, News.CORRECTION})
 # One that is told within these hours was told when people are awake.
 MORNING, EVENING = time(7), time(22)
 # The smallest change of an estimate that has to be told (REQ-07), and a little for rounding.
@@ -146,15 +147,27 @@ class Judge:
         about: str,
         found: Judgement,
     ) -> None:
-        """The same words again; bulletins and delays may say them again after an hour."""
+        """The same words again, with nothing between them that would call for saying them again.
+
+        Bulletins and delays may be repeated after an hour; a start after an end that was none.
+        """
         repeats = news in (News.BULLETIN, News.DELAYED, News.PARTLY)
-        for earlier, _ in told:
-            soon = message.at - earlier.at < HOUR - self._bounds.grace
-            if earlier.whole == message.whole and (soon or not repeats):
-                found.add(
-                    "duplicate", f"{about} (also at {earlier.at.astimezone(HELSINKI):%H:%M:%S})"
-                )
+        for earlier, of_earlier in reversed(told):
+            if of_earlier in ENDS:
                 return
+            soon = message.at - earlier.at < HOUR - self._bounds.grace
+            if earlier.whole != message.whole or (repeats and not soon):
+                continue
+            if news is News.PARTLY and self._has_two_faults(message):
+                found.noted["two faults at one place, both told"] += 1
+                return
+            at = f"{earlier.at.astimezone(HELSINKI):%H:%M:%S}"
+            found.add("duplicate", f"{about} (also at {at})")
+            return
+
+    def _has_two_faults(self, message: Message) -> bool:
+        numbers = self._homes.get(message.to, [])
+        return len({one.ref for one in self._open_faults(numbers, message.at)}) > 1
 
     def _estimate(
         self,
@@ -168,11 +181,9 @@ class Judge:
         if etr_at <= message.at - self._bounds.grace:
             found.add("stale", f"{about} (the estimate had passed)")
             return
-        moments = (message.at, message.at - self._bounds.grace)
         known = [
             one
-            for at in moments
-            for statement in self._open_faults(numbers, at)
+            for statement in self._open_faults(numbers, message.at)
             if (one := self._stamps.estimate(statement)) is not None
         ]
         if not any(abs(one - etr_at) <= WAVERING for one in known):
@@ -205,10 +216,9 @@ class Judge:
         found: Judgement,
     ) -> None:
         """Whoever heard of a cut hears of its end, or that it never was."""
-        ends = (News.RESTORED, News.MORNING, News.CORRECTION)
         last_cut = max((m.at for m, news in told if news in CUT | {News.STILL_OFF}), default=None)
-        last_end = max((m.at for m, news in told if news in ends), default=None)
-        if last_cut is None or self._is_off(numbers, datetime.max.replace(tzinfo=HELSINKI)):
+        last_end = max((m.at for m, news in told if news in ENDS), default=None)
+        if last_cut is None or self._is_off(numbers, None):
             return
         if last_end is None or last_end < last_cut:
             found.add("no end", f"{address} was told of a cut at {last_cut:%d.%m. %H:%M:%S}")
@@ -241,38 +251,45 @@ class Judge:
                     since = None
         return longest
 
-    def _known(self, ref: str, at: datetime) -> Statement | None:
-        """The newest version that had been taken by then, whatever the order of arrival."""
+    def _known(self, ref: str, at: datetime | None) -> list[Statement]:
+        """What was the newest version at some moment of the grace before, whatever came when.
+
+        None asks for the end, when everything is known.
+        """
         newest: Statement | None = None
-        for one in self._versions[ref]:
-            statement = one.statement
-            if one.taken_at <= at and (newest is None or statement.version > newest.version):
-                newest = statement
-        return newest
+        found: list[Statement] = []
+        begin = None if at is None else at - self._bounds.grace
+        for one in sorted(self._versions[ref], key=lambda one: one.taken_at):
+            if at is not None and one.taken_at > at:
+                break
+            if newest is None or one.statement.version > newest.version:
+                newest = one.statement
+                if begin is None or one.taken_at <= begin:
+                    found.clear()
+                found.append(newest)
+        return found
 
-    def _open_faults(self, numbers: Sequence[int], at: datetime) -> list[Statement]:
-        """The faults that keep one of these points without power, and the wholes of parts."""
+    def _open_faults(self, numbers: Sequence[int], at: datetime | None) -> list[Statement]:
+        """Versions by which one of these points had no power, and those of the wholes of parts."""
         refs = {ref for number in numbers for ref in self._faults.get(number, ())}
-        known = [one for ref in refs if (one := self._known(ref, at)) is not None]
-        known = [one for one in known if one.off & set(numbers)]
-        wholes = [self._known(one.parent, at) for one in known if one.parent is not None]
-        return [*known, *(one for one in wholes if one is not None)]
+        known = [one for ref in refs for one in self._known(ref, at) if one.off & set(numbers)]
+        wholes = {one.parent for one in known if one.parent is not None} - refs
+        return [*known, *(one for ref in wholes for one in self._known(ref, at))]
 
-    def _is_off(self, numbers: Sequence[int], at: datetime) -> bool:
+    def _is_off(self, numbers: Sequence[int], at: datetime | None) -> bool:
         """Whether one of these points was off then, or a moment before."""
-        if at.year > 9000:
-            return bool(self._open_faults(numbers, at))
-        moments = (at, at - self._bounds.grace)
-        return any(self._open_faults(numbers, moment) for moment in moments)
+        return bool(self._open_faults(numbers, at))
 
     def _any_on(self, numbers: Sequence[int], at: datetime) -> bool:
-        """Whether one of these points, having been off, was on then or a moment before."""
-        for moment in (at, at - self._bounds.grace):
-            for number in numbers:
-                refs = self._faults.get(number, ())
-                known = [one for ref in refs if (one := self._known(ref, moment)) is not None]
-                if known and not any(number in one.off for one in known):
-                    return True
+        """Whether one of these points, having been off, was on then or a moment before.
+
+        With several faults at one point the moments of each are looked at by themselves.
+        """
+        for number in numbers:
+            known = [self._known(ref, at) for ref in self._faults.get(number, ())]
+            said = [versions for versions in known if versions]
+            if said and all(any(number not in one.off for one in each) for each in said):
+                return True
         return False
 
 

@@ -15,6 +15,7 @@ from app.domain.announcement_policy import (
     TellingDecision,
     TellingRow,
     decide_telling,
+    needed_by,
     true_until,
 )
 from app.domain.notice_policy import Action, ContactFacts, ContactState, Recipient, SuppressReason
@@ -236,6 +237,19 @@ def test_req_10_the_night_gives_way_to_safety_and_to_wishes(
     told = decide(kind, recipient=replace(AINO, **recipient), event_at=NIGHT, now=NIGHT)
     assert outcome_of(told) == outcome
     assert "quiet hours" in told.decision.why
+
+
+@pytest.mark.parametrize("kind", [N.PLANNED_CHANGED, N.PLANNED_CANCELLED])
+@pytest.mark.parametrize(("begins", "outcome"), [(-1, SEND), (60, HOLD)])
+def test_req_10_what_changes_before_the_morning_is_told_at_night(
+    kind: NoticeType, begins: int, outcome: object
+) -> None:
+    begin = MORNING + timedelta(minutes=begins)
+    facts = {"from_at": (begin + timedelta(days=2)).isoformat(), "old_from_at": begin.isoformat()}
+    telling = Telling(7, kind, NIGHT, needed_by=needed_by(kind, facts))
+    told = decide_telling(telling, AINO, [OUT], rows([(N.PLANNED_NOTICE, S.SENT)]), NIGHT)
+    assert outcome_of(told) == outcome
+    assert needed_by(N.PLANNED_NOTICE, facts) is None
 
 
 def test_req_01_no_more_than_one_update_an_hour() -> None:

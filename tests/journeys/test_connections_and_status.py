@@ -17,10 +17,12 @@ from app.models import MeteringPoint
 from app.services.status_snapshot import publish
 from app.web.public.status_file import StatusFile
 from tests.connection_orders import ORDER_NO, make_version, take_versions, wish_for_connections
-from tests.journeys.conftest import Portal, log_in
+from tests.journeys.conftest import NARROW, Portal, log_in
+from tests.journeys.test_accessibility import _SMALL_TARGETS as SMALL_TARGETS
 from tests.journeys.test_accessibility import AXE, axe
 from tests.services.announcing import plan_all
 from tests.services.world import GSRN, add_customer, add_point
+from tests.web.resident import last_code
 
 pytestmark = pytest.mark.browser
 
@@ -98,6 +100,36 @@ def test_an_agent_answers_a_house_builder_from_the_search_box(page: Page) -> Non
     page.get_by_role("link", name="Rantapolku 4").click()
     expect(page.locator("#situation")).to_contain_text("It is delayed: the ground is frozen.")
     expect(page.get_by_text("Liittymätilaus LT-2026-17 vastaanotettu")).to_be_visible()
+
+
+def test_a_house_builder_logs_in_and_reads_how_far_the_connection_is(
+    app: Flask, browser: Browser, portal: Portal
+) -> None:
+    context = browser.new_context(viewport=NARROW, base_url=portal.url, locale="en-GB")
+    page = context.new_page()
+    page.goto("/my/login?lang=en")
+    page.get_by_label("Mobile phone number or e-mail address").fill("040 987 6543")
+    page.get_by_role("button", name="Send the code").click()
+    page.get_by_label("Code", exact=True).wait_for()
+    page.get_by_label("Code", exact=True).fill(last_code(app))
+    page.get_by_role("button", name="Log in").click()
+    page.goto("/my/connections")
+    expect(page.get_by_role("heading", name="Rantapolku 4")).to_be_visible()
+    expect(page.get_by_text("the ground is frozen")).to_be_visible()
+    page.get_by_role("link", name=f"Stages, dates and messages of order {ORDER_NO}").click()
+    expect(page.get_by_role("heading", name="Rantapolku 4, TAMPERE")).to_be_visible()
+    expect(page.locator("#dates")).to_be_visible()
+    source = AXE.read_text(encoding="utf-8")
+    for path in ("/my/connections", f"/my/connections/{ORDER_NO}"):
+        page.goto(path)
+        assert axe(page, source) == []
+        assert page.evaluate(SMALL_TARGETS) == []
+        assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    # Another house builder's order is none of theirs.
+    answer = page.goto("/my/connections/LT-2026-18")
+    assert answer is not None
+    assert answer.status == 404
+    context.close()
 
 
 def test_a_visitor_without_a_script_reads_the_status_and_asks_for_messages(

@@ -367,6 +367,39 @@ def test_req_16_a_second_change_replaces_the_first_that_waits() -> None:
     assert "klo 11.00" in told("PLANNED_CHANGED")[phone(1)]
 
 
+def test_req_10_a_cut_called_off_in_its_last_night_is_told_at_once() -> None:
+    plan = approve(draft(add_street(1), from_at=FROM - hours(2)).plan)
+    plan_all(MONDAY)
+    send_all(MONDAY)
+    night = FROM - hours(8)
+    with transaction() as session:
+        planned_telling.cancel(session, plan.id, reason="X", by=OTHER, now=night, version=None)
+    plan_all(night)
+    send_all(night)
+    assert set(told("PLANNED_CANCELLED")) == {phone(1)}
+    (notice,) = notices("PLANNED_CANCELLED")
+    assert "changes what begins before" in notice.decision
+
+
+def test_req_16_whoever_lifted_quiet_hours_hears_of_a_change_at_night() -> None:
+    plan = announced(add_street(2))
+    with transaction() as session:
+        session.execute(
+            text(
+                "UPDATE preference SET night_ok = true WHERE topic = 'PLANNED' AND contact_id ="
+                " (SELECT id FROM contact WHERE value = :phone)"
+            ),
+            {"phone": phone(1)},
+        )
+        night = MONDAY + hours(12)
+        planned_telling.cancel(session, plan.id, reason="X", by=OTHER, now=night, version=None)
+    plan_all(night)
+    assert {n.sent_to: n.state for n in notices("PLANNED_CANCELLED")} == {
+        phone(1): "QUEUED",
+        phone(2): "HELD",
+    }
+
+
 def test_req_16_a_cancellation_reaches_exactly_those_told() -> None:
     street = add_street(3)
     leave_planned(phone(3))

@@ -57,6 +57,20 @@ def test_req_08_once_assessed_every_current_estimate_is_told(network: None) -> N
     assert kinds().count("STORM_BULLETIN") == 0
 
 
+def test_req_08_an_estimate_that_the_storm_took_back_is_told_once_assessed(
+    network: None,
+) -> None:
+    state(record(points={A: None}, etrAt=300))
+    assert kinds() == ["FAULT_STARTED", "FAULT_ETR"]
+    storm = _open("837")
+    assert "FAULT_ETR" not in kinds()
+    with transaction() as session:
+        storms.assess(session, storm, at(60), by="staff:otso")
+    assert kinds().count("FAULT_ETR") == 1
+    state(record(2, points={A: None}, etrAt=300, etrSetAt=5), minutes=70)
+    assert kinds().count("FAULT_ETR") == 1
+
+
 def test_a_fault_outside_the_area_is_told_as_ever(network: None) -> None:
     _open("837")
     state(record(points={INKOO: None}, etrAt=300))

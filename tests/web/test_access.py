@@ -12,6 +12,8 @@ from tests.web.visitor import Visitor, visitor_as
 
 ALL, OPERATE, ADMIN = set(Role), {Role.OPERATOR, Role.ADMIN}, {Role.ADMIN}
 KEY_INFO = {Role.AGENT, Role.ADMIN}
+# Those who talk with customers.
+SERVICE = {Role.AGENT, Role.ADMIN}
 
 PAGES = {
     "/": ALL,
@@ -28,9 +30,45 @@ PAGES = {
     "/inbound/1/body": OPERATE,
     "/inbound/1/download": OPERATE,
     "/alarms": OPERATE,
+    "/announcements": OPERATE,
+    "/outages": OPERATE,
+    "/outages/new": OPERATE,
+    "/planned": OPERATE,
+    "/planned/new": OPERATE,
+    "/planned/kpi": OPERATE,
+    "/storms": OPERATE,
+    "/connections": OPERATE,
+    "/sending": OPERATE,
+    "/sending/routes/twilio": OPERATE,
+    "/letters": OPERATE,
+    "/doubts": OPERATE,
+    "/texts": OPERATE,
+    "/texts/addresses": OPERATE,
+    "/texts/FAULT_ETR": OPERATE,
+    "/texts/FAULT_ETR/edit": OPERATE,
+    "/calls": ALL,
+    "/contacts-to-check": ALL,
+    "/inbox": SERVICE,
     "/staff": ADMIN,
     "/staff/new": ADMIN,
     "/staff/1/password": ADMIN,
+}
+# Pages of things that the rows below do not have: whoever may open them learns that.
+MISSING = {
+    "/announcements/9": OPERATE,
+    "/outages/9": OPERATE,
+    "/planned/9": OPERATE,
+    "/planned/9/edit": OPERATE,
+    "/planned/9/told": OPERATE,
+    "/planned/9/letters.csv": OPERATE,
+    "/planned/9/points.csv": OPERATE,
+    "/planned/9/approve": OPERATE,
+    "/texts/FAULT_ETR/versions/9": OPERATE,
+    "/notices/9": ALL,
+    "/connections/LT-9": ALL,
+    "/customers/C-9": ALL,
+    "/customers/C-9/contacts/9": SERVICE,
+    "/inbox/9": SERVICE,
 }
 ACTIONS = {
     f"/points/{gsrn(1)}/address": KEY_INFO,
@@ -39,6 +77,64 @@ ACTIONS = {
     "/lanes/sms/resume": OPERATE,
     "/lanes/sms/retry": OPERATE,
     "/lanes/sms/release": OPERATE,
+    "/announcements/9/decide": OPERATE,
+    "/announcements/9/correct": OPERATE,
+    **dict.fromkeys(
+        (
+            f"/outages/9/{act}"
+            for act in (
+                "confirm",
+                "estimate",
+                "cause",
+                "restore",
+                "reopen",
+                "false-alarm",
+                "merge",
+                "split",
+            )
+        ),
+        OPERATE,
+    ),
+    "/outages/new": OPERATE,
+    "/planned/new": OPERATE,
+    "/planned/9/edit": OPERATE,
+    "/planned/9/approve": OPERATE,
+    "/storms": OPERATE,
+    "/storms/9/assess": OPERATE,
+    "/storms/9/end": OPERATE,
+    "/letters/print": OPERATE,
+    "/letters/list": OPERATE,
+    "/letters/posted": OPERATE,
+    "/sending/stop": OPERATE,
+    "/sending/start": OPERATE,
+    "/sending/rate": OPERATE,
+    "/sending/budget": OPERATE,
+    "/sending/routes/twilio": OPERATE,
+    **dict.fromkeys(
+        (
+            f"/texts/FAULT_ETR/versions/9/{act}"
+            for act in ("submit", "publish", "reject", "take-back", "roll-back", "test")
+        ),
+        OPERATE,
+    ),
+    "/texts/FAULT_ETR/edit": OPERATE,
+    "/texts/FAULT_ETR/preview": OPERATE,
+    "/texts/addresses/SMS/code": OPERATE,
+    "/texts/addresses/SMS/verify": OPERATE,
+    "/calls/9/take": ALL,
+    "/calls/9/finish": ALL,
+    "/contacts-to-check/9": SERVICE,
+    "/connections/LT-9/address": KEY_INFO,
+    "/customers/C-9/reveal": KEY_INFO,
+    "/customers/C-9/preferences": SERVICE,
+    "/customers/C-9/stop": SERVICE,
+    "/customers/C-9/contacts": SERVICE,
+    "/customers/C-9/contacts/9": SERVICE,
+    "/customers/C-9/contacts/9/remove": SERVICE,
+    **dict.fromkeys(
+        (f"/inbox/9/{act}" for act in ("take", "give-back", "answer", "size", "link", "close")),
+        SERVICE,
+    ),
     "/staff/new": ADMIN,
     "/staff/1/password": ADMIN,
     "/staff/1/deactivate": ADMIN,
@@ -57,6 +153,15 @@ def test_each_role_opens_its_pages_and_no_others(app: Flask, rows: None, role: R
     # The one step has no payload on record, which only those learn who may look.
     assert failed <= {"/runs/1/steps/1/payload"}
     assert refused == {path for path, roles in PAGES.items() if role not in roles}
+
+
+@pytest.mark.parametrize("role", Role)
+def test_whoever_may_not_see_a_thing_does_not_learn_that_it_is_missing(
+    app: Flask, role: Role
+) -> None:
+    visitor = visitor_as(app, role)
+    answers = {path: visitor.get(path).status_code for path in MISSING}
+    assert answers == {path: 404 if role in roles else 403 for path, roles in MISSING.items()}
 
 
 @pytest.mark.parametrize("role", Role)
@@ -82,7 +187,7 @@ def test_a_part_of_a_page_answers_401_so_that_the_page_reloads(visitor: Visitor)
 
 def test_every_page_and_action_is_in_these_tables(app: Flask) -> None:
     rules = [rule for rule in app.url_map.iter_rules() if _is_a_page(rule.endpoint)]
-    known = {_endpoint(app, path, "GET") for path in PAGES}
+    known = {_endpoint(app, path, "GET") for path in (*PAGES, *MISSING)}
     known |= {_endpoint(app, path, "POST") for path in ACTIONS}
 
     assert {rule.endpoint for rule in rules} - known == set()
@@ -104,7 +209,7 @@ def rows(writing: Writing) -> None:
 
 
 def _is_a_page(endpoint: str) -> bool:
-    ours = ("agents.", "operators.", "staff.", "login.", "public.")
+    ours = ("agents.", "operators.", "staff.", "texts.", "login.", "public.")
     return endpoint.startswith(ours) and endpoint not in WITHOUT_LOG_IN
 
 

@@ -120,6 +120,18 @@ def test_bulletins_may_say_the_same_again_after_an_hour_and_not_before() -> None
     assert wrong(judge((5.0, BULLETIN), (50.0, BULLETIN))) == {"duplicate": 1}
 
 
+def test_a_start_may_be_told_again_after_an_end_that_was_none() -> None:
+    course = (stated(1, 1), stated(2, 20, on=20), stated(3, 30), stated(4, 60, on=60))
+    told = (GOOD[0], (20.5, RESTORED), (30.5, STARTED), (60.5, RESTORED.replace("13.00", "13.01")))
+    assert wrong(judge(*told, course=course)) == {}
+
+
+def test_a_cut_that_was_over_before_its_message_had_left_is_judged_by_all_of_the_grace() -> None:
+    course = (stated(1, 59.2), stated(2, 59.6, on=59.5))
+    assert "stale" not in wrong(judge((60.0, STARTED), (60.1, RESTORED), course=course))
+    assert "stale" in wrong(judge((61.0, STARTED), (61.1, RESTORED), course=course))
+
+
 def test_whoever_heard_of_a_cut_and_never_of_its_end_is_found() -> None:
     assert wrong(judge(GOOD[0])) == {"no end": 1}
 
