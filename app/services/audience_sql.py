@@ -10,6 +10,7 @@ from __future__ import annotations
 from psycopg.sql import SQL, Composed
 
 from app.domain.notice_types import NoticeType
+from app.services.notice_items import STANDING
 
 _REST_ONLY = frozenset(
     {
@@ -35,9 +36,13 @@ def listeners_of(kind: NoticeType, subject: str) -> Composed:
     """
     if kind in _CORRECTIONS:
         elsewhere = _elsewhere("named.gsrn") if kind is NoticeType.CORRECTION else SQL("false")
-        return _EARLIER_RECEIVERS.format(which=_GOT_IT_WRONG, elsewhere=elsewhere)
+        return _EARLIER_RECEIVERS.format(
+            which=_GOT_IT_WRONG, elsewhere=elsewhere, standing=SQL(STANDING)
+        )
     if kind in _CHANGES_OF_PLAN:
-        return _EARLIER_RECEIVERS.format(which=_KNOWS_THE_PLAN, elsewhere=SQL("false"))
+        return _EARLIER_RECEIVERS.format(
+            which=_KNOWS_THE_PLAN, elsewhere=SQL("false"), standing=SQL(STANDING)
+        )
     if subject.startswith("connection:"):
         return _chosen(_POINT_OF_CONNECTION, _CUSTOMER_OF_CONNECTION, _SITE_OF_CONNECTION)
     if subject.startswith("area:"):
@@ -92,7 +97,8 @@ def ledger_of(subject_has_outage: bool) -> Composed:
 
     Parameters: told_of (outages), or subjects (a LIKE pattern).
     """
-    return _LEDGER.format(which=_OF_OUTAGES if subject_has_outage else _OF_SUBJECT)
+    which = _OF_OUTAGES if subject_has_outage else _OF_SUBJECT
+    return _LEDGER.format(which=which, standing=SQL(STANDING))
 
 
 _POINTS_OF_OUTAGE = SQL(
@@ -296,7 +302,7 @@ _EARLIER_RECEIVERS = SQL(
     FROM (
         SELECT DISTINCT ON (n.channel, n.sent_to, n.gsrn) n.* FROM notice n
         WHERE {which} AND n.channel IS NOT NULL
-          AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
+          AND {standing} NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
         ORDER BY n.channel, n.sent_to, n.gsrn, n.id DESC) n
     CROSS JOIN LATERAL (
         SELECT n.gsrn UNION SELECT np.gsrn FROM notice_point np WHERE np.notice_id = n.id
@@ -316,8 +322,8 @@ _EARLIER_RECEIVERS = SQL(
 
 _LEDGER = SQL(
     """
-    SELECT n.channel, n.sent_to, n.id, n.type, n.state, n.event_at, coalesce(n.sent_at, n.state_at),
-        n.announcement_id, CASE WHEN n.type IN ('PLANNED_NOTICE', 'PLANNED_CHANGED')
+    SELECT n.channel, n.sent_to, n.id, n.type, {standing}, n.event_at,
+        coalesce(n.sent_at, n.state_at), n.announcement_id, CASE WHEN n.type IN ('PLANNED_NOTICE', 'PLANNED_CHANGED')
             THEN array_append(ARRAY(
                 SELECT CAST(np.gsrn AS text) FROM notice_point np WHERE np.notice_id = n.id), n.gsrn)
             ELSE '{{}}' END

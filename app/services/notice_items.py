@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from app.domain.lanes import EMAIL, SMS
 from app.domain.languages import Language
@@ -24,6 +25,15 @@ from integrations.twilio_sms.codec import build_sms
 from integrations.twilio_sms.types import Sms
 
 KIND = "NOTICE"
+
+# What a notice n passes for where it is decided by whether it has left: one that was given up while
+# a call of it was in doubt may have arrived, whatever it ended as.
+STANDING: Final = """
+    CASE WHEN n.state IN ('EXPIRED', 'FAILED') AND EXISTS (
+        SELECT 1 FROM outbox_item gone JOIN attempt a ON a.outbox_item_id = gone.id
+        WHERE gone.business_key = 'notice:' || n.id AND a.outcome = 'UNKNOWN')
+    THEN 'UNKNOWN' ELSE n.state END
+"""
 TWILIO_STATUS_PATH = "/callbacks/twilio/status"
 
 _LANES = {Channel.SMS: SMS, Channel.EMAIL: EMAIL}

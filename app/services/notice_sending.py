@@ -17,7 +17,7 @@ from app.domain.states import NoticeState
 from app.services import budget, contact_standing, outbox
 from app.services.budget import FREE, Prices
 from app.services.contact_standing import ProviderWord
-from app.services.notice_items import KIND, notice_key
+from app.services.notice_items import KIND, STANDING, notice_key
 from app.services.outbox import Settlement
 
 # suppress_reason on a notice that has not ended is a mark: it must not leave (again).
@@ -96,7 +96,8 @@ def hold_still(session: Session, notice_ids: Sequence[int]) -> dict[int, NoticeS
     lock_notices(session, notice_ids)
     # A statement of its own, so that it sees what was committed while we waited for the rows.
     rows = session.execute(
-        text("SELECT id, state FROM notice WHERE id = ANY(:ids)"), {"ids": list(notice_ids)}
+        text(f"SELECT n.id, {STANDING} AS state FROM notice n WHERE n.id = ANY(:ids)"),  # noqa: S608
+        {"ids": list(notice_ids)},
     )
     return {row.id: NoticeState(row.state) for row in rows}
 

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,8 @@ class Evidence:
     """Everything that the checker may look at; not one row of the product's database.
 
     doubt_s: how long the product has to wait at least before it may send a doubtful message again.
-    slowness: how much longer than planned the chaos took, 1 on a machine that keeps up. What has to
-    happen within some seconds has so many times as long.
+    late_s: how late the plan itself was at its latest, next to nothing on a machine that keeps up. What
+    has to happen within some seconds may be as late.
     """
 
     ledgers: Mapping[str, Sequence[Entry]]
@@ -59,7 +59,12 @@ class Evidence:
     opt_outs: Sequence[OptOut] = ()
     counted: Counted = field(default_factory=Counted)
     doubt_s: float = 0.0
-    slowness: float = 1.0
+    late_s: float = 0.0
+
+    @property
+    def lateness(self) -> timedelta:
+        """How late anything may be because the machine was."""
+        return timedelta(seconds=self.late_s)
 
     def entries(self, system: str, *kinds: str) -> list[Entry]:
         """One system's entries of these kinds, in the order in which they happened."""

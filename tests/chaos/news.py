@@ -76,14 +76,14 @@ def hear(listeners: Iterable[Listener], messages: Sequence[Message]) -> list[Hea
 
 def check_true(evidence: Evidence, heard: Iterable[Heard]) -> Iterator[Breach]:
     """Nobody is told of an end that the DMS has not stated, or of what is known to be over (I4)."""
-    slow = evidence.slowness
+    late = evidence.lateness
     for one in heard:
         if one.who.outage.kind != "FAULT":
             continue
         yield from _check_end(one)
-        yield from _check_cut_news(one, slow)
+        yield from _check_cut_news(one, late)
         for message in one.of(*ESTIMATES):
-            yield from _check_estimate(one, message, slow)
+            yield from _check_estimate(one, message, late)
 
 
 def check_owed(evidence: Evidence, heard: Iterable[Heard], out: set[str]) -> Iterator[Breach]:
@@ -158,21 +158,21 @@ def _check_end(one: Heard) -> Iterator[Breach]:
             yield Breach("I4", one.who.outage.ref, what)
 
 
-def _check_cut_news(one: Heard, slow: float) -> Iterator[Breach]:
+def _check_cut_news(one: Heard, late: timedelta) -> Iterator[Breach]:
     """What a cut means is not told after its end was, or once it has been known for long."""
     outage = one.who.outage
     ends = [message.at for message in one.of(RESTORED, CORRECTION)]
     known_at = outage.over_known_at(one.who.gsrns)
     if known_at is not None:
-        ends.append(known_at + UNDERSTOOD_AFTER * slow)
+        ends.append(known_at + UNDERSTOOD_AFTER + late)
     for message in one.of(*CUT_NEWS):
-        if ends and message.at > min(ends) + STALE_AFTER * slow:
+        if ends and message.at > min(ends) + STALE_AFTER + late:
             late_s = (message.at - min(ends)).total_seconds()
             what = f"{one.who.contact} got {message.kind} {late_s:.1f} s after the end was known"
             yield Breach("I4", outage.ref, what)
 
 
-def _check_estimate(one: Heard, message: Message, slow: float) -> Iterator[Breach]:
+def _check_estimate(one: Heard, message: Message, late: timedelta) -> Iterator[Breach]:
     """An estimate is one that the DMS made, and the newest that the product must have understood."""
     outage = one.who.outage
     told = [v for v in outage.versions if v.etr_at is not None and _says(message, v)]
@@ -185,7 +185,7 @@ def _check_estimate(one: Heard, message: Message, slow: float) -> Iterator[Breac
             continue
         assert newest.etr_at is not None
         wavers = abs(later.etr_at - newest.etr_at) <= WAVERING
-        understood_at = later.taken_at + (UNDERSTOOD_AFTER + STALE_AFTER) * slow
+        understood_at = later.taken_at + UNDERSTOOD_AFTER + STALE_AFTER + late
         if not wavers and message.at > understood_at:
             what = f"{one.who.contact} got an estimate that had been changed long before"
             yield Breach("I4", outage.ref, what)

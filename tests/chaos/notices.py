@@ -108,7 +108,7 @@ def check_stale(
         about = orders.get(message.to, set())
         # Of several orders of one person the text does not say which one it is about.
         ends = [known_at[order] for order in about if order in known_at]
-        stale_at = max(ends, default=message.at) + STALE_AFTER * evidence.slowness
+        stale_at = max(ends, default=message.at) + STALE_AFTER + evidence.lateness
         if ends and len(ends) == len(about) and message.at > stale_at:
             late_s = (message.at - max(ends)).total_seconds()
             told = "the start" if message.kind == STARTED else "a visit"
@@ -131,7 +131,7 @@ def _ends_known(
             did.append((next(iter(orders)), done[contact]))
     # An acknowledgement that was taken has to be understood before long.
     did += [
-        (ack.order_id, ack.taken_at + UNDERSTOOD_AFTER * evidence.slowness)
+        (ack.order_id, ack.taken_at + UNDERSTOOD_AFTER + evidence.lateness)
         for ack in acks
         if ack.type == "COMPLETED" and ack.taken_at is not None
     ]

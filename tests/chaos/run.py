@@ -83,7 +83,7 @@ class _Run:
         self._feed = site.feed
         self._wrote: set[str] = set()
         self._approved: set[str] = set()
-        self._slowness = 1.0
+        self._late_s = 0.0
         self.done: Counter[str] = Counter()
 
     def teach(self) -> None:
@@ -119,14 +119,14 @@ class _Run:
         for at_s, act in sorted(agenda, key=lambda entry: entry[0]):
             while time.monotonic() - began < at_s:
                 self._site.turn()
+            self._late_s = max(self._late_s, time.monotonic() - began - at_s)
             act()
-        self._slowness = max(1.0, (time.monotonic() - began) / plan.duration_s)
 
     def rest(self) -> str | None:
         """Let everything go right and wait until nothing moves; None, or what still does."""
         for system in (*CALLS, "cis"):
             self._site.disturb(system, {})
-        self._say(f"the weather clears; it took {self._slowness:.1f} times as long as planned")
+        self._say(f"the weather clears; the plan was {self._late_s:.0f} s late at its latest")
         deadline = time.monotonic() + REST_PATIENCE_S
         while self._feed.waiting and time.monotonic() < deadline:
             self._site.turn()
@@ -143,7 +143,7 @@ class _Run:
             opt_outs=self._site.opt_outs,
             counted=counted,
             doubt_s=UNKNOWN_GRACE_S + UNKNOWN_GAP_S,
-            slowness=self._slowness,
+            late_s=self._late_s,
         )
 
     def _do(self, one: Disturbance) -> None:

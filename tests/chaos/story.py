@@ -48,12 +48,12 @@ class Story:
     opt_outs: list[OptOut] = field(default_factory=list)
     counted: Counted = field(default_factory=Counted)
     doubt_s: float = 5.0
-    slowness: float = 1.0
+    late_s: float = 0.0
 
     def evidence(self) -> Evidence:
         """What the checker gets to see."""
         return Evidence(
-            self.ledgers, self.files, self.opt_outs, self.counted, self.doubt_s, self.slowness
+            self.ledgers, self.files, self.opt_outs, self.counted, self.doubt_s, self.late_s
         )
 
     def note(self, system: str, kind: str, at_s: float, **facts: Any) -> dict[str, Any]:

@@ -68,12 +68,12 @@ def test_a_start_told_long_after_the_end_was_taken_is_stale(story: Story) -> Non
     )
 
 
-def test_a_machine_that_cannot_keep_up_has_so_many_times_as_long(story: Story) -> None:
+def test_what_the_machine_was_late_with_the_product_may_be_late_with(story: Story) -> None:
     forget(story, FINN, "FAULT_RESTORED")
     story.opt_outs.append(OptOut(phone(FINN), at(59)))
     message(story, FINN, "FAULT_STARTED")["at"] = at(62).isoformat()
     assert len(cries(story)) == 1
-    story.slowness = 2.0
+    story.late_s = 5.0
     assert cries(story) == []
 
 

@@ -297,6 +297,40 @@ def test_req_16_a_cancellation_reaches_exactly_those_who_got_the_notice() -> Non
     assert _send_due(NOW + timedelta(hours=2)) == []
 
 
+@pytest.mark.parametrize(
+    ("begin", "end_"),
+    [(N.PLANNED_NOTICE, N.PLANNED_CANCELLED), (N.FAULT_STARTED, N.FAULT_RESTORED)],
+)
+def test_req_16_who_may_have_got_it_although_it_was_given_up_hears_of_its_end(
+    begin: NoticeType, end_: NoticeType
+) -> None:
+    settle_people(1)
+    outage = add_outage(kind="PLANNED" if begin is N.PLANNED_NOTICE else "FAULT")
+    plan = {"from_at": NOW + minutes(5000), "to_at": NOW + minutes(6000)}
+    tell_all(begin, outage, **plan)
+    leave_unknown()
+    # Its text was withdrawn meanwhile, so that it is not sent again: nobody will ever know.
+    with transaction() as session:
+        session.execute(text("UPDATE notice SET suppress_reason = 'STALE'"))
+        (doubt,) = unknowns.due(session, 10, NOW + minutes(60))
+        unknowns.decide(session, doubt, NOW + minutes(60))
+    assert [(n.type, n.state) for n in ledger()] == [(begin, "EXPIRED")]
+    restore(outage, NOW + minutes(65))
+    tell_all(end_, outage, NOW + minutes(70), on_at=NOW + minutes(65), duration_s=60, **plan)
+    assert [(n.type, n.state) for n in ledger()[1:]] == [(end_, "QUEUED")]
+
+
+def test_req_16_who_surely_got_nothing_hears_of_no_end() -> None:
+    settle_people(1)
+    outage = add_outage()
+    tell_all(N.FAULT_STARTED, outage)
+    with transaction() as session:
+        session.execute(text("UPDATE notice SET state = 'EXPIRED', suppress_reason = 'STALE'"))
+    restore(outage, NOW + minutes(40))
+    _restored(outage, NOW + minutes(40))
+    assert [n.suppress_reason for n in ledger()] == ["STALE", "NEVER_TOLD"]
+
+
 def test_req_31_a_safety_ban_keeps_the_address_out() -> None:
     settle_people(safety_ban=True)
     tell_all(N.FAULT_STARTED, add_outage())
