@@ -89,11 +89,14 @@ def test_the_menu_folds_where_the_screen_is_narrow(page: Page) -> None:
     log_in(page, "otso")
     menu = page.get_by_role("button", name="Menu")
     if menu.is_visible():
-        expect(page.get_by_role("link", name="Runs")).to_be_hidden()
+        expect(page.get_by_role("link", name="Machinery")).to_be_hidden()
         menu.click()
-    page.get_by_role("link", name="Runs", exact=True).click()
-
+    page.get_by_role("link", name="Machinery", exact=True).click()
     expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
+
+    pages = page.get_by_role("navigation", name="Pages of this section")
+    pages.get_by_role("link", name="Lanes", exact=True).click()
+    expect(page.get_by_role("heading", name="Lanes", level=1)).to_be_visible()
 
 
 def test_a_hidden_address_is_shown_once(page: Page, portal: Portal) -> None:
