@@ -153,12 +153,10 @@ _STATEMENTS = (
     "INSERT INTO occupancy (contract_id, version, customer_id, gsrn, moved_in_on, updated_at)"
     f" SELECT 'K' || n, 1, 'C' || n, gsrn, '2020-01-01', now() {_SOURCE}",
     "INSERT INTO contact (customer_id, kind, value, state, source, bounce_count, quiet_from,"
-    " quiet_to, created_at)"
+    " quiet_to, enrolled, created_at)"
     " SELECT 'C' || n, kind, CASE kind WHEN 'SMS' THEN '+35850' || lpad(CAST(n AS text), 7, '0')"
-    " ELSE 'asiakas' || n || '@example.fi' END, 'UNVERIFIED', 'CIS', 0, '03:00', '03:00', now()"
+    " ELSE 'asiakas' || n || '@example.fi' END, 'UNVERIFIED', 'CIS', 0, '03:00', '03:00', true, now()"
     f" {_SOURCE} CROSS JOIN unnest(ARRAY['SMS', 'EMAIL']) AS k (kind)",
-    "INSERT INTO preference (contact_id, topic, enabled, night_ok, source, legal_basis, changed_at)"
-    " SELECT id, 'FAULT', true, false, 'CIS', 'CONTRACT', now() FROM contact",
 )
 
 
