@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from app.domain.lanes import DOWNSTREAM_LANES
 from app.domain.states import MassOrderState, WorkOrderState
 
 # The partner does not have these yet.
@@ -16,6 +17,9 @@ _WAITING = (
 _WELL_OVER = (WorkOrderState.REPORTED, WorkOrderState.CLOSED)
 _BADLY_OVER = (WorkOrderState.REJECTED, WorkOrderState.CANCELLED, WorkOrderState.RETURNED)
 REFUSED = "REFUSED"
+# Who has to hear of every order of a batch, and confirm it.
+PARTNER = "partner"
+SYSTEMS = (PARTNER, *DOWNSTREAM_LANES)
 
 
 def course_of(counts: Mapping[str, int], *, called_off: bool = False) -> MassOrderState:

@@ -178,6 +178,9 @@ def weigh_file(
     now: datetime,
 ) -> Weighing:
     """Find items that are there twice, and decide whether the file may go on by itself."""
+    if staging.staged_count:
+        # It was empty or full of something else a moment ago, and plans go by that.
+        session.execute(text("ANALYZE mass_stage"))
     refusals = _refuse_twice(session, message_id, head.mass_id, staging, known)
     twice = sum(1 for one in refusals if one.order_id is not None)
     bad, refused, cancels = session.execute(_COUNT, {"id": message_id}).one()

@@ -17,7 +17,9 @@ from integrations.cis.shape import (
     whole,
 )
 
-_COMMON_POINT = {
+Parts = dict[str, Leaf | Group]
+
+_COMMON_POINT: Parts = {
     "PhysicalStatusType": text("physical_status", 20),
     "Type": text("point_type", 20),
     "SubType": text("point_subtype", 20),
@@ -33,13 +35,13 @@ _POINT = Group(
     required=True,
 )
 _ACTIONS = ("NEW", "UPDATE", "CANCEL")
-_TIMES = {
+_TIMES: Parts = {
     "Priority": whole("priority", 1, 5),
     "DueDate": day("due_on"),
     "WindowFrom": moment("window_from"),
     "WindowTo": moment("window_to"),
 }
-_METERS = {
+_METERS: Parts = {
     "OldMeter": Group(
         {
             "MeterIdentification": text("old_meter_number", 40),
@@ -57,7 +59,7 @@ _METERS = {
         }
     ),
 }
-_CUSTOMER = {
+_CUSTOMER: Parts = {
     "Customer": Group(
         {
             "CustomerId": text("customer_id", 40, required=True),
@@ -85,7 +87,7 @@ WORK_ORDER = Group(
 )
 
 # What may be left out because DefaultWork, or nobody, says it.
-_SAID_ONCE = {
+_SAID_ONCE: Parts = {
     "Revision": whole("revision", 1),
     "Action": code("action", *_ACTIONS),
     "OrderTypeCode": text("order_type_code", 20),
