@@ -219,36 +219,34 @@ def codes_text(codes: str) -> str:
 
 def mass_hold_text(reason: str) -> str:
     """Why a mass file waits for people, in words."""
-    kind, *figures = reason.split()
-    if kind == "BROKEN" and len(figures) == 3:
-        return gettext(
+    kind, *rest = reason.split() or [""]
+    figures = [*rest, "", "", ""]
+    code, bad, most = (code_text(figures[0]), figures[0], figures[1])
+    words = {
+        "BROKEN": gettext(
             "The file broke off after %(items)s of %(declared)s items: %(code)s",
             items=figures[1],
             declared=figures[2],
-            code=code_text(figures[0]),
-        )
-    if kind == "MASS_COUNT" and len(figures) == 2:
-        return gettext(
+            code=code,
+        ),
+        "MASS_COUNT": gettext(
             "The file has %(items)s items and says that it has %(declared)s",
             items=figures[0],
             declared=figures[1],
-        )
-    if kind == "BAD_COUNT" and len(figures) == 2:
-        return gettext("%(bad)s items are bad, more than %(most)s", bad=figures[0], most=figures[1])
-    if kind == "BAD_SHARE" and len(figures) == 3:
-        return gettext(
+        ),
+        "BAD_COUNT": gettext("%(bad)s items are bad, more than %(most)s", bad=bad, most=most),
+        "BAD_SHARE": gettext(
             "%(bad)s of %(items)s items are bad, more than %(most)s %%",
-            bad=figures[0],
+            bad=bad,
             items=figures[1],
             most=figures[2],
-        )
-    if kind == "CALLED_OFF":
-        return gettext("The mass order was called off, and the file wants it again")
-    if kind == "INTERNAL":
-        return gettext(
-            "Making its orders failed by our own fault: %(what)s", what=" ".join(figures)
-        )
-    return reason
+        ),
+        "CALLED_OFF": gettext("The mass order was called off, and the file wants it again"),
+        "INTERNAL": gettext(
+            "Making its orders failed by our own fault: %(what)s", what=" ".join(rest)
+        ),
+    }
+    return words.get(kind, reason)
 
 
 def suppress_text(reason: str) -> str:

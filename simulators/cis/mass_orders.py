@@ -24,7 +24,7 @@ class MassWish:
     """What one file asks for.
 
     revision: None leaves the counting to the receiver. changed, bad: numbers of the points whose
-    items say something new, or something that no list knows.
+    items say something new, or something that no list knows; …_every: the same by every so many.
     """
 
     mass_id: str
@@ -34,6 +34,18 @@ class MassWish:
     revision: int | None = None
     changed: frozenset[int] = field(default_factory=frozenset)
     bad: frozenset[int] = field(default_factory=frozenset)
+    changed_every: int = 0
+    bad_every: int = 0
+
+    def is_bad(self, number: int) -> bool:
+        """Whether this point's item asks for a model that no list knows."""
+        return number in self.bad or bool(self.bad_every and number % self.bad_every == 0)
+
+    def is_changed(self, number: int) -> bool:
+        """Whether this point's item says something new."""
+        return number in self.changed or bool(
+            self.changed_every and number % self.changed_every == 0
+        )
 
 
 def write_mass_order(
@@ -97,8 +109,8 @@ def _part(name: str, content: object) -> etree._Element:
 def _item(point: Point, wish: MassWish) -> Elements:
     """What differs from meter to meter, and no more: about 630 bytes."""
     number = point.number
-    model = BAD_MODEL if number in wish.bad else point.new_model
-    note = "Soita ennen tuloa" if number in wish.changed else point.access_note
+    model = BAD_MODEL if wish.is_bad(number) else point.new_model
+    note = "Soita ennen tuloa" if wish.is_changed(number) else point.access_note
     return {
         "ItemNo": f"{number:06d}",
         "MeteringPoint": {

@@ -23,6 +23,7 @@ from app.models import (
     WorkOrder,
     WorkOrderChange,
 )
+from app.queries import run_list
 from app.services import inbound, mass_orders, mass_split
 from app.services.mass_orders import MassRefused
 from app.services.outbox import Settlement, claim, settle
@@ -394,8 +395,6 @@ def test_two_files_of_one_mass_order_are_both_taken(app: Flask, tmp_path: Path) 
 
 
 def test_a_run_is_found_by_the_order_that_it_made(app: Flask, tmp_path: Path) -> None:
-    from app.queries import run_list
-
     with app.app_context():
         _drop(tmp_path)
         _interpret(app)

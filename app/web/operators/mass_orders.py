@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from flask import Response, abort, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -114,9 +115,10 @@ def mass_order_proof_file(mass_id: str, kind: str) -> ResponseReturnValue:
     head = {"Content-Disposition": f'attachment; filename="{safe}-proof.{kind}"'}
     if kind == "csv":
         return Response(
-            _csv(db.engine, mass_id, key), mimetype="text/csv; charset=utf-8", headers=head
+            _csv(db.engine, mass_id, key, moment), mimetype="text/csv; charset=utf-8", headers=head
         )
-    file = tempfile.TemporaryFile()
+    # It lives until the last piece of it has left.
+    file = tempfile.TemporaryFile()  # noqa: SIM115
     with Session(db.engine) as reading:
         mass_export.write_xlsx(reading, mass_id, key, moment, file)
     file.seek(0)
@@ -220,8 +222,7 @@ def _key() -> bytes:
     return signed_files.key_of(known.secret_key.get_secret_value())
 
 
-def _csv(engine: Engine, mass_id: str, key: bytes) -> Iterator[bytes]:
-    moment = now()
+def _csv(engine: Engine, mass_id: str, key: bytes, moment: datetime) -> Iterator[bytes]:
     with Session(engine) as session:
         yield from mass_export.csv_proof(session, mass_id, key, moment)
 
