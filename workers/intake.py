@@ -17,7 +17,14 @@ from app.db import db, held_lock, is_connection_lost, transaction
 from app.domain.reject_codes import Severity
 from app.models.inbound_message import InboundMessage
 from app.services import connections, inbound, intake, mass_files, master_data, rejects, runs
-from app.services.slices import Lists, Refusal, Slice, SliceResult, our_finding
+from app.services.slices import (
+    Lists,
+    MassContext,
+    Refusal,
+    Slice,
+    SliceResult,
+    our_finding,
+)
 from app.settings import Settings
 from integrations.cis.connection_codec import parse_connections
 from integrations.cis.document import HEAD_BYTES, sniff
@@ -36,7 +43,7 @@ from integrations.cis.types import (
     ParsedRecord,
 )
 from integrations.cis.work_order_codec import parse_work_orders
-from workers.mass_intake import STAGE_ROWS, MassReading, split_files
+from workers.mass_intake import STAGE_ROWS, MassReading, split_files, stage_all
 
 log = structlog.get_logger()
 
@@ -152,7 +159,19 @@ def _read_mass(reading: _Reading, mass: MassReading, settings: Settings, lists: 
     parts = iter(mass.reader)
     _take_header(reading, next(parts, None), settings)
     items = mass.items(parts, datetime.now(UTC))
-    _take_all(reading, _batches(items, STAGE_ROWS), mass.take, lists)
+    message_id = reading.message.id
+
+    def _part(context: MassContext) -> Slice:
+        return Slice(message_id, reading.run_id, datetime.now(UTC), lists, context)
+
+    def _take_now(batch: list[object]) -> SliceResult:
+        return mass.take(_part(mass.context()), batch)
+
+    def _one_by_one(batch: list[object]) -> SliceResult:
+        log.warning("records_taken_one_by_one", message=message_id, count=len(batch))
+        return _take_one_by_one(reading, message_id, batch, _take_now)
+
+    stage_all(mass, _batches(items, STAGE_ROWS), _part, _one_by_one, reading.add)
 
 
 def _take_header(reading: _Reading, header: object, settings: Settings) -> None:

@@ -7,8 +7,8 @@ where it was, and what is there is not made twice (REQ-33).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -28,8 +28,16 @@ from app.services import (
     mass_split,
     runs,
 )
-from app.services.mass_staging import Numbered, Staging, stage_slice
-from app.services.slices import Lists, Refusal, Slice, SliceResult, our_finding
+from app.services.mass_staging import (
+    LookUps,
+    Numbered,
+    Prepared,
+    Staging,
+    look_up,
+    prepare,
+    write,
+)
+from app.services.slices import Lists, MassContext, Refusal, Slice, SliceResult, our_finding
 from app.settings import Settings
 from integrations.cis.mass_order_codec import MassReader
 from integrations.cis.types import MassHead, ParsedItem, SameItem
@@ -74,22 +82,19 @@ class MassReading:
             if isinstance(item, (ParsedItem, SameItem)):
                 yield seq, item
 
-    def take(self, part: Slice, batch: list[object]) -> SliceResult:
-        """Stage one slice in a transaction of its own."""
+    def context(self) -> MassContext:
+        """What the checks have to know of the mass order, as this file says it."""
         assert self.head is not None  # noqa: S101 - items come behind the head.
+        return MassContext(self.head.mass_id, self.head.wave, frozenset(self.head.allowed_models))
+
+    def take(self, part: Slice, batch: list[object]) -> SliceResult:
+        """Stage a slice in one go, in a transaction of its own."""
         items: list[Numbered] = batch  # type: ignore[assignment] # as items() has made them
-        before = (self.staging.staged_count, self.staging.item_count, self.staging.same_count)
-        try:
-            with transaction() as session:
-                mass = mass_files.context_of(session, self.head.mass_id, self.head)
-                whole = Slice(part.message_id, part.run_id, part.now, part.lists, mass)
-                return stage_slice(session, whole, items, self.staging)
-        except Exception:
-            # It is taken again one by one.
-            staged, items_before, same = before
-            self.staging.staged_count, self.staging.item_count = staged, items_before
-            self.staging.same_count = same
-            raise
+        with transaction() as session:
+            done = prepare(part, items, look_up(session, items, part.now))
+            write(session, part, done)
+        self.staging.note(items)
+        return done.result
 
     def head_refusals(self, lists: Lists) -> list[Refusal]:
         """What the head itself has wrong with it, which stops no item."""
@@ -98,6 +103,76 @@ class MassReading:
         found = [our_finding(finding) for finding in self.head.findings]
         found += check_allowed_models(self.head.allowed_models, lists.codes)
         return [Refusal(None, finding) for finding in found]
+
+
+Take = Callable[[list[object]], SliceResult]
+
+
+def stage_all(
+    mass: MassReading,
+    batches: Iterable[list[object]],
+    part_of: Callable[[MassContext], Slice],
+    fall_back: Take,
+    add: Callable[[SliceResult], None],
+) -> None:
+    """Stage slice after slice; the database answers and writes while we read and decide.
+
+    A thread of its own only waits for the database, so that it does not take turns with us. A slice
+    that fails is handed to fall_back, when its turn comes. At most three slices are in memory.
+    """
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined] # The proxy has it.
+
+    def _look_up(items: list[Numbered], now: datetime) -> LookUps:
+        with app.app_context(), transaction() as session:
+            return look_up(session, items, now)
+
+    def _write(slice_: Slice, done: Prepared) -> None:
+        with app.app_context(), transaction() as session:
+            write(session, slice_, done)
+
+    def _settle(items: list[Numbered], result: SliceResult, written: Future[None]) -> None:
+        try:
+            written.result()
+        except Exception as error:
+            if is_connection_lost(error):
+                raise
+            add(fall_back(items))  # type: ignore[arg-type] # a list of items is one of objects
+        else:
+            mass.staging.note(items)
+            add(result)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="stage") as database:
+        asked: tuple[list[Numbered], Future[LookUps]] | None = None
+        under_way: tuple[list[Numbered], SliceResult, Future[None]] | None = None
+
+        def _decide() -> None:
+            nonlocal under_way
+            if asked is None:
+                return
+            items, known = asked
+            slice_ = part_of(mass.context())
+            try:
+                done = prepare(slice_, items, known.result())
+            except Exception as error:
+                if is_connection_lost(error):
+                    raise
+                add(fall_back(items))  # type: ignore[arg-type] # as above
+                return
+            if under_way is not None:
+                _settle(*under_way)
+            under_way = (items, done.result, database.submit(_write, slice_, done))
+
+        try:
+            for batch in batches:
+                items: list[Numbered] = batch  # type: ignore[assignment] # as items() made them
+                following = (items, database.submit(_look_up, items, datetime.now(UTC)))
+                _decide()
+                asked = following
+        finally:
+            # Also when the file breaks off: what came before the break is written and counted.
+            _decide()
+            if under_way is not None:
+                _settle(*under_way)
 
 
 def split_files(settings: Settings, lease: int, trigger: str) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-import xlsxwriter
 from sqlalchemy.orm import Session
 
 from app.domain.mass_course import SYSTEMS
@@ -30,6 +29,9 @@ def csv_proof(session: Session, mass_id: str, key: bytes, now: datetime) -> Iter
 
 def write_xlsx(session: Session, mass_id: str, key: bytes, now: datetime, file: BinaryIO) -> None:
     """Write the workbook row by row, in the memory of one row, and seal it."""
+    # Only the process that writes a workbook has to have what it takes.
+    import xlsxwriter  # noqa: PLC0415
+
     book = xlsxwriter.Workbook(
         file,
         {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False},
@@ -65,7 +67,7 @@ def _summary(session: Session, mass_id: str, now: datetime) -> Iterator[tuple[ob
         )
 
 
-def _write(sheet: xlsxwriter.worksheet.Worksheet, number: int, cells: tuple[object, ...]) -> None:
+def _write(sheet: Any, number: int, cells: tuple[object, ...]) -> None:
     for column, cell in enumerate(cells):
         if isinstance(cell, int):
             sheet.write_number(number, column, cell)
