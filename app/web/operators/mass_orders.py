@@ -122,11 +122,13 @@ def mass_order_proof_file(mass_id: str, kind: str) -> ResponseReturnValue:
     with Session(db.engine) as reading:
         mass_export.write_xlsx(reading, mass_id, key, moment, file)
     file.seek(0)
-    return Response(
+    answer = Response(
         iter(lambda: file.read(1 << 16), b""),
         mimetype="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         headers=head,
     )
+    answer.call_on_close(file.close)
+    return answer
 
 
 @blueprint.post("/mass-orders/<mass_id>/proof/waive")
