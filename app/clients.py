@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 from sqlalchemy import select
@@ -17,9 +18,11 @@ from app.domain import lanes
 from app.models.partner import Partner
 from app.settings import Settings
 from integrations.channel import Channel
-from integrations.cis.sftp_inbox import CisSftp, SftpInbox
 from integrations.outcomes import Client, HttpTarget, LaneDown
 from integrations.twilio_sms.types import TwilioAccount
+
+if TYPE_CHECKING:
+    from integrations.cis.sftp_inbox import CisSftp, SftpInbox
 
 # The accounts that the settings can name; provider routes point at them.
 TWILIO = "twilio"
@@ -82,11 +85,15 @@ def close_clients(loop: asyncio.AbstractEventLoop) -> None:
 
 def cis_inbox(settings: Settings) -> SftpInbox:
     """The CIS's folders on the SFTP server."""
+    from integrations.cis.sftp_inbox import SftpInbox
+
     return SftpInbox(cis_sftp(settings))
 
 
 def cis_sftp(settings: Settings) -> CisSftp:
     """Where the CIS's SFTP server is and how we know that it is the right one."""
+    from integrations.cis.sftp_inbox import CisSftp
+
     return CisSftp(
         host=settings.cis_sftp_host,
         port=settings.cis_sftp_port,

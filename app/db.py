@@ -110,6 +110,17 @@ def copy_rows(
             copy.write_row(row)
 
 
+def copy_text(session: Session, table: str, columns: Sequence[str], lines: str) -> None:
+    """Like copy_rows, for rows that are in COPY's own text format already."""
+    connection = session.connection().connection.driver_connection
+    assert connection is not None  # noqa: S101 - a session's connection always has a driver.
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy,
+    ):
+        copy.write(lines)
+
+
 def text_array(items: Sequence[str | None]) -> str:
     """Texts as PostgreSQL writes an array of them; the driver takes five times as long for it."""
     if len(items) > 1 and items.count(items[0]) == len(items):

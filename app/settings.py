@@ -150,6 +150,12 @@ class Settings(BaseSettings):
         "", description="sender on letters, lines separated by |; empty takes the brand"
     )
 
+    mass_hold_count: int = Field(
+        1_000, ge=0, description="a mass file with more bad items waits for two people; 0: no limit"
+    )
+    mass_hold_percent: float = Field(
+        5.0, ge=0, le=100, description="and so does one with a larger share of bad items"
+    )
     blast_guard_count: int = Field(
         20_000,
         ge=1,

@@ -11,14 +11,24 @@ from typing import TypeVar, cast
 
 import structlog
 from flask import current_app
+from sqlalchemy.orm import Session
 
 from app.db import db, held_lock, is_connection_lost, transaction
+from app.domain.reject_codes import Severity
 from app.models.inbound_message import InboundMessage
-from app.services import connections, inbound, intake, master_data, rejects, runs
-from app.services.slices import Lists, Refusal, Slice, SliceResult, our_finding
+from app.services import connections, inbound, intake, mass_files, master_data, rejects, runs
+from app.services.slices import (
+    Lists,
+    MassContext,
+    Refusal,
+    Slice,
+    SliceResult,
+    our_finding,
+)
 from app.settings import Settings
 from integrations.cis.connection_codec import parse_connections
 from integrations.cis.document import HEAD_BYTES, sniff
+from integrations.cis.mass_order_codec import MassReader
 from integrations.cis.master_data_codec import parse_master_data
 from integrations.cis.types import (
     CisContract,
@@ -33,6 +43,7 @@ from integrations.cis.types import (
     ParsedRecord,
 )
 from integrations.cis.work_order_codec import parse_work_orders
+from workers.mass_intake import STAGE_ROWS, MassReading, split_files, stage_all
 
 log = structlog.get_logger()
 
@@ -65,6 +76,9 @@ class _Reading:
     # A fault of ours with single records; the rest of the file was taken all the same.
     fault: Exception | None = None
     fault_count: int = 0
+    mass: MassReading | None = None
+    lists: Lists | None = None
+    settings: Settings | None = None
 
     def add(self, part: SliceResult) -> None:
         """Add what became of one slice."""
@@ -83,7 +97,8 @@ def interpret_files(settings: Settings, lease: int, trigger: str) -> None:
     with held_lock(_INTAKE_SPACE, 1) as held:
         if held:
             while _interpret_next(settings, lease, trigger):
-                pass
+                split_files(settings, lease, trigger)
+            split_files(settings, lease, trigger)
 
 
 def _interpret_next(settings: Settings, lease: int, trigger: str) -> bool:
@@ -101,7 +116,7 @@ def _interpret_next(settings: Settings, lease: int, trigger: str) -> bool:
             inbound.close(session, message.id, "HELD", now, reason_code=reason)
             runs.finish_run(session, run_id, "FAILED", now, error=f"{reason}, the file is HELD")
             return True
-    reading = _Reading(message, run_id)
+    reading = _Reading(message, run_id, settings=settings)
     try:
         _read(settings, reading)
         if reading.fault is None:
@@ -127,17 +142,42 @@ def _read(settings: Settings, reading: _Reading) -> None:
     try:
         kind = sniff(first[:HEAD_BYTES])
         reading.document = kind
+        reading.lists = lists
         if kind is DocumentKind.MASS_WORK_ORDERS:
-            raise FileRejected(_not_yet())
+            reading.mass = MassReading(reading.message.id, MassReader(chunks))
+            _read_mass(reading, reading.mass, settings, lists)
+            return
         parse, take = _reader(kind)
         records = iter(parse(chunks))
-        header = next(records, None)
-        if isinstance(header, MessageHeader):
-            reading.header = header
-            _check_header(header, settings)
+        _take_header(reading, next(records, None), settings)
         _take_all(reading, _batches(records, SLICE_COUNT), take, lists)
     except FileRejected as error:
         reading.refused = error.findings
+
+
+def _read_mass(reading: _Reading, mass: MassReading, settings: Settings, lists: Lists) -> None:
+    parts = iter(mass.reader)
+    _take_header(reading, next(parts, None), settings)
+    items = mass.items(parts, datetime.now(UTC))
+    message_id = reading.message.id
+
+    def _part(context: MassContext) -> Slice:
+        return Slice(message_id, reading.run_id, datetime.now(UTC), lists, context)
+
+    def _take_now(batch: list[object]) -> SliceResult:
+        return mass.take(_part(mass.context()), batch)
+
+    def _one_by_one(batch: list[object]) -> SliceResult:
+        log.warning("records_taken_one_by_one", message=message_id, count=len(batch))
+        return _take_one_by_one(reading, message_id, batch, _take_now)
+
+    stage_all(mass, _batches(items, STAGE_ROWS), _part, _one_by_one, reading.add)
+
+
+def _take_header(reading: _Reading, header: object, settings: Settings) -> None:
+    if isinstance(header, MessageHeader):
+        reading.header = header
+        _check_header(header, settings)
 
 
 def _take_all(
@@ -250,27 +290,20 @@ def _check_header(header: MessageHeader, settings: Settings) -> None:
         raise FileRejected(CisFinding("FIELD_INVALID", "Header/Sender", text))
 
 
-def _not_yet() -> CisFinding:
-    return CisFinding(
-        "XML_VERSION",
-        "MassWorkOrderMessage",
-        "Mass orders are reserved and not taken yet; send the orders in a WorkOrderMessage.",
-    )
-
-
 def _close(reading: _Reading) -> None:
     """Record the end of the file, and answer the CIS where something was refused."""
     now = datetime.now(UTC)
     counts = reading.result.counts
     findings = [our_finding(finding) for finding in reading.refused]
-    good = counts.total() - counts["REJECTED"]
-    if not findings and not counts["REJECTED"]:
-        state = "INTERPRETED"
-    else:
-        state = "PARTLY" if good else "REJECTED"
     refusals = [Refusal(None, finding) for finding in findings] + reading.result.refusals
-    reason = refusals[0].finding.code if refusals else None
     with transaction() as session:
+        refusals += _weigh_mass(session, reading, now)
+        good = counts.total() - counts["REJECTED"]
+        if not refusals and not counts["REJECTED"]:
+            state = "INTERPRETED"
+        else:
+            state = "PARTLY" if good else "REJECTED"
+        reason = refusals[0].finding.code if refusals else None
         inbound.add_findings(session, reading.message.id, [(None, f) for f in findings], now)
         inbound.close(
             session,
@@ -308,6 +341,29 @@ def _close(reading: _Reading) -> None:
             )
         run_state = {"INTERPRETED": "OK", "PARTLY": "PARTLY"}.get(state, "FAILED")
         runs.finish_run(session, reading.run_id, run_state, now, counts=dict(counts), error=reason)
+
+
+def _weigh_mass(session: Session, reading: _Reading, now: datetime) -> list[Refusal]:
+    """What the whole of a mass file amounts to, in the transaction that closes it."""
+    mass, lists, settings = reading.mass, reading.lists, reading.settings
+    if mass is None or mass.head is None or mass.over or lists is None or settings is None:
+        return []
+    counts = reading.result.counts
+    told = mass.head_refusals(lists)
+    inbound.add_findings(session, reading.message.id, [(None, r.finding) for r in told], now)
+    weighing = mass_files.weigh_file(
+        session,
+        reading.message.id,
+        mass.head,
+        mass.staging,
+        mass.reader.known,
+        reading.refused[0].code if reading.refused else None,
+        settings,
+        now,
+    )
+    counts["NEW"] -= weighing.twice
+    counts["REJECTED"] += weighing.twice
+    return [r for r in told if r.finding.severity is Severity.ERROR] + weighing.refusals
 
 
 def _postpone(reading: _Reading, error: Exception) -> None:

@@ -9,6 +9,7 @@ from app.cli.customers import customers_commands
 from app.cli.doctor import doctor_command
 from app.cli.inbound import inbound_commands
 from app.cli.notices import notices_commands
+from app.cli.orders import orders_commands
 from app.cli.partners import partner_commands
 from app.cli.planned_cuts import planned_cuts_commands
 from app.cli.sending import sending_commands
@@ -25,6 +26,7 @@ def register(app: Flask) -> None:
         doctor_command,
         inbound_commands,
         notices_commands,
+        orders_commands,
         partner_commands,
         planned_cuts_commands,
         sending_commands,

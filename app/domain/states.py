@@ -35,6 +35,35 @@ class WorkOrderState(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+class MassOrderState(StrEnum):
+    """A mass order: its first file until the orders are made of it, then how far these are.
+
+    PARTIAL: over, but some items were refused, called off or given back.
+    """
+
+    RECEIVED = "RECEIVED"
+    VALIDATED = "VALIDATED"
+    HELD = "HELD"
+    REJECTED = "REJECTED"
+    SPLIT = "SPLIT"
+    DISPATCHING = "DISPATCHING"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    PARTIAL = "PARTIAL"
+    DONE = "DONE"
+    CANCELLED = "CANCELLED"
+
+
+class MassFileState(StrEnum):
+    """One file of a mass order: read whole before anything of it leaves."""
+
+    READING = "READING"
+    HELD = "HELD"
+    READY = "READY"
+    SPLIT = "SPLIT"
+    REJECTED = "REJECTED"
+
+
 class NoticeState(StrEnum):
     """A notice to one contact, from the decision to the provider's last word."""
 
@@ -298,6 +327,41 @@ WORK_ORDER_MOVES = Moves(
         WorkOrderState.CANCELLED: frozenset(
             {WorkOrderState.VALIDATED, WorkOrderState.STARTED, WorkOrderState.COMPLETED}
         ),
+    },
+)
+
+_M = MassOrderState
+_MASS_GOES_ON = frozenset({_M.DISPATCHING, _M.RUNNING, _M.PARTIAL, _M.DONE, _M.CANCELLED})
+
+MASS_ORDER_MOVES = Moves(
+    "mass order",
+    {
+        _M.RECEIVED: frozenset({_M.VALIDATED, _M.HELD, _M.REJECTED}),
+        _M.VALIDATED: frozenset({_M.SPLIT, _M.PAUSED, _M.HELD, _M.REJECTED, _M.CANCELLED}),
+        _M.HELD: frozenset({_M.SPLIT, _M.REJECTED, _M.VALIDATED}),
+        # A file of a mass order that was refused may come again, put right.
+        _M.REJECTED: frozenset({_M.VALIDATED, _M.HELD}),
+        _M.SPLIT: _MASS_GOES_ON | {_M.PAUSED},
+        _M.DISPATCHING: (_MASS_GOES_ON - {_M.DISPATCHING}) | {_M.PAUSED},
+        # A re-sent file brings new orders, an agreed visit may be given back.
+        _M.RUNNING: (_MASS_GOES_ON - {_M.RUNNING}) | {_M.PAUSED},
+        _M.PAUSED: _MASS_GOES_ON | {_M.SPLIT},
+        _M.PARTIAL: (_MASS_GOES_ON - {_M.PARTIAL}) | {_M.PAUSED},
+        _M.DONE: (_MASS_GOES_ON - {_M.DONE}) | {_M.PAUSED},
+        _M.CANCELLED: _MASS_GOES_ON - {_M.CANCELLED},
+    },
+)
+
+_MF = MassFileState
+
+MASS_FILE_MOVES = Moves(
+    "mass order file",
+    {
+        _MF.READING: frozenset({_MF.HELD, _MF.READY, _MF.REJECTED}),
+        # Read anew where the database has lost what was prepared.
+        _MF.HELD: frozenset({_MF.READY, _MF.REJECTED, _MF.READING}),
+        # HELD from here: making the orders failed again and again by a fault of ours.
+        _MF.READY: frozenset({_MF.SPLIT, _MF.READING, _MF.HELD}),
     },
 )
 

@@ -23,6 +23,7 @@ from app.models.file_sighting import FileSighting
 from app.models.inbound_message import InboundChunk, InboundFinding, InboundMessage
 from app.models.lane import Lane
 from app.models.letter import Letter
+from app.models.mass_order import MassFile, MassOrder, MassStage, MassWaiver
 from app.models.message_version import MessageVersion
 from app.models.meter import Meter, MeterPlacement, MeterReading
 from app.models.meter_event import MeterEvent
@@ -79,6 +80,10 @@ __all__ = [
     "InboundSms",
     "Lane",
     "Letter",
+    "MassFile",
+    "MassOrder",
+    "MassStage",
+    "MassWaiver",
     "MessageVersion",
     "Meter",
     "MeterEvent",

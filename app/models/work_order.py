@@ -28,6 +28,12 @@ class WorkOrder(Model):
             "partner_ref",
             postgresql_where=text("partner_ref IS NOT NULL"),
         ),
+        Index(
+            "ix_work_order_mass_id",
+            "mass_id",
+            "state",
+            postgresql_where=text("mass_id IS NOT NULL"),
+        ),
     )
 
     order_id: Mapped[Str] = mapped_column(primary_key=True)
@@ -40,6 +46,8 @@ class WorkOrder(Model):
     base_state: Mapped[Str]
     priority: Mapped[int]
     mass_id: Mapped[Str | None]
+    # Of the item as it stood in the mass file, so that one that comes again is known at a glance.
+    source_hash: Mapped[Big | None]
     gsrn: Mapped[Str]
     municipality_code: Mapped[Str | None]
     customer_id: Mapped[Str | None]

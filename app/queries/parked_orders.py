@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+# Orders of a mass order that somebody has paused are counted there, not here.
 PARKED_STATES = ("NO_ROUTE", "REJECTED", "PARTNER_REJECTED", "HELD")
 
 
@@ -37,7 +38,8 @@ _PARKED = text(
         UNION ALL
         SELECT business_key, 'HELD', min(created_at), string_agg(DISTINCT hold_reason, ', ')
         FROM outbox_item
-        WHERE state = 'HELD' AND lane NOT IN ('sms', 'email') GROUP BY business_key)
+        WHERE state = 'HELD' AND lane NOT IN ('sms', 'email')
+          AND hold_reason <> 'MASS_PAUSED' GROUP BY business_key)
     SELECT o.order_id, o.revision, o.order_type_code, p.state, p.since_at, o.gsrn, o.partner_code,
         o.route_reason, p.hold_reason,
         coalesce((
@@ -59,6 +61,7 @@ _COUNTS = text(
     UNION ALL
     SELECT 'HELD', count(DISTINCT business_key) FROM outbox_item
     WHERE state = 'HELD' AND lane NOT IN ('sms', 'email')
+          AND hold_reason <> 'MASS_PAUSED'
     """
 )
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.models.outbox_item import OutboxItem
 from app.models.run import PayloadBlob, Run, Step
+from app.models.work_order import WorkOrderChange
 
 # What an operator means by "red": something that did not go as it should.
 RED_STATES = ("PARTLY", "FAILED", "KILLED")
@@ -159,7 +160,9 @@ def _filtered(process: str | None, state: str | None, key: str | None) -> Select
         statement = statement.where(Run.state == state)
     if key:
         with_key = select(Step.run_id).where(Step.keys.contains([key]))
-        statement = statement.where(Run.id.in_(with_key) | (Run.subject == key))
+        # Orders of a mass order have no step of their own; their history names the run.
+        made = select(WorkOrderChange.run_id).where(WorkOrderChange.order_id == key)
+        statement = statement.where(Run.id.in_(with_key) | Run.id.in_(made) | (Run.subject == key))
     return statement
 
 

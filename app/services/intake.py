@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.clock import helsinki_day
 from app.domain.findings import Finding, find, has_error
+from app.domain.mass_checks import check_mass_model
 from app.domain.reject_codes import RejectCode, Severity
 from app.domain.revisions import Known, Verdict, decide_revision, revision_finding
 from app.domain.routing import RouteFacts, decide_route
@@ -67,9 +68,9 @@ def take_slice(session: Session, part: Slice, parsed: Sequence[ParsedOrder]) -> 
 def _take_round(
     session: Session, part: Slice, parsed: Sequence[ParsedOrder], result: SliceResult
 ) -> None:
-    existing = _existing(session, [p.order.order_id for p in parsed if p.order])
-    points = _points(session, [p.order.gsrn for p in parsed if p.order])
-    banned = _banned(session, [p.order for p in parsed if p.order], part.now)
+    existing = find_existing(session, [p.order.order_id for p in parsed if p.order])
+    points = find_points(session, [p.order.gsrn for p in parsed if p.order])
+    banned = find_banned(session, [p.order for p in parsed if p.order], part.now)
     weighed: list[Weighed] = []
     kept: list[tuple[str | None, Finding]] = []
     steps: list[runs.StepRow] = []
@@ -81,7 +82,7 @@ def _take_round(
         else:
             known = existing.get(item.order.order_id)
             content_hash = hashlib.sha256(_encoder.encode(item.order)).hexdigest()
-            one = _weigh(_guarded(item.order, banned), content_hash, known, points, part)
+            one = weigh(guarded(item.order, banned), content_hash, known, points, part)
             weighed.append(one)
             order_id, outcome = one.order.order_id, one.outcome
             findings = noted + tuple(replace(f, line=item.line) for f in one.findings)
@@ -97,7 +98,7 @@ def _take_round(
     runs.add_steps(session, part.run_id, steps)
 
 
-def _weigh(
+def weigh(
     order: CisWorkOrder,
     content_hash: str,
     existing: Existing | None,
@@ -125,11 +126,13 @@ def _weigh(
     findings += check_work_order(
         order, part.lists.codes, points.get(order.gsrn), helsinki_day(part.now)
     )
+    if part.mass is not None:
+        findings += check_mass_model(order.required_model, part.lists.codes, part.mass.models)
     if has_error(findings):
         # A bad update leaves the order as it is; a bad new order is kept where staff see it.
         state = WorkOrderState.REJECTED if verdict is Verdict.NEW else None
         return Weighed(order, content_hash, verdict, "REJECTED", existing, findings, state)
-    route = decide_route(_route_facts(order), part.lists.rules, part.now)
+    route = decide_route(_route_facts(order, part), part.lists.rules, part.now)
     if route.partner_code is None:
         findings += (
             find(RejectCode.NO_ROUTE, "OrderTypeCode", route.reason, severity=Severity.WARN),
@@ -139,7 +142,7 @@ def _weigh(
     return Weighed(order, content_hash, verdict, outcome, existing, findings, state, route)
 
 
-def _existing(session: Session, order_ids: Sequence[str]) -> dict[str, Existing]:
+def find_existing(session: Session, order_ids: Sequence[str]) -> dict[str, Existing]:
     """What we know of these orders, locked in one fixed sequence so that two files cannot deadlock."""
     rows = session.execute(
         text(
@@ -161,7 +164,7 @@ def _existing(session: Session, order_ids: Sequence[str]) -> dict[str, Existing]
     }
 
 
-def _points(session: Session, gsrns: Sequence[str]) -> dict[str, PointFacts]:
+def find_points(session: Session, gsrns: Sequence[str]) -> dict[str, PointFacts]:
     """What the register says about these metering points."""
     rows = session.execute(
         text(
@@ -185,7 +188,7 @@ _BANNED = text(
 )
 
 
-def _banned(session: Session, orders: Sequence[CisWorkOrder], now: datetime) -> set[str]:
+def find_banned(session: Session, orders: Sequence[CisWorkOrder], now: datetime) -> set[str]:
     """Customers under a safety ban and metering points where one lives, among those of the orders."""
     parameters = {
         "customers": [order.customer_id for order in orders if order.customer_id],
@@ -195,18 +198,19 @@ def _banned(session: Session, orders: Sequence[CisWorkOrder], now: datetime) -> 
     return set(session.execute(_BANNED, parameters).scalars())
 
 
-def _guarded(order: CisWorkOrder, banned: set[str]) -> CisWorkOrder:
+def guarded(order: CisWorkOrder, banned: set[str]) -> CisWorkOrder:
     """A ban that we know of counts although the order does not repeat it (REQ-31)."""
     if order.safety_ban or banned.isdisjoint((order.customer_id, order.gsrn)):
         return order
     return msgspec.structs.replace(order, safety_ban=True)
 
 
-def _route_facts(order: CisWorkOrder) -> RouteFacts:
+def _route_facts(order: CisWorkOrder, part: Slice) -> RouteFacts:
     return RouteFacts(
         order_type_code=order.order_type_code,
         municipality_code=order.municipality_code,
         model=order.required_model,
+        mass=part.mass is not None,
     )
 
 

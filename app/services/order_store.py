@@ -58,6 +58,8 @@ class Weighed:
     findings: tuple[Finding, ...] = ()
     state: WorkOrderState | None = None
     route: RouteDecision | None = None
+    # Of an item of a mass order; an order that changes by itself is no longer that item.
+    source_hash: int | None = None
 
 
 _COLUMNS = (
@@ -87,6 +89,8 @@ _COLUMNS = (
     "inbound_message_id",
     "created_at",
     "updated_at",
+    "mass_id",
+    "source_hash",
 )
 
 
@@ -148,7 +152,7 @@ def _row(one: Weighed, part: Slice) -> tuple[Any, ...]:
         order.window_to,
         order.due_on,
         bool(order.presence_required),
-        _facts(order),
+        facts_json(order),
         order.key_info,
         route.partner_code if route else None,
         route.rule_id if route else None,
@@ -157,6 +161,8 @@ def _row(one: Weighed, part: Slice) -> tuple[Any, ...]:
         part.message_id,
         part.now,
         part.now,
+        part.mass.mass_id if part.mass else None,
+        one.source_hash,
     )
 
 
@@ -176,10 +182,13 @@ def _changed_values(one: Weighed, part: Slice) -> dict[str, Any]:
     values["facts"] = msgspec.json.decode(values["facts"])
     for name in ("order_id", "created_at", "attempts"):
         del values[name]
+    if part.mass is None:
+        # A change of one order does not take it out of its mass order.
+        del values["mass_id"]
     return values
 
 
-def _facts(order: CisWorkOrder) -> str:
+def facts_json(order: CisWorkOrder) -> str:
     """The order as JSON without the key information, which has a column and a permission of its own."""
     plain = msgspec.structs.replace(order, key_info=None) if order.key_info else order
     return _encoder.encode(plain).decode()
@@ -245,4 +254,5 @@ def _item(
         sees_key_info=partner_code in part.lists.key_info_partners,
         partner_key=part.lists.partner_key,
         suffix=suffix,
+        mass=part.mass,
     )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from functools import lru_cache
 from typing import Any, cast
+
+import msgspec
 
 from app.domain.lanes import partner_lane
 from app.services.outbox import NewItem
+from app.services.slices import MassContext
 from app.services.work_orders import KIND
 from integrations.cis.types import CisWorkOrder
 from integrations.installer.codec import build_order
@@ -36,6 +40,7 @@ def partner_item(
     sees_key_info: bool,
     partner_key: str,
     suffix: str = "",
+    mass: MassContext | None = None,
 ) -> NewItem:
     """The outbox item that takes one revision to a partner; its key is `orderId-revision`.
 
@@ -51,51 +56,74 @@ def partner_item(
         gsrn=order.gsrn,
         version=order.revision,
         dedupe_key=f"{order.order_id}-{order.revision}{suffix}",
-        payload=_payload(order, action, sees_key_info, ack_token(partner_key, order.order_id)),
+        payload=build_order(_order(order, action, sees_key_info, partner_key, mass)),
         priority=10 * (order.priority or _DEFAULT_PRIORITY),
+        hold_reason=mass.hold_reason if mass and action != "CANCEL" else None,
     )
+
+
+def partner_payload(
+    order: CisWorkOrder, *, sees_key_info: bool, partner_key: str, mass: MassContext
+) -> bytes:
+    """The payload of a new order of a mass order, byte for byte as the outbox would write it."""
+    return msgspec.json.encode(_order(order, "NEW", sees_key_info, partner_key, mass))
 
 
 def ack_token(partner_key: str, order_id: str) -> str:
     """A token that ties acknowledgements to one order; derived, so nothing secret is stored."""
-    message = b"ack-order:" + order_id.encode()
-    return hmac.digest(partner_key.encode(), message, hashlib.sha256).hex()[:32]
+    digest = _ack_hmac(partner_key).copy()
+    digest.update(order_id.encode())
+    return digest.hexdigest()[:32]
 
 
-def _payload(
-    order: CisWorkOrder, action: Action, sees_key_info: bool, token: str
-) -> dict[str, Any]:
+@lru_cache(maxsize=4)
+def _ack_hmac(partner_key: str) -> hmac.HMAC:
+    """What every token begins with; setting up the key anew takes as long as the token itself."""
+    return hmac.new(partner_key.encode(), b"ack-order:", hashlib.sha256)
+
+
+def _order(
+    order: CisWorkOrder,
+    action: Action,
+    sees_key_info: bool,
+    partner_key: str,
+    mass: MassContext | None,
+) -> InstallerOrder:
     if action == "CANCEL":
-        return build_order(
-            InstallerOrder(
-                action="CANCEL",
-                order_id=order.order_id,
-                revision=order.revision,
-                order_type=order.order_type_code,
-                site=Site(gsrn=order.gsrn),
-            )
-        )
-    return build_order(
-        InstallerOrder(
-            action=action,
+        return InstallerOrder(
+            action="CANCEL",
             order_id=order.order_id,
             revision=order.revision,
             order_type=order.order_type_code,
-            priority=order.priority or _DEFAULT_PRIORITY,
-            site=_site(order, sees_key_info),
-            contact=_contact(order),
-            old_meter=_old_meter(order),
-            new_meter=NewMeter(
-                allowed_models=[order.required_model] if order.required_model else None,
-                comm_type=order.comm_type,
-                multiplier=_number(order.new_multiplier_ct),
-            ),
-            schedule=Schedule(
-                window_from=order.window_from, window_to=order.window_to, due_date=order.due_on
-            ),
-            callbacks=Callbacks(ack_url_name="acks", ack_token=token),
+            site=Site(gsrn=order.gsrn),
         )
+    return InstallerOrder(
+        action=action,
+        order_id=order.order_id,
+        revision=order.revision,
+        order_type=order.order_type_code,
+        mass_order_id=mass.mass_id if mass else None,
+        wave=mass.wave if mass else None,
+        priority=order.priority or _DEFAULT_PRIORITY,
+        site=_site(order, sees_key_info),
+        contact=_contact(order),
+        old_meter=_old_meter(order),
+        new_meter=NewMeter(
+            allowed_models=_models(order, mass),
+            comm_type=order.comm_type,
+            multiplier=_number(order.new_multiplier_ct),
+        ),
+        schedule=Schedule(
+            window_from=order.window_from, window_to=order.window_to, due_date=order.due_on
+        ),
+        callbacks=Callbacks(ack_url_name="acks", ack_token=ack_token(partner_key, order.order_id)),
     )
+
+
+def _models(order: CisWorkOrder, mass: MassContext | None) -> list[str] | None:
+    if order.required_model:
+        return [order.required_model]
+    return sorted(mass.models) if mass and mass.models else None
 
 
 def _site(order: CisWorkOrder, sees_key_info: bool) -> Site:

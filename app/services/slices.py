@@ -24,6 +24,17 @@ class Lists:
 
 
 @dataclass(frozen=True, slots=True)
+class MassContext:
+    """The mass order whose items a slice holds; models: those that it allows, empty means all."""
+
+    mass_id: str
+    wave: str | None
+    models: frozenset[str]
+    # Its orders wait in the outbox while it is paused.
+    hold_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """The file and the moment to which a slice of orders belongs."""
 
@@ -31,6 +42,7 @@ class Slice:
     run_id: int
     now: datetime
     lists: Lists
+    mass: MassContext | None = None
 
 
 @dataclass(frozen=True, slots=True)

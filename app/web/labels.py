@@ -45,6 +45,35 @@ WORK_ORDER: Mapping[str, Label] = {
     "CANCELLED": Label(_l("Cancelled"), "calm", "calm"),
 }
 
+MASS_ORDER: Mapping[str, Label] = {
+    "RECEIVED": Label(_l("Being read"), "info", "going"),
+    "VALIDATED": Label(_l("Checked"), "info", "wait"),
+    "HELD": Label(_l("Waits for a decision"), "warn", "held"),
+    "REJECTED": Label(_l("Rejected"), "fail", "fail"),
+    "SPLIT": Label(_l("Orders made"), "info", "route"),
+    "DISPATCHING": Label(_l("Going to the contractor"), "info", "sent"),
+    "RUNNING": Label(_l("Under way"), "info", "going"),
+    "PAUSED": Label(_l("Paused"), "warn", "held"),
+    "PARTIAL": Label(_l("Over, not all done"), "warn", "warn"),
+    "DONE": Label(_l("Done"), "ok", "ok"),
+    "CANCELLED": Label(_l("Called off"), "calm", "calm"),
+}
+MASS_FILE: Mapping[str, Label] = {
+    "READING": Label(_l("Being read"), "info", "going"),
+    "HELD": Label(_l("Waits for a decision"), "warn", "held"),
+    "READY": Label(_l("Orders are being made"), "info", "going"),
+    "SPLIT": Label(_l("Taken"), "ok", "ok"),
+    "REJECTED": Label(_l("Rejected"), "fail", "fail"),
+}
+MASS_PART: Mapping[str, Label] = {
+    "done": Label(_l("Done"), "ok", "ok"),
+    "dispatched": Label(_l("With the contractor"), "info", "sent"),
+    "waiting": Label(_l("Waiting to leave"), "calm", "wait"),
+    "failed": Label(_l("Failed"), "warn", "warn"),
+    "rejected": Label(_l("Rejected"), "fail", "fail"),
+    "cancelled": Label(_l("Called off"), "calm", "calm"),
+}
+
 NOTICE: Mapping[str, Label] = {
     "CREATED": Label(_l("Created"), "info", "wait"),
     "SUPPRESSED": Label(_l("Not sent"), "calm", "calm"),
@@ -339,6 +368,8 @@ PARKED: Mapping[str, Label] = {
 }
 
 ALARM: Mapping[str, Label] = {
+    "MASS_FILE_HELD": Label(_l("A mass file waits for a decision"), "fail", "held"),
+    "MASS_SPLIT_FAILED": Label(_l("Orders of a mass file could not be made"), "fail", "fail"),
     "LANE_DOWN": Label(_l("The receiver does not answer"), "fail", "off"),
     "ROUTE_DOWN": Label(_l("One provider's route does not work"), "fail", "off"),
     "SENDING_STOPPED": Label(_l("Sending is stopped"), "fail", "held"),
@@ -533,6 +564,7 @@ LANE: Mapping[str, Label] = {
 }
 
 SYSTEM: Mapping[str, Label] = {
+    "partner": Label(_l("Contractor")),
     "cis": Label(_l("CIS")),
     "nis": Label(_l("NIS")),
     "dms": Label(_l("DMS")),
@@ -560,6 +592,9 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "case_outcome": CASE_OUTCOME,
     "case_problem": CASE_PROBLEM,
     "work_order": WORK_ORDER,
+    "mass_order": MASS_ORDER,
+    "mass_file": MASS_FILE,
+    "mass_part": MASS_PART,
     "notice": NOTICE,
     "notice_type": NOTICE_TYPE,
     "topic": TOPIC,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.db import db
 from app.domain.roles import Permission
-from app.queries import alarm_list, inbox
+from app.queries import alarm_list, inbox, mass_list
 from app.web.access import may
 
 
@@ -103,6 +103,13 @@ _SECTIONS: Sequence[_Section] = (
         (
             _Page("operators.runs", _l("Runs"), ("operators.run", "operators.payload"), _OPERATE),
             _Page("operators.lanes", _l("Lanes"), ("operators.lane",), _OPERATE),
+            _Page(
+                "operators.mass_orders_list",
+                _l("Mass orders"),
+                ("operators.mass_",),
+                _OPERATE,
+                mass_list.count_waiting,
+            ),
             _Page("operators.orders", _l("Parked orders"), ("operators.orders",), _OPERATE),
             _Page("operators.inbound", _l("Inbound"), ("operators.inbound",), _OPERATE),
         ),

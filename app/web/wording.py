@@ -25,6 +25,8 @@ _ORDER_ID = re.compile(r"(?=.*\d)[\w./-]{2,40}")
 _PLANNED_CUT = re.compile(r"planned-cut:(\d{1,18})", re.ASCII)
 
 _PROCESS = {
+    "mass split": _l("Making the orders of mass orders"),
+    "mass follow": _l("Holding, releasing or calling off mass orders"),
     "poll CIS": _l("Fetching CIS files"),
     "apply receipts": _l("Delivery reports"),
     "plan notices": _l("Deciding whom to tell"),
@@ -124,6 +126,7 @@ _PROVIDERS = {"twilio": "Twilio", "sendgrid": "SendGrid"}
 
 # What is wrong with a partner's body, where the partner gets the code itself.
 _BODY_CODES = {
+    "MASS_PAUSED": _l("The mass order is paused"),
     "JSON_MALFORMED": _l("The body is no JSON object"),
     "TYPE_WRONG": _l("A value has the wrong type"),
     "VALUE_UNKNOWN": _l("A value is not in its code list"),
@@ -146,6 +149,7 @@ def init(app: Flask) -> None:
         counts_line,
         code_text,
         codes_text,
+        mass_hold_text,
         suppress_text,
         announcement_reason,
         actor_name,
@@ -211,6 +215,38 @@ def code_text(code: str) -> str:
 def codes_text(codes: str) -> str:
     """What several codes mean that stand in one column with commas between."""
     return ", ".join(code_text(code.strip()) for code in codes.split(","))
+
+
+def mass_hold_text(reason: str) -> str:
+    """Why a mass file waits for people, in words."""
+    kind, *rest = reason.split() or [""]
+    figures = [*rest, "", "", ""]
+    code, bad, most = (code_text(figures[0]), figures[0], figures[1])
+    words = {
+        "BROKEN": gettext(
+            "The file broke off after %(items)s of %(declared)s items: %(code)s",
+            items=figures[1],
+            declared=figures[2],
+            code=code,
+        ),
+        "MASS_COUNT": gettext(
+            "The file has %(items)s items and says that it has %(declared)s",
+            items=figures[0],
+            declared=figures[1],
+        ),
+        "BAD_COUNT": gettext("%(bad)s items are bad, more than %(most)s", bad=bad, most=most),
+        "BAD_SHARE": gettext(
+            "%(bad)s of %(items)s items are bad, more than %(most)s %%",
+            bad=bad,
+            items=figures[1],
+            most=figures[2],
+        ),
+        "CALLED_OFF": gettext("The mass order was called off, and the file wants it again"),
+        "INTERNAL": gettext(
+            "Making its orders failed by our own fault: %(what)s", what=" ".join(rest)
+        ),
+    }
+    return words.get(kind, reason)
 
 
 def suppress_text(reason: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, NoReturn, cast
 
 from lxml import etree
 
-from integrations.cis.codes import XML_MALFORMED, XML_SCHEMA, XML_VERSION
+from integrations.cis.codes import XML_MALFORMED, XML_SCHEMA
 from integrations.cis.document import HEAD_BYTES, Document, inspect_head
 from integrations.cis.elements import events_of, line_of, local_name
 from integrations.cis.types import CisFinding, DocumentKind, FileRejected, IncompleteFile
@@ -40,7 +40,7 @@ _NOTES_MOST = 20
 
 
 class Record(NamedTuple):
-    """One child of the root, complete and good until the next one is asked for.
+    """One child of the root or of its container, complete and good until the next is asked for.
 
     notes are about unknown elements that stood before it.
     """
@@ -51,9 +51,16 @@ class Record(NamedTuple):
 
 
 def read_records(
-    chunks: Iterable[bytes], kind: DocumentKind, names: tuple[str, ...]
+    chunks: Iterable[bytes],
+    kind: DocumentKind,
+    names: tuple[str, ...],
+    *,
+    container: str | None = None,
 ) -> Iterator[Record]:
     """Yield the root's children of the given names in the order of the file.
+
+    container: the one child of the root whose own children of these names are records as well; it
+    is never complete before the end of the file, so it is not one itself.
 
     Raises: FileRejected (not this kind of document, not well-formed: the text says where),
     IncompleteFile (it stops before its end). Either may come after good records.
@@ -63,17 +70,23 @@ def read_records(
     document = inspect_head(head)
     if document.kind is not kind:
         _wrong_kind(document, kind)
-    yield from _Feeder(document, names).run(chain(_slices([head[document.bom_bytes :]]), slices))
+    feeder = _Feeder(document, names, container)
+    yield from feeder.run(chain(_slices([head[document.bom_bytes :]]), slices))
 
 
 class _Feeder:
     """Feeds the parser slice by slice and throws away what has been handed out."""
 
-    def __init__(self, document: Document, names: tuple[str, ...]) -> None:
+    def __init__(
+        self, document: Document, names: tuple[str, ...], container: str | None = None
+    ) -> None:
         self._tags = {f"{{{document.namespace}}}{name}": name for name in names}
+        self._container_tag = container and f"{{{document.namespace}}}{container}"
+        self._container: etree._Element | None = None
+        tags = [document.root_tag, *self._tags]
         self._parser: etree.XMLPullParser = etree.XMLPullParser(
             events=("start", "end"),
-            tag=[document.root_tag, *self._tags],
+            tag=[*tags, self._container_tag] if self._container_tag else tags,
             encoding=document.encoding,
             resolve_entities=False,
             load_dtd=False,
@@ -130,17 +143,32 @@ class _Feeder:
             if self._root is None:
                 # The first event of all is the start of the root.
                 self._root = element
+            elif event == "start":
+                if element.tag == self._container_tag and element.getparent() is self._root:
+                    self._enter(element)
             # An element of this name inside a record is for the record's reader to judge.
-            elif event == "end" and element.getparent() is self._root:
+            elif (parent := element.getparent()) is not None and (
+                parent is self._root or parent is self._container
+            ):
+                if element is self._container:
+                    continue
                 self._drop_before(element)
                 self._handed = element
                 notes, self._notes = tuple(self._notes), []
                 yield Record(self._tags[element.tag], element, notes)
 
+    def _enter(self, element: etree._Element) -> None:
+        if self._container is not None:
+            name = local_name(element)
+            text = f"There is a second {name}; a file holds one."
+            raise FileRejected(CisFinding(XML_SCHEMA, name, text, line_of(element)))
+        self._drop_before(element)
+        self._container = element
+
     def _drop_before(self, element: etree._Element) -> None:
         """Throw away the siblings before an element; its own tail may still be growing."""
-        parent, before = self._root, element.getprevious()
-        assert parent is not None  # noqa: S101 - records are children of the root.
+        parent, before = element.getparent(), element.getprevious()
+        assert parent is not None  # noqa: S101 - neither records nor strays are the root.
         while before is not None:
             self._note(before)
             # Removing an element takes the text behind it along, which clearing it would not.
@@ -153,6 +181,11 @@ class _Feeder:
             return
         last = self._root[-1]
         self._drop_before(last)
+        if last is self._container:
+            if len(last) == 0:
+                return
+            last = last[-1]
+            self._drop_before(last)
         if last is self._handed:
             # It is complete; what comes behind it is no element, or none has begun.
             return
@@ -164,7 +197,9 @@ class _Feeder:
             raise FileRejected(CisFinding(XML_SCHEMA, name, text, line_of(last)))
 
     def _note(self, element: etree._Element) -> None:
-        if element.tag in self._tags or len(self._noted) >= _NOTES_MOST:
+        if element.tag in self._tags or element.tag == self._container_tag:
+            return
+        if len(self._noted) >= _NOTES_MOST:
             return
         name = local_name(element)
         if name not in self._noted:
@@ -191,9 +226,6 @@ def _head(slices: Iterator[bytes]) -> bytes:
 
 def _wrong_kind(document: Document, wanted: DocumentKind) -> NoReturn:
     name = etree.QName(document.root_tag).localname
-    if document.kind is DocumentKind.MASS_WORK_ORDERS:
-        text = f"{name} is reserved for mass orders, which this version does not take in."
-        raise FileRejected(CisFinding(XML_VERSION, name, text, document.root_line))
     text = f"The root element {name} is not the one of {wanted.lower().replace('_', ' ')}."
     raise FileRejected(CisFinding(XML_SCHEMA, name, text, document.root_line))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -116,6 +116,51 @@ class ParsedOrder(msgspec.Struct, frozen=True):
     order: CisWorkOrder | None
     order_id: str | None
     findings: tuple[CisFinding, ...] = ()
+
+
+class MassHead(msgspec.Struct, frozen=True, kw_only=True):
+    """What a mass order file says once; defaults are the values that its items share.
+
+    action is that of DefaultWork: with CANCEL and no items the whole mass order is called off.
+    """
+
+    mass_id: str
+    declared_count: int
+    wave: str | None = None
+    area_name: str | None = None
+    contract_ref: str | None = None
+    allowed_models: tuple[str, ...] = ()
+    planned_from_on: date | None = None
+    planned_to_on: date | None = None
+    defaults: dict[str, Any] = {}
+    findings: tuple[CisFinding, ...] = ()
+
+    @property
+    def action(self) -> str:
+        """What items ask for that do not say it themselves."""
+        return str(self.defaults.get("action", "NEW"))
+
+
+class ParsedItem(msgspec.Struct, frozen=True):
+    """One Item of a mass order, with what DefaultWork said for it.
+
+    order is None when an ERROR among the findings stopped it. counted tells that somebody gave a
+    revision; else its number here is 1 and means nothing. source_hash: of the element as it stood
+    in the file, and of what it inherits.
+    """
+
+    line: int
+    item_no: str | None
+    order: CisWorkOrder | None
+    counted: bool
+    source_hash: int
+    findings: tuple[CisFinding, ...] = ()
+
+
+class SameItem(msgspec.Struct, frozen=True):
+    """An Item that is word for word one that is known; place is where in the list of known ones."""
+
+    place: int
 
 
 class CisContact(msgspec.Struct, frozen=True, gc=False):

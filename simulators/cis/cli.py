@@ -22,6 +22,7 @@ from simulators.cis.connections import (
     write_connections,
 )
 from simulators.cis.drop import Inbox, drop_files
+from simulators.cis.mass_orders import MassWish, write_mass_order
 from simulators.cis.master_data import write_master_data
 from simulators.cis.work_orders import ORDER_TYPES, Wish, write_work_orders
 from simulators.cis.world import POINTS_MOST, SEEDS, make_points
@@ -127,6 +128,53 @@ def orders(
             message_id = write_work_orders(path, make_points(seed, first, many), wish, now)
             files.append((path, _name("workorders", now, message_id)))
         deliver(files, **where)
+
+
+@cis.command("mass")
+@goes_to
+@click.option("--items", type=click.IntRange(0, POINTS_MOST), required=True)
+@click.option("--points-from", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0, SEEDS - 1), default=1, show_default=True)
+@click.option("--mass-id", help="Name of the mass order; a new one each time when left out.")
+@click.option("--wave", default="2026-W50", show_default=True)
+@click.option("--area", default="Tampere", show_default=True)
+@click.option("--action", type=click.Choice(("NEW", "UPDATE", "CANCEL")), default="NEW")
+@click.option("--revision", type=click.IntRange(1), help="Left out, the receiver counts.")
+@click.option("--bad-every", type=click.IntRange(0), default=0, help="Every so many items is bad.")
+@click.option("--changed-every", type=click.IntRange(0), default=0, help="Say something new there.")
+def mass(
+    *,
+    items: int,
+    points_from: int,
+    seed: int,
+    mass_id: str | None,
+    wave: str,
+    area: str,
+    action: str,
+    revision: int | None,
+    bad_every: int,
+    changed_every: int,
+    **where: Any,
+) -> None:
+    """One mass order of meters of the master data with the same seed.
+
+    430,000 items are about 270 MB, written as a stream.
+    """
+    now = datetime.now(UTC)
+    wish = MassWish(
+        mass_id or f"M-{now:%y%m%d%H%M%S}",
+        wave,
+        area,
+        action,
+        revision,
+        changed_every=changed_every,
+        bad_every=bad_every,
+    )
+    with tempfile.TemporaryDirectory() as draft:
+        path = Path(draft) / "file"
+        points = make_points(seed, points_from, items)
+        message_id = write_mass_order(path, points, items, wish, now)
+        deliver([(path, _name("massorder", now, message_id))], **where)
 
 
 @cis.command("connections")

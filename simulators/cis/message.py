@@ -35,7 +35,20 @@ def write_message(
     The records are written as they come: a file of any size takes the memory of one record.
     """
     message_id = str(uuid4())
-    header: Elements = {
+    head = ("Header", make_header(message_id, now))
+    with path.open("wb") as file, etree.xmlfile(file, encoding="UTF-8") as xml:
+        xml.write_declaration()
+        # Elements without a prefix are in the default namespace that the root declares.
+        with xml.element(root, nsmap={None: namespace}):
+            for name, content in chain([head], records):
+                xml.write("\n", make_element(name, content))
+            xml.write("\n")
+    return message_id
+
+
+def make_header(message_id: str, now: datetime) -> Elements:
+    """What every message begins with."""
+    return {
         "MessageId": message_id,
         "CreatedAt": utc(now),
         "Sender": SENDER_GLN,
@@ -43,14 +56,6 @@ def write_message(
         "SchemaVersion": SCHEMA_VERSION,
         "TestIndicator": True,
     }
-    with path.open("wb") as file, etree.xmlfile(file, encoding="UTF-8") as xml:
-        xml.write_declaration()
-        # Elements without a prefix are in the default namespace that the root declares.
-        with xml.element(root, nsmap={None: namespace}):
-            for name, content in chain([("Header", header)], records):
-                xml.write("\n", _element(name, content))
-            xml.write("\n")
-    return message_id
 
 
 def utc(moment: datetime) -> str:
@@ -58,15 +63,16 @@ def utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _element(name: str, content: Elements) -> etree._Element:
+def make_element(name: str, content: Elements) -> etree._Element:
+    """An element with all that is inside it."""
     element = etree.Element(name)
     for child, value in content.items():
         if isinstance(value, Mapping):
-            below = _element(child, value)
+            below = make_element(child, value)
             if len(below):
                 element.append(below)
         elif isinstance(value, Sequence) and not isinstance(value, str):
-            element.extend([_element(child, one) for one in value])
+            element.extend([make_element(child, one) for one in value])
         elif value is not None:
             etree.SubElement(element, child).text = _text(value)
     return element

@@ -114,7 +114,7 @@ def test_reading_everything_again_changes_no_row(
         (
             "mass.xml",
             b'<MassWorkOrderMessage xmlns="urn:tiedolla:cis:work-order:1"/>',
-            "XML_VERSION",
+            "HDR_MISSING",
         ),
         (
             "headless.xml",

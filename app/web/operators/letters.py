@@ -13,7 +13,7 @@ from app.db import db, transaction
 from app.domain.clock import helsinki_day
 from app.domain.roles import Permission
 from app.queries import letter_list
-from app.services import letter_print, letters
+from app.services import letters
 from app.settings import Settings
 from app.web.access import actor, role_required
 from app.web.clock import now
@@ -57,6 +57,9 @@ def letters_print() -> ResponseReturnValue:
     if not printed:
         return _nothing()
     sender = [line.strip() for line in settings.letter_sender_address.split("|") if line.strip()]
+    # It takes megabytes that only the process which prints has to have.
+    from app.services import letter_print  # noqa: PLC0415
+
     body = letter_print.build_pdf(printed, sender or [settings.brand], helsinki_day(moment))
     return _file(body, "application/pdf", f"letters-{helsinki_day(moment):%Y%m%d}.pdf")
 

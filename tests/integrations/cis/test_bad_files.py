@@ -56,7 +56,7 @@ WITH_NAME = "<Customer><CustomerId>C1</CustomerId><Name>{}</Name></Customer>"
         (GOOD.replace(b"work-order:1", b"work-order:2"), "XML_VERSION", "work-order:1"),
         (GOOD.replace(b"urn:tiedolla", b"urn:other"), "XML_SCHEMA", "urn:tiedolla"),
         (GOOD.replace(b">1.0<", b">2.0<"), "XML_VERSION", "SchemaVersion 2.0"),
-        (GOOD.replace(b"WorkOrderMessage", b"MassWorkOrderMessage"), "XML_VERSION", "reserved"),
+        (GOOD.replace(b"WorkOrderMessage", b"MassWorkOrderMessage"), "XML_SCHEMA", "not the one"),
         ((GOLDEN / "master_data.xml").read_bytes(), "XML_SCHEMA", "MasterDataMessage"),
         (message(header=""), "HDR_MISSING", "Header"),
         (message(order(), HEADER, header=""), "HDR_MISSING", "Header"),

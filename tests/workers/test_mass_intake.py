@@ -1,0 +1,474 @@
+"""Mass orders: whole files are weighed before anything leaves, and a death doubles nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text
+
+from app.db import transaction
+from app.models import (
+    InboundFinding,
+    InboundMessage,
+    MassFile,
+    MassOrder,
+    MassStage,
+    OutboxItem,
+    Run,
+    WorkOrder,
+    WorkOrderChange,
+)
+from app.queries import run_list
+from app.services import inbound, mass_orders, mass_split
+from app.services.mass_orders import MassRefused
+from app.services.outbox import Settlement, claim, settle
+from simulators.cis.mass_orders import MassWish, write_mass_order
+from simulators.cis.work_orders import Wish, write_work_orders
+from simulators.cis.world import make_points
+from workers import intake as worker
+from workers import mass_intake
+
+NOW = datetime.now(UTC)
+COUNT = 40
+WISH = MassWish("M-1", "2026-W50", "Tampere")
+
+
+def test_req_33_every_item_becomes_one_order_that_is_on_its_way(app: Flask, tmp_path: Path) -> None:
+    with app.app_context():
+        _drop(tmp_path)
+        _interpret(app)
+        with transaction() as session:
+            orders = session.scalars(select(WorkOrder).order_by(WorkOrder.order_id)).all()
+            assert [o.order_id for o in orders] == [f"M-1-{n:06d}" for n in range(1, COUNT + 1)]
+            assert {(o.state, o.mass_id, o.partner_code) for o in orders} == {
+                ("ROUTED", "M-1", "voima")
+            }
+            assert orders[0].facts["old_meter_number"] == orders[0].old_meter_number
+            items = session.scalars(select(OutboxItem)).all()
+            assert Counter(i.dedupe_key for i in items) == {f"{o.order_id}-1": 1 for o in orders}
+            assert {(i.payload["massOrderId"], i.payload["wave"]) for i in items} == {
+                ("M-1", "2026-W50")
+            }
+            changes = session.scalars(select(WorkOrderChange)).all()
+            assert {tuple(c.states) for c in changes} == {("RECEIVED", "VALIDATED", "ROUTED")}
+            mass = session.get_one(MassOrder, "M-1")
+            assert (mass.state, mass.counts) == ("DISPATCHING", {"ROUTED": COUNT})
+            assert session.get_one(MassFile, 1).state == "SPLIT"
+            assert session.scalars(select(MassStage)).all() == []
+            assert session.get_one(InboundMessage, 1).state == "INTERPRETED"
+            points = session.scalar(text("SELECT count(*) FROM point_search"))
+            assert points == COUNT
+
+
+def test_the_outbox_has_the_same_bytes_as_for_a_single_order(app: Flask, tmp_path: Path) -> None:
+    with app.app_context():
+        _drop(tmp_path)
+        _interpret(app)
+        with transaction() as session:
+            mass = session.scalars(
+                select(OutboxItem).where(OutboxItem.business_key == "M-1-000003")
+            ).one()
+            before = (mass.payload, mass.order_key, mass.priority, mass.mode, mass.lane)
+        # The next revision goes the way of single orders.
+        _drop(tmp_path, wish=MassWish("M-1", "2026-W50", "Tampere", changed=frozenset({3})))
+        _interpret(app)
+        with transaction() as session:
+            session.execute(text("UPDATE outbox_item SET state = 'READY', settled_at = NULL"))
+            new = session.scalars(
+                select(OutboxItem).where(
+                    OutboxItem.business_key == "M-1-000003", OutboxItem.version == 2
+                )
+            ).one()
+        after = (new.payload, new.order_key, new.priority, new.mode, new.lane)
+        assert after[0]["site"].pop("accessNote") == "Soita ennen tuloa"
+        before[0]["site"].pop("accessNote", None)
+        assert (before[0].pop("revision"), after[0].pop("revision")) == (1, 2)
+        assert before == after
+
+
+def test_a_file_that_comes_again_touches_only_what_changed(app: Flask, tmp_path: Path) -> None:
+    with app.app_context():
+        _drop(tmp_path)
+        _interpret(app)
+        before = _orders()
+        # Another message with the same items, and then one with a single change.
+        _drop(tmp_path)
+        _interpret(app)
+        assert _orders() == before
+        assert _counts(2) == {"SAME": COUNT}
+        with transaction() as session:
+            assert session.get_one(MassFile, 2).staged_count == 0
+        _drop(tmp_path, wish=MassWish("M-1", "2026-W50", "Tampere", changed=frozenset({7})))
+        _interpret(app)
+        changed = {key for key, row in _orders().items() if row != before[key]}
+        assert changed == {"M-1-000007"}
+        with transaction() as session:
+            keys = session.scalars(
+                select(OutboxItem.dedupe_key).where(OutboxItem.business_key == "M-1-000007")
+            ).all()
+            assert sorted(keys) == ["M-1-000007-1", "M-1-000007-2"]
+
+
+def test_reading_the_very_same_file_again_changes_no_row(app: Flask, tmp_path: Path) -> None:
+    with app.app_context():
+        _drop(tmp_path, bad=frozenset({5}))
+        _interpret(app)
+        before = _orders()
+        with transaction() as session:
+            session.execute(text("UPDATE inbound_message SET state = 'STORED'"))
+        _interpret(app)
+        assert _orders() == before
+
+
+def test_a_bad_item_is_refused_alone_with_its_code(app: Flask, tmp_path: Path) -> None:
+    with app.app_context():
+        _drop(tmp_path, bad=frozenset({5}))
+        _interpret(app)
+        with transaction() as session:
+            states = Counter(session.scalars(select(WorkOrder.state)))
+            assert states == {"ROUTED": COUNT - 1, "REJECTED": 1}
+            found = session.scalars(
+                select(InboundFinding.code).where(InboundFinding.order_id == "M-1-000005")
+            ).all()
+            assert "MODEL_UNKNOWN" in found
+            message = session.get_one(InboundMessage, 1)
+            assert (message.state, message.reason_code) == ("PARTLY", "MODEL_UNKNOWN")
+            reject = session.scalars(
+                select(OutboxItem.payload).where(OutboxItem.kind == "CIS_REJECT")
+            ).one()
+            assert [e["order_id"] for e in reject["entries"]] == ["M-1-000005"]
+            # Put right, it is taken, and its neighbours are left alone.
+        before = _orders()
+        _drop(tmp_path)
+        _interpret(app)
+        after = _orders()
+        assert {key for key in after if after[key] != before[key]} == {"M-1-000005"}
+        assert after["M-1-000005"][1] == "ROUTED"
+
+
+def test_above_the_threshold_nothing_leaves_until_two_people_agree(
+    app: Flask, tmp_path: Path
+) -> None:
+    with app.app_context():
+        _drop(tmp_path, bad=frozenset(range(1, 11)))
+        _interpret(app)
+        assert _orders() == {}
+        with transaction() as session:
+            row = session.get_one(MassFile, 1)
+            assert (row.state, row.hold_reason) == ("HELD", "BAD_SHARE 10 40 5")
+            assert session.get_one(MassOrder, "M-1").state == "HELD"
+            alarm = session.execute(text("SELECT kind FROM alarm WHERE closed_at IS NULL"))
+            assert "MASS_FILE_HELD" in alarm.scalars().all()
+            mass_orders.propose_release(session, 1, "checked", NOW, by="staff:a")
+        with pytest.raises(MassRefused, match="SAME_PERSON"), transaction() as session:
+            mass_orders.release(session, 1, NOW, by="staff:a")
+        with transaction() as session:
+            mass_orders.release(session, 1, NOW, by="staff:b")
+        _interpret(app)
+        assert Counter(row[1] for row in _orders().values()) == {"ROUTED": 30, "REJECTED": 10}
+        with transaction() as session:
+            assert session.get_one(MassOrder, "M-1").state == "DISPATCHING"
+
+
+def test_a_held_file_that_is_rejected_leaves_nothing(app: Flask, tmp_path: Path) -> None:
+    with app.app_context():
+        _drop(tmp_path, bad=frozenset(range(1, COUNT + 1)))
+        _interpret(app)
+        with transaction() as session:
+            mass_orders.reject(session, 1, "wrong list", NOW, by="staff:a")
+        _interpret(app)
+        assert _orders() == {}
+        with transaction() as session:
+            assert session.get_one(MassOrder, "M-1").state == "REJECTED"
+            assert session.scalars(select(MassStage)).all() == []
+        # The same mass order, put right, may come again.
+        _drop(tmp_path)
+        _interpret(app)
+        assert len(_orders()) == COUNT
+
+
+@pytest.mark.parametrize("change", [b"<DeclaredCount>40<", b"</Items>"])
+def test_a_file_that_is_not_whole_waits(app: Flask, tmp_path: Path, change: bytes) -> None:
+    with app.app_context():
+        body = _body(tmp_path)
+        cut = body.replace(change, b"<DeclaredCount>41<" if b"Count" in change else b"<", 1)
+        assert cut != body
+        _store(cut)
+        _interpret(app)
+        assert _orders() == {}
+        with transaction() as session:
+            row = session.get_one(MassFile, 1)
+            assert row.state == "HELD"
+            code = "MASS_COUNT" if b"Count" in change else "BROKEN"
+            assert (row.hold_reason or "").startswith(code)
+            assert session.get_one(InboundMessage, 1).state == "PARTLY"
+
+
+def test_items_that_occur_twice_count_once(app: Flask, tmp_path: Path) -> None:
+    with app.app_context():
+        body = _body(tmp_path)
+        items = body.split(b"<Item>")
+        # 39 has the number of 2 and 40 the point of 3; one is there word for word.
+        items[39] = items[39].replace(b"<ItemNo>000039<", b"<ItemNo>2<")
+        point = items[3].split(b"<Identification>")[1].split(b"<")[0]
+        mine = items[40].split(b"<Identification>")[1].split(b"<")[0]
+        items[40] = items[40].replace(mine, point)
+        _store(b"<Item>".join(items))
+        _interpret(app, mass_hold_percent=50.0)
+        assert len(_orders()) == COUNT - 2
+        with transaction() as session:
+            found = session.execute(
+                select(InboundFinding.order_id, InboundFinding.path).where(
+                    InboundFinding.code == "MASS_DUP_ITEM"
+                )
+            ).all()
+            assert sorted((row.order_id, row.path) for row in found) == [
+                ("M-1-000040", "MeteringPoint/Identification"),
+                ("M-1-2", "ItemNo"),
+            ]
+            assert session.get_one(MassOrder, "M-1").counts == {"ROUTED": 38, "REFUSED": 2}
+
+
+@pytest.mark.parametrize("deadly", [1, 2, 3, 4])
+def test_req_33_a_death_between_children_leaves_each_with_exactly_one_order(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deadly: int
+) -> None:
+    """The process ends in the middle of slice number `deadly`, at each of its three last lines."""
+    monkeypatch.setattr(mass_intake, "SPLIT_ROWS", 10)
+    monkeypatch.setattr(mass_intake, "_WRITERS", 1)
+    real = mass_split.split_slice
+    calls = Counter[str]()
+
+    class Died(BaseException):
+        pass
+
+    def dying(*args: Any) -> Any:
+        calls["made"] += 1
+        result = real(*args)
+        if calls["made"] == deadly:
+            raise Died
+        return result
+
+    with app.app_context():
+        _drop(tmp_path)
+        monkeypatch.setattr(mass_split, "split_slice", dying)
+        with pytest.raises(Died):
+            _interpret(app)
+        assert len(_orders()) == (deadly - 1) * 10
+        monkeypatch.setattr(mass_split, "split_slice", real)
+        # As the dispatcher would: some of what is there leaves meanwhile.
+        _deliver()
+        _interpret(app)
+        assert len(_orders()) == COUNT
+        with transaction() as session:
+            keys = Counter(session.scalars(select(OutboxItem.dedupe_key)))
+            assert keys == {f"M-1-{n:06d}-1": 1 for n in range(1, COUNT + 1)}
+            assert session.scalar(text("SELECT count(*) FROM work_order_change")) >= COUNT
+
+
+def test_req_33_a_slice_made_twice_makes_nothing_twice(app: Flask, tmp_path: Path) -> None:
+    with app.app_context():
+        _drop(tmp_path)
+        _interpret(app)
+        before = _orders()
+        _drop(tmp_path, wish=MassWish("M-1", "W", "Tampere", revision=1))
+        with transaction() as session:
+            session.execute(text("UPDATE work_order SET source_hash = NULL"))
+        _interpret(app)
+        assert {key: row[:3] for key, row in _orders().items()} == {
+            key: row[:3] for key, row in before.items()
+        }
+        with transaction() as session:
+            assert session.scalar(text("SELECT count(*) FROM outbox_item")) == COUNT
+
+
+def test_a_database_that_lost_the_working_table_has_the_file_read_again(
+    app: Flask, tmp_path: Path
+) -> None:
+    with app.app_context():
+        _drop(tmp_path, bad=frozenset(range(1, 11)))
+        _interpret(app)
+        with transaction() as session:
+            session.execute(text("TRUNCATE mass_stage"))
+            mass_orders.propose_release(session, 1, "checked", NOW, by="staff:a")
+            mass_orders.release(session, 1, NOW, by="staff:b")
+        _interpret(app)
+        # What two people decided still holds for the file that was read anew.
+        _interpret(app)
+        assert Counter(row[1] for row in _orders().values()) == {"ROUTED": 30, "REJECTED": 10}
+
+
+def test_a_paused_mass_order_keeps_back_what_has_not_left(app: Flask, tmp_path: Path) -> None:
+    with app.app_context():
+        _drop(tmp_path)
+        _interpret(app)
+        _deliver(10)
+        with transaction() as session:
+            mass_orders.pause(session, "M-1", NOW, by="staff:a")
+        _interpret(app)
+        assert _items() == {"SENT": 10, "HELD": 30}
+        # What comes while it is paused waits as well.
+        more = MassWish("M-1", "2026-W50", "Tampere", changed=frozenset({30}))
+        _drop(tmp_path, wish=more)
+        _interpret(app)
+        assert _items() == {"SENT": 10, "HELD": 30, "CANCELLED": 1}
+        with transaction() as session:
+            mass_orders.resume(session, "M-1", NOW, by="staff:a")
+        _interpret(app)
+        assert _items() == {"SENT": 10, "READY": 30, "CANCELLED": 1}
+        with transaction() as session:
+            assert session.get_one(MassOrder, "M-1").state == "DISPATCHING"
+
+
+def test_calling_off_the_whole_reaches_the_partner_only_where_it_has_the_order(
+    app: Flask, tmp_path: Path
+) -> None:
+    with app.app_context():
+        _drop(tmp_path)
+        _interpret(app)
+        _deliver(10)
+        with transaction() as session:
+            mass_orders.call_off(session, "M-1", NOW, by="staff:a")
+        _interpret(app)
+        _interpret(app)
+        assert Counter(row[1] for row in _orders().values()) == {"CANCELLED": COUNT}
+        assert _items() == {"SENT": 10, "CANCELLED": 30, "READY": 10}
+        with transaction() as session:
+            assert session.get_one(MassOrder, "M-1").state == "CANCELLED"
+        # The file comes again: somebody has to say that this is meant.
+        _drop(tmp_path)
+        _interpret(app)
+        with transaction() as session:
+            assert session.get_one(MassFile, 2).hold_reason == "CALLED_OFF"
+
+
+def test_the_cis_calls_off_items_and_the_whole(app: Flask, tmp_path: Path) -> None:
+    with app.app_context():
+        _drop(tmp_path)
+        _interpret(app)
+        off = MassWish("M-1", "2026-W50", "Tampere", action="CANCEL")
+        _drop(tmp_path, wish=off, count=3)
+        _interpret(app)
+        assert Counter(row[1] for row in _orders().values()) == {"CANCELLED": 3, "ROUTED": 37}
+        _drop(tmp_path, wish=off, count=0)
+        _interpret(app)
+        _interpret(app)
+        assert Counter(row[1] for row in _orders().values()) == {"CANCELLED": COUNT}
+
+
+def test_a_change_of_one_child_by_itself_keeps_it_in_its_mass_order(
+    app: Flask, tmp_path: Path
+) -> None:
+    with app.app_context():
+        _drop(tmp_path)
+        _interpret(app)
+        path = tmp_path / "single.xml"
+        write_work_orders(path, make_points(1, 1, 1), Wish("MVM", "UPDATE", 2, "X"), NOW)
+        _store(path.read_bytes().replace(b"X-0000001", b"M-1-000001"))
+        _interpret(app)
+        with transaction() as session:
+            order = session.get_one(WorkOrder, "M-1-000001")
+            assert (order.revision, order.mass_id, order.source_hash) == (2, "M-1", None)
+
+
+def test_two_files_of_one_mass_order_are_both_taken(app: Flask, tmp_path: Path) -> None:
+    with app.app_context():
+        _drop(tmp_path, count=20)
+        _drop(tmp_path, first=21, count=20)
+        # A third one wants a point that the first has, under another number.
+        body = _body(tmp_path, first=41, count=1)
+        mine = body.split(b"<Identification>")[1].split(b"<")[0]
+        theirs = _body(tmp_path, count=1).split(b"<Identification>")[1].split(b"<")[0]
+        _store(body.replace(mine, theirs))
+        _interpret(app, mass_hold_percent=100.0)
+        assert len(_orders()) == COUNT
+        with transaction() as session:
+            codes = session.scalars(
+                select(InboundFinding.code).where(InboundFinding.order_id == "M-1-000041")
+            ).all()
+            assert "MASS_DUP_ITEM" in codes
+
+
+def test_a_run_is_found_by_the_order_that_it_made(app: Flask, tmp_path: Path) -> None:
+    with app.app_context():
+        _drop(tmp_path)
+        _interpret(app)
+        with transaction() as session:
+            found = run_list.find_runs(session, 10, key="M-1-000004")
+            assert [run.process for run in found] == ["mass split"]
+            assert session.scalars(select(Run.state)).all() == ["OK", "OK"]
+
+
+def _body(
+    tmp_path: Path,
+    *,
+    count: int = COUNT,
+    first: int = 1,
+    wish: MassWish | None = None,
+    bad: frozenset[int] = frozenset(),
+) -> bytes:
+    path = tmp_path / "mass.xml"
+    wish = wish or MassWish(WISH.mass_id, WISH.wave, WISH.area, bad=bad)
+    write_mass_order(path, make_points(1, first, count), count, wish, NOW)
+    return path.read_bytes()
+
+
+def _drop(tmp_path: Path, **what: Any) -> None:
+    _store(_body(tmp_path, **what))
+
+
+def _store(body: bytes) -> None:
+    with transaction() as session:
+        inbound.store(
+            session,
+            source="cis",
+            kind=worker.KIND,
+            name="mass.xml",
+            chunks=[body],
+            now=datetime.now(UTC),
+        )
+
+
+def _interpret(app: Flask, **changes: Any) -> None:
+    settings = app.extensions["tiedolla_settings"].model_copy(update=changes)
+    worker.interpret_files(settings, 1, "test")
+
+
+def _deliver(count: int = 1000) -> None:
+    """The partner takes what is due."""
+    with transaction() as session:
+        items = claim(session, "partner.voima", 1, count, datetime.now(UTC), 120)
+        done = [Settlement(i, None, "SENT", "SENT", NOW, NOW, ref="REF") for i in items]
+        settle(session, 1, done, NOW, 60)
+        session.execute(
+            text(
+                "UPDATE work_order SET state = 'SENT', base_state = 'SENT' WHERE order_id = ANY(:k)"
+            ),
+            {"k": [i.business_key for i in items]},
+        )
+
+
+def _orders() -> dict[str, tuple[Any, ...]]:
+    with transaction() as session:
+        rows = session.execute(
+            text(
+                "SELECT order_id, state, revision, content_hash, facts, updated_at FROM work_order"
+            )
+        )
+        return {row.order_id: tuple(row) for row in rows}
+
+
+def _items() -> dict[str, int]:
+    with transaction() as session:
+        return dict(Counter(session.scalars(select(OutboxItem.state))))
+
+
+def _counts(message_id: int) -> dict[str, int]:
+    with transaction() as session:
+        counts = session.get_one(InboundMessage, message_id).counts
+        return {name: count for name, count in counts.items() if count}
