@@ -100,9 +100,9 @@ def decide_telling(
 ) -> TellingDecision:
     """Decide about telling one contact; points are all of the contact's that the event touches."""
     rule = NOTICE_RULES[telling.type]
-    waiting = _superseded(telling, ledger, _WAITING)
-    overtaken = _superseded(telling, ledger, _ON_THE_WAY)
     view = _View(telling, recipient, tuple(points), tuple(ledger), now)
+    waiting = _superseded(view, _WAITING)
+    overtaken = _superseded(view, _ON_THE_WAY)
     obstacle = (
         _decided_before(view)
         or contact_obstacle(recipient, must_reach=rule.must_reach)
@@ -203,7 +203,10 @@ def _restored(view: _View) -> _Obstacle | None:
     told = view.left(_KNOWS_OF_CUT)
     if not told:
         return SuppressReason.NEVER_TOLD, "The recipient was not told of the cut."
-    if _last(view, _ENDS) > max(row.notice_id for row in told):
+    ended = _last(view, _ENDS)
+    if ended > max(row.notice_id for row in told):
+        if any(row.notice_id > ended for row in view.waiting(_CUT_TOLD)):
+            return SuppressReason.NEVER_TOLD, "The recipient was not told that it had gone again."
         return SuppressReason.DUPLICATE, "The recipient knows of the end already."
     return None
 
@@ -337,19 +340,27 @@ def _update_cap(view: _View) -> datetime | None:
     return last + UPDATE_GAP
 
 
-def _superseded(
-    telling: Telling, ledger: Sequence[TellingRow], states: frozenset[NoticeState]
-) -> tuple[int, ...]:
-    """Older texts in these states that this event makes pointless or untrue."""
-    if not ledger:
+def _superseded(view: _View, states: frozenset[NoticeState]) -> tuple[int, ...]:
+    """Older texts in these states that this event makes pointless or untrue.
+
+    News may come late: an end that happened before an estimate passed is reported after somebody
+    was to hear that the repair takes longer. Once all points are back, nothing of the cut is true.
+    """
+    telling = view.telling
+    if not view.ledger:
         return ()
     kinds = NOTICE_RULES[telling.type].supersedes
+    over = (
+        telling.type is NoticeType.FAULT_RESTORED
+        and bool(view.points)
+        and all(point.on_at for point in view.points)
+    )
     return tuple(
         row.notice_id
-        for row in ledger
+        for row in view.ledger
         if row.state in states
         and (
-            (row.type in kinds and row.event_at <= telling.event_at)
+            (row.type in kinds and (over or row.event_at <= telling.event_at))
             or (telling.corrects_id is not None and row.announcement_id == telling.corrects_id)
         )
     )

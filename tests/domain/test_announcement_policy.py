@@ -185,6 +185,31 @@ def test_req_09_a_cut_that_came_and_went_at_night_is_one_summary_in_the_morning(
     assert told.dedupe == "morning/2025-11-26"
 
 
+def test_req_05_an_end_that_is_reported_late_stops_what_was_decided_since() -> None:
+    # The power was back at 11.50, the estimate of 12.30 passed in silence, and then somebody said so.
+    late = [
+        *rows([(N.FAULT_STARTED, S.SENT)]),
+        TellingRow(2, N.FAULT_ETR_DELAYED, S.HELD, NOON + timedelta(minutes=30), None, 101),
+    ]
+    told = decide(N.FAULT_RESTORED, points=[BACK], ledger=late, event_at=NOON)
+    assert (outcome_of(told), told.decision.supersedes) == (SEND, (2,))
+    # While another of their points is out, it may be about that one.
+    half = decide(N.FAULT_RESTORED, points=[BACK, replace(OUT, gsrn="2")], ledger=late)
+    assert half.decision.supersedes == ()
+
+
+def test_req_09_a_cut_that_came_again_and_went_at_night_is_summed_up_too() -> None:
+    before = [(N.FAULT_STARTED, S.SENT), (N.FAULT_RESTORED, S.SENT), (N.FAULT_STARTED, S.HELD)]
+    course = rows(before, NIGHT - timedelta(minutes=40))
+    told = decide(N.FAULT_RESTORED, points=[BACK], ledger=course, event_at=NIGHT, now=NIGHT)
+    assert (told.type, outcome_of(told)) == (N.MORNING_SUMMARY, HOLD)
+    assert told.decision.supersedes == (3,)
+    # By day it had not left either: then nobody heard of it, and nobody has to.
+    by_day = [*course[:2], replace(course[2], state=S.QUEUED)]
+    told = decide(N.FAULT_RESTORED, points=[BACK], ledger=by_day)
+    assert (outcome_of(told), told.decision.supersedes) == (R.NEVER_TOLD, (3,))
+
+
 def test_req_09_at_night_only_the_latest_truth_waits_for_the_morning() -> None:
     held = rows([(N.FAULT_STARTED, S.HELD), (N.FAULT_ETR, S.HELD)])
     told = decide(N.FAULT_ETR_CHANGED, ledger=held, event_at=NIGHT, now=NIGHT)
