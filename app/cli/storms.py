@@ -88,6 +88,20 @@ def figures_command(since: datetime) -> None:
     click.echo(json.dumps(asdict(storm_figures.figures_since(db.session(), since))))
 
 
+@storms_commands.command("readings")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]),
+    required=True,
+    help="from when on, as 2026-11-28T13:00:00+0000",
+)
+@with_appcontext
+def readings_command(since: datetime) -> None:
+    """Print when each version of the DMS's outages was read, a line each: name, version, moment."""
+    for ref, version, read_at in storm_figures.readings_since(db.session(), since):
+        click.echo(f"{ref} {version} {read_at.isoformat()}")
+
+
 def _move(storm_id: int, move: Callable[..., None]) -> None:
     try:
         with transaction() as session:

@@ -94,6 +94,20 @@ _HAND_OVER = text(
 )
 
 
+_READINGS = text(
+    """
+    SELECT source_ref, version, min(received_at) AS read_at FROM dms_statement
+    WHERE received_at >= :since AND verdict IN ('APPLIED', 'STALE')
+    GROUP BY source_ref, version ORDER BY read_at
+    """
+)
+
+
+def readings_since(session: Session, since: datetime) -> list[tuple[str, int, datetime]]:
+    """When each version that the DMS stated was read: (name, version, moment)."""
+    return [tuple(row) for row in session.execute(_READINGS, {"since": since})]
+
+
 def figures_since(session: Session, since: datetime) -> StormFigures:
     """Everything that was announced from this moment on."""
     counts: dict[str, dict[str, int]] = {}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -157,9 +157,15 @@ def _rehearse(made: Storm, grid: Any, wish: Wish, say: Callable[[str], None]) ->
     moving = evidence.wait_for_rest(base_url, wish.patience_s, say)
     took_s = time.monotonic() - began
     say("judging")
-    judge = Judge(grid, stamps, taken, Bounds(timedelta(seconds=wish.grace_s * clock)))
-    judgement = judge.judge(evidence.read_messages(wish.folder, ends))
-    figures = player.figures(since) if wish.operator else None
+    bounds = Bounds(timedelta(seconds=wish.grace_s * clock))
+    messages = list(evidence.read_messages(wish.folder, ends))
+    judgement = Judge(grid, stamps, taken, bounds).judge(messages)
+    figures, as_read = None, None
+    if wish.operator:
+        figures = player.figures(since)
+        as_read = Judge(grid, stamps, read_at(taken, player.readings(since)), bounds).judge(
+            messages
+        )
     facts = {
         "speed": wish.speed,
         "clock_speed": clock,
@@ -177,7 +183,16 @@ def _rehearse(made: Storm, grid: Any, wish: Wish, say: Callable[[str], None]) ->
     }
     if moving is not None:
         judgement.add("no end", f"not everything had left: {moving}")
-    return make_report(made, judgement, figures, facts)
+    return make_report(made, judgement, figures, facts, as_read)
+
+
+def read_at(taken: list[Taken], readings: Mapping[tuple[str, int], datetime]) -> list[Taken]:
+    """The same versions, each known from when it had been read; what never was is left out."""
+    return [
+        replace(one, taken_at=at)
+        for one in taken
+        if (at := readings.get((one.statement.ref, one.statement.version))) is not None
+    ]
 
 
 def _worst_s(taken: list[Taken], clock: float) -> float:

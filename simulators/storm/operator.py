@@ -45,11 +45,20 @@ class Operator:
         else:
             _flask("storms", act.what, self._storm)
 
+    def readings(self, since: datetime) -> dict[tuple[str, int], datetime]:
+        """When Tiedolla had read which version. Raises: OperatorFailed."""
+        lines = _flask("storms", "readings", "--since", _wire(since)).splitlines()
+        words = (line.split() for line in lines)
+        return {(ref, int(version)): datetime.fromisoformat(at) for ref, version, at in words}
+
     def figures(self, since: datetime) -> dict[str, Any]:
         """What Tiedolla says of its own decisions. Raises: OperatorFailed."""
-        at = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
-        told: dict[str, Any] = json.loads(_flask("storms", "figures", "--since", at))
+        told: dict[str, Any] = json.loads(_flask("storms", "figures", "--since", _wire(since)))
         return told
+
+
+def _wire(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
 
 
 def _flask(*words: str) -> str:

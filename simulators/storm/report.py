@@ -29,8 +29,13 @@ def make_report(
     judgement: Judgement,
     figures: Mapping[str, Any] | None,
     facts: Mapping[str, Any],
+    as_read: Judgement | None = None,
 ) -> dict[str, Any]:
-    """Everything that is known, with plain names; facts: how the storm was played."""
+    """Everything that is known, with plain names; facts: how the storm was played.
+
+    as_read: the judgement by what had been read, not only stated: what is wrong there is the fault
+    of a decision, the rest that of a machine which did not keep up.
+    """
     clock = float(facts.get("clock_speed", 1.0))
     per_person = sorted(judgement.per_person.items())
     report: dict[str, Any] = {
@@ -52,6 +57,7 @@ def make_report(
             "by_news": dict(judgement.by_news.most_common()),
         },
         "wrong": {name: judgement.wrong[name] for name in WRONG},
+        "wrong_as_read": None if as_read is None else {name: as_read.wrong[name] for name in WRONG},
         "noted": dict(judgement.noted),
         "examples": judgement.examples,
         "kept": judgement.kept,
@@ -115,8 +121,12 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
                 for row in product["hand_over_real_s"]
             ),
         ]
-    lines.append("what must not be:")
-    lines += [f"  {name:14} {count:>7,}  {WRONG[name]}" for name, count in report["wrong"].items()]
+    lines.append("what must not be, by what was stated, and by what had been read of it:")
+    read = report["wrong_as_read"] or {}
+    lines += [
+        f"  {name:14} {count:>7,} {read.get(name, '-'):>7}  {WRONG[name]}"
+        for name, count in report["wrong"].items()
+    ]
     for name, some in report["examples"].items():
         lines += [f"    {name}: {one}" for one in some[:3]]
     lines.append("Every promise was kept." if report["kept"] else "NOT every promise was kept.")
