@@ -1,9 +1,9 @@
 """Steady load on the whole product: so many notices a second, then the same while processes die.
 
 Every part is a process of its own, as in production: portal, dispatcher, a worker per lane, two for
-text messages; the provider writes each message to the disk and reports deliveries back. Faults
-are announced twice a second; what is measured is the time from a notice's creation to the line in
-the provider's ledger. Calls whose end was in doubt are counted by themselves.
+text messages; the provider writes each message to the disk. Faults are announced twice a second; what is
+measured is the time from a notice's creation to the line in the provider's ledger. Calls whose end was in
+doubt are counted by themselves.
 """
 
 from __future__ import annotations
@@ -59,13 +59,20 @@ class Took:
         return ranked[min(int(len(ranked) * share), len(ranked) - 1)] if ranked else float("inf")
 
 
-def main(seconds: int, rate: int = RATE) -> list[dict[str, Any]]:
-    """Measure a calm stretch, then one with kills."""
+def main(seconds: int, rate: int = RATE, *, receipts: bool = False) -> list[dict[str, Any]]:
+    """Measure a calm stretch, then one with kills.
+
+    receipts: let the provider report each delivery, which is two more requests for each message,
+    made and taken on the same machine; bench/receipts.py measures them by themselves.
+    """
     with tempfile.TemporaryDirectory(prefix="td-steady-") as name:
         home = Path(name)
         with Site(home, twice=("sms",)) as site:
             _hurry_reports(site)
             site.start_product({"TIEDOLLA_LOG_LEVEL": "ERROR"})
+            if not receipts:
+                url = f"{site.rehearsal.url}/faults/twilio"
+                site.ask(url, "PUT", b'{"callbacks": "none"}')
             _seed(site, rate * seconds * 2)
             calm = _stretch(site, seconds, rate, 0, kills=False)
             killed = _stretch(site, seconds, rate, rate * seconds, kills=True)
@@ -267,9 +274,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m bench.steady", description=__doc__)
     parser.add_argument("seconds", type=int, nargs="?", default=60)
     parser.add_argument("--rate", type=int, default=RATE)
+    parser.add_argument("--receipts", action="store_true", help="with reports of deliveries")
     parser.add_argument("--table", action="store_true", help="as a table instead of JSON")
     asked = parser.parse_args()
-    found = main(asked.seconds, asked.rate)
+    found = main(asked.seconds, asked.rate, receipts=asked.receipts)
     if asked.table:
         print_table(describe_machine(), found)
     else:
