@@ -13,6 +13,7 @@ from app.db import transaction
 from app.domain.notice_types import NoticeType
 from app.models import AuditEntry, Storm
 from tests.services.announcing import POINTS, add_outage, settle_people, tell_all
+from tests.services.fault_world import at, record, state
 from tests.services.world import NOW
 
 
@@ -80,6 +81,25 @@ def test_figures_tell_decisions_reasons_money_and_speed(app: Flask) -> None:
     # Nothing of what was before.
     later = (NOW + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S%z")
     assert json.loads(run(app, "figures", "--since", later)[1])["notices"] == {}
+
+
+def test_readings_tell_when_each_version_was_read_first(app: Flask) -> None:
+    with app.app_context():
+        first = record(points={POINTS[0]: None})
+        assert state(
+            first, first, record(2, points={POINTS[0]: 30}), record(2, points={POINTS[1]: None})
+        ) == [
+            "APPLIED",
+            "DUPLICATE",
+            "APPLIED",
+            "CONFLICT",
+        ]
+    code, words = run(app, "readings", "--since", NOW.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    assert (code, [line.split()[:2] for line in words.splitlines()]) == (
+        0,
+        [["F-1", "1"], ["F-1", "2"]],
+    )
+    assert words.splitlines()[0].endswith(at(6).isoformat())
 
 
 _ONE_LEFT = """
