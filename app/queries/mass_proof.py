@@ -60,8 +60,9 @@ class ProofRow:
 
 
 # The newest message per order and system decides. An order is due at its partner once it is
-# accepted by us; at the other systems unless it ended without a completion. The systems confirm by
-# their answer, the partner by its acknowledgement.
+# accepted by us; at the other systems unless it ended without a completion, and at NIS and billing
+# unless it was completed without a meter for them to hear of. The systems confirm by their answer,
+# the partner by its acknowledgement.
 _ROWS = """
     WITH o AS MATERIALIZED (
         SELECT order_id, revision, content_hash, state FROM work_order
@@ -79,7 +80,7 @@ _ROWS = """
             CASE
                 WHEN item.order_id IS NULL AND (
                     o.state IN ('CANCELLED', 'RETURNED')
-                    OR s.system <> 'partner'
+                    OR s.system IN ('nis', 'billing')
                        AND o.state IN ('COMPLETED', 'CORRECTED', 'REPORTED', 'CLOSED')) THEN '–'
                 WHEN item.order_id IS NOT NULL AND item.state = 'SENT' AND (s.system <> 'partner'
                     OR o.state NOT IN ('VALIDATED', 'NO_ROUTE', 'ROUTED', 'SENT')) THEN 'CONFIRMED'
