@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db import db, transaction, try_session_lock
 from app.doorbell import redis_is_up, ring
-from app.services import alarms, leases, outbox, schedules
+from app.services import alarms, leases, outbox, process_starts, schedules, triggers
 from app.settings import Settings
 from workers import jobs
 from workers.holder import Holder
@@ -67,8 +67,12 @@ class Dispatcher:
         """One round: clocks, clean-up, bells; and the work itself when nobody hears bells."""
         self._clean_up(now)
         with transaction() as session:
+            triggers.fire_due(session, now)
+            triggers.consume_changes(session, now)
+        with transaction() as session:
             due = schedules.move_on(session, now)
             due += schedules.lanes_waiting(session, now)
+            due = schedules.without_paused(session, due)
             due += outbox.lanes_with_work(session, now)
         lanes = list(dict.fromkeys(due))
         if redis_is_up():
@@ -121,10 +125,18 @@ class Dispatcher:
                 back, unknown = outbox.give_back(
                     session, lease, now, self._settings.unknown_grace_s
                 )
+                starts = process_starts.give_back(session, lease, now)
                 runs = leases.close(session, lease, now)
             leases.let_go(self._leader, lease)
-            if back or unknown or runs:
-                log.warning("worker_died", lease=lease, back=back, unknown=unknown, runs=runs)
+            if back or unknown or runs or starts:
+                log.warning(
+                    "worker_died",
+                    lease=lease,
+                    back=back,
+                    unknown=unknown,
+                    runs=runs,
+                    starts=starts,
+                )
         with transaction() as session:
             for lease in outbox.lost_leases(session, now):
                 back, unknown = outbox.give_back(
