@@ -27,6 +27,10 @@ def parse_address(name: str, address: str, *, timeout_s: float, max_bytes: int) 
         raise LaneDown(f"mailbox {name}: its address cannot be read") from None
     if parts.scheme not in _SCHEMES or not parts.hostname or not parts.username:
         raise LaneDown(f"mailbox {name}: imaps://user:password@host/FOLDER is needed")
+    folder = unquote(parts.path.strip("/")) or "INBOX"
+    if not folder.isascii():
+        # It would need modified UTF-7, which nobody could read in the settings.
+        raise LaneDown(f"mailbox {name}: the folder's name needs plain letters")
     tls, usual = _SCHEMES[parts.scheme]
     return Account(
         name=name,
@@ -35,7 +39,7 @@ def parse_address(name: str, address: str, *, timeout_s: float, max_bytes: int) 
         user=unquote(parts.username),
         password=unquote(parts.password or ""),
         tls=tls,
-        folder=unquote(parts.path.strip("/")) or "INBOX",
+        folder=folder,
         timeout_s=timeout_s,
         max_bytes=max_bytes,
     )
@@ -51,6 +55,7 @@ class Mailbox:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._imap: imaplib.IMAP4 | None = None
+        self._can: frozenset[str] = frozenset()
 
     def __enter__(self) -> Mailbox:
         account = self._account
@@ -67,7 +72,7 @@ class Mailbox:
         except (OSError, imaplib.IMAP4.error) as error:
             raise Retryable(f"mailbox {account.name}: {type(error).__name__}") from None
         try:
-            self._imap.login(account.user, account.password)
+            _log_in(self._imap, account)
         except imaplib.IMAP4.abort as error:
             self._close()
             raise Retryable(f"mailbox {account.name}: {type(error).__name__}") from None
@@ -77,6 +82,9 @@ class Mailbox:
         except OSError as error:
             self._close()
             raise Retryable(f"mailbox {account.name}: {type(error).__name__}") from None
+        # Before the login a server tells only what it takes to log in.
+        told = b" ".join(self._ask("CAPABILITY", "capability")).decode("ascii", "replace")
+        self._can = frozenset(told.upper().split())
         return self
 
     def __exit__(
@@ -119,15 +127,14 @@ class Mailbox:
         self._move(uid, self._account.refused_folder)
 
     def _move(self, uid: int, folder: str) -> None:
-        imap = self._open()
         # It is there from the second time on, which the server says with NO.
         self._quietly("create", _quoted(folder))
-        if "MOVE" in imap.capabilities:
+        if "MOVE" in self._can:
             self._ask("MOVE", "uid", "MOVE", str(uid), _quoted(folder))
             return
         self._ask("COPY", "uid", "COPY", str(uid), _quoted(folder))
         self._ask("STORE", "uid", "STORE", str(uid), "+FLAGS.SILENT", r"(\Deleted)")
-        if "UIDPLUS" in imap.capabilities:
+        if "UIDPLUS" in self._can:
             self._ask("EXPUNGE", "uid", "EXPUNGE", str(uid))
         else:
             self._ask("EXPUNGE", "expunge")
@@ -178,6 +185,15 @@ class Mailbox:
             except (OSError, imaplib.IMAP4.error):
                 # It is gone already, which is all that we wanted.
                 return
+
+
+def _log_in(imap: imaplib.IMAP4, account: Account) -> None:
+    if account.user.isascii() and account.password.isascii():
+        imap.login(account.user, account.password)
+        return
+    # LOGIN carries ASCII only (RFC 3501), AUTHENTICATE PLAIN carries UTF-8 (RFC 4616).
+    words = f"\0{account.user}\0{account.password}".encode()
+    imap.authenticate("PLAIN", lambda _challenge: words)
 
 
 def _quoted(folder: str) -> str:
