@@ -101,8 +101,8 @@ _SECTIONS: Sequence[_Section] = (
     _Section(
         _l("Machinery"),
         (
-            _Page("operators.processes", _l("Processes"), ("operators.process",), _OPERATE),
             _Page("operators.runs", _l("Runs"), ("operators.run", "operators.payload"), _OPERATE),
+            _Page("operators.processes", _l("Processes"), ("operators.process",), _OPERATE),
             _Page("operators.lanes", _l("Lanes"), ("operators.lane",), _OPERATE),
             _Page(
                 "operators.mass_orders_list",

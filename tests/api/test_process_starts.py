@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from app.db import db, transaction
 from app.models import ProcessStart
-from app.services import partner_credentials, processes
+from app.services import processes
 from tests.field_work import headers
 
 URL = "/api/v1/processes/signal/starts"
@@ -47,7 +47,7 @@ def test_nobody_else_starts_it_and_nobody_learns_of_others(app: Flask, client: F
     for url, key in ((URL, "voima.1"), ("/api/v1/processes/purge/starts", "dms.1")):
         answer = _post(app, client, b"{}", "k-1", key=key, url=url)
         assert (answer.status_code, answer.json["code"]) == (404, "PROCESS_UNKNOWN")
-    sent = _headers(app, b"{}", "dms.1") | {"Idempotency-Key": "k-1"}
+    sent = headers(app, b"{}", key_id="dms.1") | {"Idempotency-Key": "k-1"}
     forged = client.post(URL, data=b'{"x": 1}', headers=sent)
     assert forged.status_code == 401
     assert _starts(app) == []
@@ -76,13 +76,8 @@ def test_bad_input_gets_its_code(
 def _post(
     app: Flask, client: FlaskClient, body: bytes, name: str, key: str = "dms.1", url: str = URL
 ) -> TestResponse:
-    sent = _headers(app, body, key) | ({"Idempotency-Key": name} if name else {})
+    sent = headers(app, body, key_id=key) | ({"Idempotency-Key": name} if name else {})
     return client.post(url, data=body, headers=sent)
-
-
-def _headers(app: Flask, body: bytes, key: str) -> dict[str, str]:
-    secret = app.extensions["tiedolla_settings"].partner_key.get_secret_value()
-    return headers(partner_credentials.derive(secret, key), body, datetime.now(UTC))
 
 
 def _starts(app: Flask) -> list[ProcessStart]:
@@ -91,3 +86,9 @@ def _starts(app: Flask) -> list[ProcessStart]:
             found = list(session.execute(select(ProcessStart)).scalars())
         db.session.remove()
         return found
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client of the application."""
+    return app.test_client()

@@ -110,9 +110,14 @@ def test_a_death_before_the_commit_tells_nothing_and_the_next_look_tells_all(
     settings: Settings,
 ) -> None:
     _save(settings, replace(WRITTEN, rule=replace(RULE, raise_after=1)))
-    with pytest.raises(RuntimeError), transaction() as session:
-        alarm_rules.look(session, settings, "orders", alarm_measures.measure, NOW)
-        raise RuntimeError("killed")
+
+    def die() -> None:
+        with transaction() as session:
+            alarm_rules.look(session, settings, "orders", alarm_measures.measure, NOW)
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        die()
     assert (_posted(), ledger(), _open()) == ([], [], [])
     assert _look(settings, NOW)
     assert len(_posted()) == len(ledger()) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from app.db import db, transaction
 from app.domain.processes import Overlap, TriggerKind
@@ -52,9 +53,7 @@ def test_a_schedule_that_was_missed_for_days_starts_once() -> None:
 def test_a_death_between_the_cause_and_its_commit_leaves_the_cause_to_be_noticed_again() -> None:
     _add("SCHEDULE", cron="*/10 * * * *")
     late = NOW + timedelta(minutes=10)
-    with pytest.raises(RuntimeError), transaction() as session:
-        triggers.fire_due(session, late)
-        raise RuntimeError("killed")
+    _killed_after(lambda session: triggers.fire_due(session, late))
     assert _starts() == []
     with transaction() as session:
         triggers.fire_due(session, late)
@@ -63,17 +62,13 @@ def test_a_death_between_the_cause_and_its_commit_leaves_the_cause_to_be_noticed
 
 def test_a_committed_change_starts_once_and_one_that_was_rolled_back_never() -> None:
     _add("CHANGE", table="meter_model")
-    with pytest.raises(RuntimeError), transaction() as session:
-        _change_model(session)
-        raise RuntimeError("killed")
+    _killed_after(_change_model)
     _consume()
     assert _starts() == []
     with transaction() as session:
         _change_model(session)
     assert len(_changes()) == 1
-    with pytest.raises(RuntimeError), transaction() as session:
-        triggers.consume_changes(session, NOW)
-        raise RuntimeError("killed")
+    _killed_after(lambda session: triggers.consume_changes(session, NOW))
     assert len(_changes()) == 1
     _consume()
     _consume()
@@ -304,8 +299,8 @@ def test_triggers_are_checked_before_they_are_stored() -> None:
     _add("END", process="read-held", ended="OK")
     with pytest.raises(ProcessRefused, match="TRIGGER_KNOWN"):
         _add("END", process="read-held", ended="OK")
+    spec = {"process": CODE, "ended": "ANY"}
     with pytest.raises(ProcessRefused, match="CIRCLE"), transaction() as session:
-        spec = {"process": CODE, "ended": "ANY"}
         processes.add_trigger(session, "read-held", "END", spec, NOW, by="staff:otso")
 
 
@@ -341,9 +336,21 @@ def test_the_level_of_detail_decides_which_steps_are_kept() -> None:
     }
 
 
+def _killed_after(act: Callable[[Session], object]) -> None:
+    """Do it in a transaction whose process dies before the commit."""
+
+    def die() -> None:
+        with transaction() as session:
+            act(session)
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        die()
+
+
 def _add(kind: str, **spec: str) -> None:
     with transaction() as session:
-        session.execute(text("DELETE FROM process_trigger WHERE kind = 'SCHEDULE'"))
+        session.execute(text("DELETE FROM process_trigger WHERE created_by = 'system:setup'"))
         processes.add_trigger(session, CODE, kind, spec, NOW, by="staff:otso")
 
 

@@ -126,7 +126,7 @@ def test_what_is_too_large_or_unreadable_is_put_aside_and_stops_no_neighbour(
     server.deliver(b"no headers end here")
     server.deliver(_letter("<good@x>", "a.csv", b"a"))
     assert _poll(server, mail_max_bytes=4000) == {"REJECTED": 2, "STORED": 1}
-    assert len(server.names("Tiedolla-refused")) == 1
+    assert len(server.names("Tiedolla-refused")) == 2
     assert server.names("INBOX") == []
     reasons = {message.reason_code for message in _stored() if message.state == "REJECTED"}
     assert reasons == {"FILE_TOO_LARGE", "MAIL_MALFORMED"}
