@@ -67,6 +67,11 @@ class ProcessRow:
     next_at: datetime | None
 
     @property
+    def was_rung(self) -> bool:
+        """Whether the clock has started it; what finds nothing to do records no run."""
+        return any(trigger.last_at is not None for trigger in self.triggers)
+
+    @property
     def is_running(self) -> bool:
         """Whether a run of it is under way."""
         return self.running > 0 or any(run.state == "RUNNING" for run in self.last_runs)
