@@ -80,8 +80,6 @@ def _flask_config(settings: Settings) -> dict[str, object]:
             "poolclass": QueuePool,
             "pool_size": settings.database_pool_count,
             "max_overflow": 2,
-            # A server that restarted must not cost the first caller an error.
-            "pool_pre_ping": True,
             "pool_recycle": 1800,
             # Whoever finds no free connection for so long is better told to come again.
             "pool_timeout": 10,
