@@ -7,13 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 
-from app.db import after_commit, held_lock, text_array, transaction
+from app.db import after_commit, db, held_lock, text_array, transaction
 from app.models import Step
 from app.services import runs
 
@@ -54,6 +55,22 @@ def test_a_call_that_fails_after_the_commit_undoes_nothing(app: Flask) -> None:
             after_commit(_fail)
         with transaction() as session:
             assert session.execute(text("SELECT count(*) FROM run")).scalar_one() == 1
+
+
+def test_a_connection_that_died_while_it_rested_costs_nobody_an_error(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.db._RESTED_S", 0.0)
+    with app.app_context():
+        with transaction() as session:
+            pid = session.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        # From outside: the pool must not see it happen.
+        url = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(url) as outside:
+            outside.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+        for _ in range(3):
+            with transaction() as session:
+                assert session.execute(text("SELECT pg_backend_pid()")).scalar_one() != pid
 
 
 def test_no_statement_and_no_standstill_in_a_transaction_lasts_for_ever(app: Flask) -> None:
