@@ -22,6 +22,7 @@ from app.services import alarms, leases, outbox, process_starts, schedules, trig
 from app.settings import Settings
 from workers import jobs
 from workers.holder import Holder
+from workers.upkeep import FAILED_ALARM
 
 log = structlog.get_logger()
 
@@ -42,6 +43,7 @@ class Dispatcher:
         self._cleaned_up_at = 0.0
         # Not known at first: another dispatcher may have opened or closed the alarm.
         self._redis_was_up: bool | None = None
+        self._triggers_failed: bool | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop` is set."""
@@ -66,9 +68,7 @@ class Dispatcher:
     def tick(self, now: datetime, stopping: Callable[[], bool] = lambda: False) -> None:
         """One round: clocks, clean-up, bells; and the work itself when nobody hears bells."""
         self._clean_up(now)
-        with transaction() as session:
-            triggers.fire_due(session, now)
-            triggers.consume_changes(session, now)
+        self._fire_triggers(now)
         with transaction() as session:
             due = schedules.move_on(session, now)
             due += schedules.lanes_waiting(session, now)
@@ -93,6 +93,26 @@ class Dispatcher:
             except Exception:
                 # The lane's own trouble must not keep the others from being worked on.
                 log.exception("stand_in_failed", lane=lane)
+
+    def _fire_triggers(self, now: datetime) -> None:
+        """Turn causes into starts; a fault of ours in it must not keep lanes from being rung."""
+        try:
+            with transaction() as session:
+                triggers.fire_due(session, now)
+            with transaction() as session:
+                triggers.consume_changes(session, now)
+        except DBAPIError:
+            raise
+        except Exception as error:
+            log.exception("triggers_failed")
+            self._triggers_failed = True
+            with transaction() as session:
+                alarms.open_alarm(session, FAILED_ALARM, "triggers", type(error).__name__, now)
+            return
+        if self._triggers_failed is not False:
+            self._triggers_failed = False
+            with transaction() as session:
+                alarms.close_alarm(session, FAILED_ALARM, "triggers", now)
 
     def _leads(self) -> bool:
         if self._leader is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
@@ -9,14 +10,17 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, text
 
+from app import clients
 from app.db import transaction
 from app.domain.processes import Overlap, TriggerKind
 from app.models import OutboxItem, ProcessStart, Run
-from app.services import outbox, process_starts, processes, triggers
+from app.services import outbox, process_starts, processes, signals, triggers
 from app.services.outbox import NewItem
 from app.services.process_starts import Cause
 from tests.conftest import test_settings
+from tests.integrations.stub_server import Reply, StubServer
 from workers import chores
+from workers.drain import Drain, drain
 from workers.processes import Working, run_processes
 from workers.task import Task
 
@@ -121,6 +125,29 @@ def test_a_fault_of_ours_ends_its_own_start_only(monkeypatch: pytest.MonkeyPatch
     first, second = _starts()
     assert (first.state, first.reason) == ("FAILED", "INTERNAL ValueError")
     assert second.state == "DONE"
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "attempts"),
+    [(Reply(204), "SENT", 1), (Reply(503), "READY", 1), (Reply(400), "DEAD", 1)],
+)
+def test_a_signal_ends_in_the_outbox_as_its_receiver_answers(
+    answer: Reply, state: str, attempts: int
+) -> None:
+    loop = asyncio.new_event_loop()
+    with StubServer(answer) as hook:
+        settings = test_settings(alarm_webhook_url=hook.url, alarm_webhook_secret="s" * 32)
+        with transaction() as session:
+            signals.put_process_signal(session, settings, "signal", 7, {}, _now())
+            signals.put_process_signal(session, settings, "signal", 7, {}, _now())
+        drain(Drain("webhook", 1, settings, loop))
+        clients.close_clients(loop)
+        loop.close()
+        [request] = hook.received
+    assert request.headers["idempotency-key"] == "signal/process/signal/7"
+    with transaction() as session:
+        item = session.execute(select(OutboxItem)).scalar_one()
+        assert (item.state, item.attempts) == (state, attempts)
 
 
 def _use(monkeypatch: pytest.MonkeyPatch, chore: chores.Chore) -> None:
