@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -188,6 +189,37 @@ def test_one_runs_at_a_time_unless_the_policy_lets_them_run_beside() -> None:
     assert _states() == ["RUNNING", "RUNNING"]
 
 
+def test_of_two_workers_that_look_at_once_one_takes_it_and_the_other_finds_nothing(
+    app: Flask,
+) -> None:
+    _overlap(Overlap.QUEUE_ALL)
+    _ask("a")
+    _ask("b")
+    found: list[int | None] = []
+    looked, committed = threading.Event(), threading.Event()
+
+    def second() -> None:
+        with app.app_context():
+            looked.set()
+            with transaction() as session:
+                # It has seen the first start waiting, and then waits for the process's row.
+                taken = process_starts.claim(session, 2, "doorbell", NOW)
+                assert committed.is_set()
+                found.append(None if taken is None else taken.id)
+            db.session.remove()
+
+    thread = threading.Thread(target=second)
+    with transaction() as session:
+        taken = process_starts.claim(session, 1, "doorbell", NOW)
+        assert taken is not None
+        thread.start()
+        looked.wait(10)
+        _wait_for_a_waiter()
+        committed.set()
+    thread.join(20)
+    assert found == [None]
+
+
 def test_the_database_itself_refuses_a_second_one_of_what_runs_alone() -> None:
     _overlap(Overlap.QUEUE_ALL)
     _ask("a")
@@ -334,6 +366,18 @@ def test_the_level_of_detail_decides_which_steps_are_kept() -> None:
         "RESULTS": [("STORED", None), ("REJECTED", None)],
         "EVERYTHING": [("STORED", "h"), ("REJECTED", "h")],
     }
+
+
+def _wait_for_a_waiter() -> None:
+    """Until another session of this database waits for a lock."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    deadline = time.monotonic() + 10
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while not connection.execute(waiting).scalar_one():
+            assert time.monotonic() < deadline, "nobody waits"
 
 
 def _killed_after(act: Callable[[Session], object]) -> None:
