@@ -12,14 +12,17 @@ import structlog
 from app.db import is_connection_lost, transaction
 from app.domain.lanes import ACKS
 from app.doorbell import ring_after_commit
+from app.queries import alarm_measures
 from app.services import (
     ack_receipt,
     acks,
+    alarm_rules,
     alarms,
     budget,
     inbound,
     letters,
     outages,
+    processes,
     purge,
     runs,
     visit_notices,
@@ -62,6 +65,8 @@ def _chores(
 ) -> tuple[_Chore, ...]:
     return (
         ("alarms", partial(_watch, settings, now)),
+        ("alarm rules", partial(_look_at_rules, settings, now)),
+        ("processes", partial(_know_processes, settings, now)),
         ("acks", _reopen_answered),
         ("swaps", partial(_mark_stale, trigger, lease, now)),
         ("faults", partial(look_after_faults, settings, lease, trigger, now)),
@@ -96,6 +101,29 @@ def _watch(settings: Settings, now: datetime) -> None:
         watch.raise_alarms(session, now)
         budget.watch(session, settings, now)
         letters.withdraw_passed(session, now)
+
+
+def _look_at_rules(settings: Settings, now: datetime) -> None:
+    """Each rule in a transaction of its own: one that fails keeps none of the others from looking."""
+    with transaction() as session:
+        codes = alarm_rules.due(session, now)
+    failed: Exception | None = None
+    for code in codes:
+        try:
+            with transaction() as session:
+                alarm_rules.look(session, settings, code, alarm_measures.measure, now)
+        except Exception as error:
+            if is_connection_lost(error):
+                raise
+            log.exception("alarm_rule_failed", rule=code)
+            failed = error
+    if failed is not None:
+        raise failed
+
+
+def _know_processes(settings: Settings, now: datetime) -> None:
+    with transaction() as session:
+        processes.add_lanes(session, settings.environment, now)
 
 
 def _purge(settings: Settings, now: datetime) -> None:

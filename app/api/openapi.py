@@ -19,6 +19,15 @@ _VERSION = "1.0.0"
 _REFERENCE = "#/components/schemas/{name}"
 
 
+_PROCESS_PARAMS = {
+    "type": "object",
+    "title": "ProcessParams",
+    "description": "what the process is told; up to 50 plain values",
+    "maxProperties": 50,
+    "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+}
+
+
 class FieldProblem(ma.Schema):
     """One field that was not as it should be."""
 
@@ -71,6 +80,7 @@ def make_api(app: Flask) -> PartnerApi:
     )
     for name, component in components.items():
         api.spec.components.schema(name, component)
+    api.spec.components.schema("ProcessParams", _PROCESS_PARAMS)
     return api
 
 

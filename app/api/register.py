@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app.api import callbacks, health, openapi, problems
-from app.api.v1 import acks, dms_outages, head_end, planned_cuts
+from app.api.v1 import acks, dms_outages, head_end, planned_cuts, process_starts
 
 
 def register(app: Flask) -> None:
@@ -17,6 +17,7 @@ def register(app: Flask) -> None:
         dms_outages.blueprint,
         head_end.blueprint,
         planned_cuts.blueprint,
+        process_starts.blueprint,
     ):
         api.register_blueprint(blueprint)
     openapi.serve(app, api)

@@ -87,6 +87,7 @@ class NoticeType(StrEnum):
     WHICH_SITE = "WHICH_SITE"
     NOT_UNDERSTOOD = "NOT_UNDERSTOOD"
     AGENT_REPLY = "AGENT_REPLY"
+    STAFF_ALARM = "STAFF_ALARM"
 
 
 class Urgency(StrEnum):
@@ -298,4 +299,5 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
     _T.WHICH_SITE: _service(),
     _T.NOT_UNDERSTOOD: _service(),
     _T.AGENT_REPLY: _service(_DAY),
+    _T.STAFF_ALARM: _service(_DAY),
 }

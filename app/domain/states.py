@@ -210,6 +210,17 @@ class RunState(StrEnum):
     KILLED = "KILLED"
 
 
+class ProcessStartState(StrEnum):
+    """One cause for a process to run; SKIPPED when the overlap policy let it pass."""
+
+    WAITING = "WAITING"
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
+    SKIPPED = "SKIPPED"
+
+
 class AckVerdict(StrEnum):
     """What became of one acknowledgement.
 
@@ -567,5 +578,16 @@ RUN_MOVES = Moves(
         RunState.RUNNING: frozenset(
             {RunState.OK, RunState.PARTLY, RunState.FAILED, RunState.KILLED}
         ),
+    },
+)
+
+_S = ProcessStartState
+
+PROCESS_START_MOVES = Moves(
+    "start of a process",
+    {
+        _S.WAITING: frozenset({_S.RUNNING, _S.SKIPPED, _S.STOPPED}),
+        # Waiting again: the worker died or was told to end.
+        _S.RUNNING: frozenset({_S.DONE, _S.FAILED, _S.STOPPED, _S.WAITING}),
     },
 )

@@ -2,6 +2,7 @@
 
 from app.models.ack import Ack
 from app.models.alarm import Alarm
+from app.models.alarm_rule import AlarmRule
 from app.models.announcement import Announcement
 from app.models.area_subscription import AreaSubscription
 from app.models.audit_entry import AuditEntry
@@ -33,6 +34,13 @@ from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
 from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
 from app.models.planned_cut import PlannedCut, PlannedCutFinding
+from app.models.process import (
+    MailMessage,
+    Process,
+    ProcessChange,
+    ProcessStart,
+    ProcessTrigger,
+)
 from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
 from app.models.route_rule import RouteRule
 from app.models.run import PayloadBlob, Run, Step
@@ -54,6 +62,7 @@ from app.models.work_order import WorkOrder, WorkOrderChange
 __all__ = [
     "Ack",
     "Alarm",
+    "AlarmRule",
     "Announcement",
     "AreaSubscription",
     "Attempt",
@@ -80,6 +89,7 @@ __all__ = [
     "InboundSms",
     "Lane",
     "Letter",
+    "MailMessage",
     "MassFile",
     "MassOrder",
     "MassStage",
@@ -108,6 +118,10 @@ __all__ = [
     "PointSearch",
     "Preference",
     "PreferenceChange",
+    "Process",
+    "ProcessChange",
+    "ProcessStart",
+    "ProcessTrigger",
     "ProviderRoute",
     "ProviderRouteChange",
     "RateBucket",

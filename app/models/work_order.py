@@ -17,6 +17,8 @@ class WorkOrder(Model):
     __tablename__ = "work_order"
     __table_args__ = (
         Index("ix_work_order_gsrn", "gsrn"),
+        # Rows come in the order of this column; alarm rules count the last hour's.
+        Index("ix_work_order_created_at", "created_at", postgresql_using="brin"),
         Index(
             "ix_work_order_parked",
             "state",

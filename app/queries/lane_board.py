@@ -81,7 +81,9 @@ _BOARD = text(
         UNION ALL
         SELECT 'replies', count(*), min(received_at) FROM inbound_sms WHERE state = 'WAITING'
         UNION ALL
-        SELECT 'notices', count(*), min(created_at) FROM announcement WHERE state = 'PENDING')
+        SELECT 'notices', count(*), min(created_at) FROM announcement WHERE state = 'PENDING'
+        UNION ALL
+        SELECT 'processes', count(*), min(created_at) FROM process_start WHERE state = 'WAITING')
     SELECT lane.name, lane.sends, lane.mode, lane.paused, lane.failures, lane.open_until,
         lane.last_error, lane.last_sent_at,
         coalesce(item.depth, 0) + coalesce(inbound.depth, 0) AS depth,

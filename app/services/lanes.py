@@ -64,6 +64,12 @@ def get_open_lane(session: Session, name: str, now: datetime) -> OpenLane | None
     )
 
 
+def is_paused(session: Session, name: str) -> bool:
+    """Whether somebody has paused the lane; asked between two pieces of work."""
+    statement = select(Lane.paused).where(Lane.name == name)
+    return bool(session.execute(statement).scalar_one_or_none())
+
+
 def note_outcomes(
     session: Session, name: str, settlements: Sequence[Settlement], now: datetime
 ) -> bool:

@@ -493,6 +493,19 @@ def lanes_with_work(session: Session, now: datetime) -> list[str]:
     )
 
 
+def dead_ids(session: Session, lane: str | None, limit: int) -> list[int]:
+    """Items that were given up, oldest first; of one lane, or of those that repeat without harm."""
+    return list(
+        session.execute(
+            text(
+                "SELECT id FROM outbox_item WHERE state = 'DEAD' AND mode <> :once"
+                " AND (CAST(:lane AS text) IS NULL OR lane = :lane) ORDER BY id LIMIT :most"
+            ),
+            {"lane": lane, "most": limit, "once": Mode.ONCE.value},
+        ).scalars()
+    )
+
+
 def retry_dead(session: Session, ids: Sequence[int], now: datetime) -> int:
     """Make dead items due again under their original keys; the receiver tells repetitions apart."""
     lanes = list(

@@ -20,6 +20,7 @@ from app.models.partner import FEED, Partner
 from app.models.route_rule import RouteRule
 from app.models.schedule import Schedule
 from app.models.sending import ProviderRoute
+from app.services import processes
 from app.settings import Settings
 
 MASS_INSTALLER = "voima"
@@ -93,6 +94,7 @@ def install_defaults(
     _add_lanes(session, settings)
     _add_provider_routes(session, settings)
     _add_schedules(session, settings)
+    processes.install(session, settings.environment, datetime.now(UTC))
 
 
 def set_partner_url(session: Session, code: str, base_url: str) -> bool:
@@ -165,7 +167,7 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
 def _add_lanes(session: Session, settings: Settings) -> None:
     partners = session.execute(select(Partner.code).where(Partner.transport != FEED)).scalars()
     sending = [lanes.partner_lane(code) for code in partners]
-    sending += [*lanes.DOWNSTREAM_LANES, *lanes.NOTICE_LANES]
+    sending += [*lanes.DOWNSTREAM_LANES, *lanes.NOTICE_LANES, *lanes.SIGNAL_LANES]
     in_flight = {lanes.CIS: _SFTP_IN_FLIGHT, lanes.EMAIL: _EMAILS_IN_FLIGHT}
     _add(
         session,

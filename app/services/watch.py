@@ -37,6 +37,10 @@ _OLD = text(
         UNION ALL
         SELECT 'notices', greatest(created_at, not_before_at) FROM announcement
         WHERE state = 'PENDING'
+        UNION ALL
+        SELECT 'processes', s.created_at FROM process_start s
+        JOIN process p ON p.code = s.process_code
+        WHERE s.state = 'WAITING' AND p.stopped_at IS NULL
     ) AS waiting (lane, due_at)
     WHERE due_at < :before GROUP BY lane
     """

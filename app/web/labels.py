@@ -137,6 +137,7 @@ NOTICE_TYPE: Mapping[str, Label] = {
     "WHICH_SITE": Label(_l("Reply: which site"), "info", "unknown"),
     "NOT_UNDERSTOOD": Label(_l("Reply: not understood"), "info", "unknown"),
     "AGENT_REPLY": Label(_l("Customer service wrote"), "info", "person"),
+    "STAFF_ALARM": Label(_l("Alarm to staff"), "warn", "warn"),
 }
 
 TOPIC: Mapping[str, Label] = {
@@ -368,6 +369,8 @@ PARKED: Mapping[str, Label] = {
 }
 
 ALARM: Mapping[str, Label] = {
+    "RULE": Label(_l("An alarm rule was broken"), "fail", "warn"),
+    "MAILBOX_DOWN": Label(_l("A mailbox cannot be read"), "fail", "off"),
     "MASS_FILE_HELD": Label(_l("A mass file waits for a decision"), "fail", "held"),
     "MASS_SPLIT_FAILED": Label(_l("Orders of a mass file could not be made"), "fail", "fail"),
     "LANE_DOWN": Label(_l("The receiver does not answer"), "fail", "off"),
@@ -427,6 +430,8 @@ INBOUND_KIND: Mapping[str, Label] = {
     "PLANNED_CUT": Label(_l("Planned cut"), "info", "off"),
     "DMS_OUTAGES": Label(_l("Outages from the DMS"), "info", "off"),
     "METER_EVENTS": Label(_l("Meter events"), "info", "meter"),
+    "MAIL": Label(_l("E-mail"), "info", "inbox"),
+    "MAIL_ATTACHMENT": Label(_l("Attachment of an e-mail"), "info", "inbox"),
 }
 
 SEVERITY: Mapping[str, Label] = {
@@ -555,6 +560,8 @@ LANE: Mapping[str, Label] = {
     "notices": Label(_l("Deciding whom to tell")),
     "replies": Label(_l("Replies of customers")),
     "upkeep": Label(_l("Upkeep")),
+    "processes": Label(_l("Processes")),
+    "webhook": Label(_l("Alarms and signals to the webhook")),
     "cis": Label(_l("Reports to the CIS")),
     "nis": Label(_l("Network information system (NIS)")),
     "dms": Label(_l("Distribution management system (DMS)")),

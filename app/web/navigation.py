@@ -102,6 +102,7 @@ _SECTIONS: Sequence[_Section] = (
         _l("Machinery"),
         (
             _Page("operators.runs", _l("Runs"), ("operators.run", "operators.payload"), _OPERATE),
+            _Page("operators.processes", _l("Processes"), ("operators.process",), _OPERATE),
             _Page("operators.lanes", _l("Lanes"), ("operators.lane",), _OPERATE),
             _Page(
                 "operators.mass_orders_list",
@@ -115,7 +116,7 @@ _SECTIONS: Sequence[_Section] = (
         ),
     ),
     _Section(
-        None,
+        _l("Alarms"),
         (
             _Page(
                 "operators.alarms",
@@ -124,6 +125,7 @@ _SECTIONS: Sequence[_Section] = (
                 _OPERATE,
                 alarm_list.count_open,
             ),
+            _Page("operators.alarm_rules", _l("Alarm rules"), ("operators.alarm_rule",), _OPERATE),
         ),
     ),
     _Section(None, (_Page("staff.accounts", _l("Staff"), ("staff.",), Permission.MANAGE_STAFF),)),

@@ -40,11 +40,28 @@ _PROCESS = {
     "retention": _l("Removing what may not be kept"),
 }
 
+_PROCESS |= {
+    "mailboxes": _l("Fetching e-mails"),
+    "public status": _l("Renewing the public status"),
+    "service level": _l("Counting the public figures"),
+    "purge": _l("Clearing away what nobody needs"),
+    "read held": _l("Reading again what was put aside"),
+    "retry dead": _l("Trying again what was given up"),
+    "signal": _l("Signal to the webhook"),
+}
+
 _TRIGGER = {
     "doorbell": _l("A ring"),
     "schedule": _l("The schedule"),
     "operator": _l("An operator"),
     "dispatcher (no Redis)": _l("The dispatcher, without Redis"),
+    "file": _l("Arrival of a file"),
+    "mail": _l("E-mail to a mailbox"),
+    "http": _l("Request by HTTP"),
+    "change": _l("Change in the database"),
+    "end": _l("End of another process"),
+    "manual": _l("By hand"),
+    "replay": _l("Run again"),
 }
 
 # What an outbox item carries, or what a step was about.
@@ -61,6 +78,8 @@ _KIND = {
     "METER_EVENTS": _l("Meter events"),
     "REPLY": _l("Reply of a customer"),
     "STORE_FILE": _l("File stored"),
+    "STORE_MAIL": _l("E-mail stored"),
+    "SIGNAL": _l("Alarm or signal"),
     "FETCH": _l("File fetched"),
     "LOOK_AGAIN": _l("File looked at again"),
     "READ_FILE": _l("File read"),
@@ -171,8 +190,12 @@ def process_name(process: str) -> str:
 
 
 def trigger_name(trigger: str) -> str:
-    """What made a run begin."""
-    return str(_TRIGGER.get(trigger, trigger))
+    """What made a run begin; of a process's start its kind and cause."""
+    kind, colon, cause = trigger.partition(": ")
+    known = _TRIGGER.get(trigger) or _TRIGGER.get(kind)
+    if known is None:
+        return trigger
+    return f"{known}: {cause}" if colon else str(known)
 
 
 def kind_name(kind: str) -> str:
@@ -314,6 +337,9 @@ def subject_link(subject: str) -> Markup:
         number = subject.removeprefix("fault:")
         text = gettext("Fault %(number)s", number=number)
         href = url_for("operators.outage", outage_id=number)
+    elif subject.startswith("alarm-rule:"):
+        text = subject.removeprefix("alarm-rule:")
+        href = url_for("operators.alarm_rule", code=text)
     elif _ORDER_ID.fullmatch(subject):
         # An order leads to the page of its metering point.
         href = url_for("agents.search", q=subject)

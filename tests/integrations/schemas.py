@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 import integrations
+from integrations.alarm_webhook.types import Signal
 from integrations.billing.types import MeterChange
 from integrations.dms.outage_types import DmsMessage
 from integrations.dms.types import SwapOutage
@@ -30,6 +31,7 @@ SCHEMAS: Mapping[str, type[msgspec.Struct]] = {
     "planner/schema/planned_cut.schema.json": PlannedCutRequest,
     "dms/schema/outages.schema.json": DmsMessage,
     "head_end/schema/events.schema.json": MeterEvents,
+    "alarm_webhook/schema/signal.schema.json": Signal,
     "billing/schema/meter_change.schema.json": MeterChange,
 }
 

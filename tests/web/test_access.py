@@ -47,6 +47,10 @@ PAGES = {
     "/texts/FAULT_ETR": OPERATE,
     "/texts/FAULT_ETR/edit": OPERATE,
     "/mass-orders": OPERATE,
+    "/processes": OPERATE,
+    "/processes/poll-cis": OPERATE,
+    "/alarm-rules": OPERATE,
+    "/alarm-rules/new": OPERATE,
     "/calls": ALL,
     "/contacts-to-check": ALL,
     "/inbox": SERVICE,
@@ -66,6 +70,8 @@ MISSING = {
     "/planned/9/approve": OPERATE,
     "/texts/FAULT_ETR/versions/9": OPERATE,
     "/mass-orders/MO-9": OPERATE,
+    "/processes/nothing": OPERATE,
+    "/alarm-rules/nothing": OPERATE,
     "/mass-orders/MO-9/proof": OPERATE,
     "/mass-orders/MO-9/proof.csv": OPERATE,
     "/notices/9": ALL,
@@ -126,6 +132,15 @@ ACTIONS = {
     "/texts/addresses/SMS/code": OPERATE,
     "/texts/addresses/SMS/verify": OPERATE,
     "/mass-orders/MO-9/pause": OPERATE,
+    **dict.fromkeys(
+        (
+            f"/processes/nothing/{act}"
+            for act in ("start", "stop", "go-on", "rerun", "edit", "triggers", "triggers/9/off")
+        ),
+        OPERATE,
+    ),
+    "/alarm-rules/new": OPERATE,
+    "/alarm-rules/nothing": OPERATE,
     "/mass-orders/MO-9/proof/waive": OPERATE,
     "/mass-orders/MO-9/files/9/split": OPERATE,
     "/calls/9/take": ALL,

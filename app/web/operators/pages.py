@@ -1,6 +1,7 @@
 """Knows every page of the operators, so that importing this one registers them all."""
 
 from app.web.operators import (
+    alarm_rules,
     alarms,
     announcements,
     connections,
@@ -14,6 +15,8 @@ from app.web.operators import (
     outages,
     planned_changes,
     planned_cuts,
+    process_acts,
+    processes,
     runs,
     sending,
     storms,
@@ -21,6 +24,7 @@ from app.web.operators import (
 from app.web.operators.blueprint import blueprint
 
 __all__ = [
+    "alarm_rules",
     "alarms",
     "announcements",
     "blueprint",
@@ -35,6 +39,8 @@ __all__ = [
     "outages",
     "planned_changes",
     "planned_cuts",
+    "process_acts",
+    "processes",
     "runs",
     "sending",
     "storms",
