@@ -26,7 +26,7 @@ class OrderRequest(Model):
     # WAITING -> TAKEN, REFUSED or SUPERSEDED.
     state: Mapped[Str]
     content_hash: Mapped[Str]
-    # The order as it came, key information apart; shape: CisWorkOrder.
+    # While it waits, the order as it came, key information apart; shape: CisWorkOrder.
     facts: Mapped[Json]
     key_info: Mapped[Str | None]
     inbound_message_id: Mapped[Big]

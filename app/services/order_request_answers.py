@@ -150,6 +150,8 @@ def _close(
 ) -> OrderRequestState:
     check_move(ORDER_REQUEST_MOVES, request.state, state)
     request.state, request.answer, request.answered_at = state, words, now
+    # What it asked stands in the order, or in the message that brought it (REQ-36).
+    request.facts, request.key_info = {}, None
     return state
 
 

@@ -34,7 +34,8 @@ class Request:
 # Whatever is asked later says all that an earlier wish said.
 _SUPERSEDE = text(
     """
-    UPDATE order_request r SET state = :superseded, answered_at = :now,
+    UPDATE order_request r SET state = :superseded, answered_at = :now, facts = '{}',
+        key_info = NULL,
         answer = 'revision ' || n.revision || ' came after it'
     FROM unnest(CAST(:ids AS text[]), CAST(:revisions AS int[])) AS n (order_id, revision)
     WHERE r.order_id = n.order_id AND r.revision < n.revision AND r.state = :waiting

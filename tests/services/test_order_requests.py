@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from app.db import db, transaction
 from app.models import InboundFinding, Notice, OrderRequest, OutboxItem, Run, WorkOrder
 from app.queries import parked_orders
-from app.services import intake, runs
+from app.services import intake, order_request_answers, runs
 from app.services.slices import MassContext, Slice, SliceResult
 from app.settings import Settings
 from integrations.cis.types import CisWorkOrder, ParsedOrder
@@ -37,7 +37,9 @@ def test_a_change_during_the_work_waits_and_is_taken_when_the_visit_fails(starte
     _answer(started)
     assert [one.state for one in _requests()] == ["WAITING"]
     arrive(make_ack("FAILED", 20), 20)
+    assert _requests()[0].facts["required_model"] == "6511"
     _answer(started)
+    assert _requests()[0].facts == {}
     order = _order()
     assert (order.state, order.revision, order.required_model) == ("ROUTED", 2, "6511")
     assert [(item["action"], item["revision"]) for item in _partner()] == [("UPDATE", 2)]
@@ -135,6 +137,30 @@ def test_work_that_is_completed_all_the_same_answers_the_cis_that_it_was_too_lat
 def test_nobody_stops_work_that_was_not_called_off(started: Flask) -> None:
     assert arrive(make_ack("CANCELLED", 15), 15).outcome == "REJECTED"
     assert _order().state == "STARTED"
+
+
+def test_an_order_whose_next_visit_has_begun_meanwhile_is_left_alone(started: Flask) -> None:
+    """Between the look at the list and the lock somebody went to work again."""
+    _ask(revision=2, required_model="6511")
+    with transaction() as session:
+        lists = intake.load_lists(session, "k" * 32, NOW)
+        run_id = session.scalars(select(Run.id)).first()
+        assert run_id is not None
+        assert order_request_answers.answer(session, ORDER, lists, run_id, NOW) == []
+    assert [one.state for one in _requests()] == ["WAITING"]
+    assert _order().revision == 1
+
+
+def test_a_door_code_in_a_change_that_waits_reaches_the_order_and_is_forgotten(
+    started: Flask,
+) -> None:
+    _ask(revision=2, required_model="6511", key_info="code 1234")
+    (request,) = _requests()
+    assert (request.key_info, request.facts["key_info"]) == ("code 1234", None)
+    arrive(make_ack("FAILED", 20), 20)
+    _answer(started)
+    assert _order().key_info == "code 1234"
+    assert _requests()[0].key_info is None
 
 
 def test_before_the_start_nothing_waits_and_nobody_is_asked(day: Flask) -> None:
