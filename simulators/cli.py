@@ -18,6 +18,7 @@ from simulators.control import SYSTEMS
 from simulators.dms.cli import dms
 from simulators.faults import CALLBACKS, Faults
 from simulators.keys import make_missing_keys
+from simulators.maker.cli import maker
 from simulators.planner.cli import planner
 from simulators.rehearsal import Address, AlreadyRunning, run_rehearsal
 from simulators.settings import (
@@ -131,6 +132,7 @@ def faults(system: str, folder: Path, clear: bool, **asked: Any) -> None:
 
 simulate.add_command(cis)
 simulate.add_command(planner)
+simulate.add_command(maker)
 simulate.add_command(dms)
 simulate.add_command(storm)
 

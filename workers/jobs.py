@@ -32,6 +32,7 @@ from workers.drain import Drain, drain
 from workers.holder import Holder
 from workers.intake import interpret_files
 from workers.memory import collect_seldom, take_turns_often
+from workers.meter_deliveries import take_deliveries
 from workers.network import interpret_network
 from workers.notices import plan_notices
 from workers.poll_cis import poll_cis
@@ -54,9 +55,16 @@ class Worker:
 
 _worker: Worker | None = None
 
+
+def _take_in(settings: Settings, lease: int, trigger: str) -> None:
+    """Deliveries first: their meters should be known before the orders that will hang them."""
+    take_deliveries(settings, lease, trigger)
+    interpret_files(settings, lease, trigger)
+
+
 _WORK: dict[str, Callable[[Settings, int, str], object]] = {
     POLL_CIS: poll_cis,
-    INTAKE: interpret_files,
+    INTAKE: _take_in,
     ACKS: interpret_acks,
     RECEIPTS: apply_receipts,
     REPLIES: handle_replies,

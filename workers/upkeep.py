@@ -33,6 +33,8 @@ from workers.aftercare import care_for_undelivered
 from workers.customer_care import care
 from workers.fault_upkeep import look_after_faults
 from workers.mass_intake import count_mass_orders
+from workers.meter_deliveries import look_at_mismatches
+from workers.order_requests import answer_requests
 from workers.planned_cuts import turn_planned_cuts
 from workers.public_status import publish_status
 from workers.resolver import resolve
@@ -71,6 +73,8 @@ def _chores(
         ("swaps", partial(_mark_stale, trigger, lease, now)),
         ("faults", partial(look_after_faults, settings, lease, trigger, now)),
         ("planned cuts", partial(turn_planned_cuts, lease, trigger, now)),
+        ("order requests", partial(answer_requests, settings, lease, trigger)),
+        ("serial mismatches", partial(look_at_mismatches, now)),
         ("mass orders", partial(count_mass_orders, now)),
         ("visits", partial(_remind, trigger, lease, now)),
         ("public status", partial(publish_status, settings, now)),

@@ -12,6 +12,7 @@ from app.settings import Settings
 from integrations.dms.outage_types import DmsMessage
 from integrations.head_end.types import MeterEvents
 from integrations.installer.ack_types import InstallerAck
+from integrations.meter_maker.types import MeterDelivery
 from integrations.planner.types import PlannedCutRequest
 
 URL_PREFIX = "/api/v1"
@@ -76,7 +77,8 @@ def make_api(app: Flask) -> PartnerApi:
     )
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
     _, components = msgspec.json.schema_components(
-        [InstallerAck, PlannedCutRequest, DmsMessage, MeterEvents], ref_template=_REFERENCE
+        [InstallerAck, PlannedCutRequest, DmsMessage, MeterEvents, MeterDelivery],
+        ref_template=_REFERENCE,
     )
     for name, component in components.items():
         api.spec.components.schema(name, component)

@@ -98,6 +98,26 @@ class MeterState(StrEnum):
     SCRAPPED = "SCRAPPED"
 
 
+class OrderRequestState(StrEnum):
+    """What the CIS asked of an order whose work had begun: WAITING until the visit ends.
+
+    TAKEN: done as asked. REFUSED: too late, and the CIS was told. SUPERSEDED: a newer one came.
+    """
+
+    WAITING = "WAITING"
+    TAKEN = "TAKEN"
+    REFUSED = "REFUSED"
+    SUPERSEDED = "SUPERSEDED"
+
+
+class MismatchState(StrEnum):
+    """A meter that was reported as hung and that our stock does not know so; TAKEN: has an owner."""
+
+    OPEN = "OPEN"
+    TAKEN = "TAKEN"
+    SETTLED = "SETTLED"
+
+
 class SwapOutageState(StrEnum):
     """The cut that a meter swap causes; STALE when nobody reported its end in time (REQ-19)."""
 
@@ -320,7 +340,10 @@ WORK_ORDER_MOVES = Moves(
         )
         | _AGAIN
         | _WORK,
-        WorkOrderState.STARTED: frozenset({WorkOrderState.COMPLETED, WorkOrderState.FAILED}),
+        # CANCELLED: called off while they were at it, and they stopped (order_course.py).
+        WorkOrderState.STARTED: frozenset(
+            {WorkOrderState.COMPLETED, WorkOrderState.FAILED, WorkOrderState.CANCELLED}
+        ),
         # Between two visits: the next one may be agreed, ordered anew or called off.
         WorkOrderState.FAILED: frozenset(
             {WorkOrderState.RETURNED, WorkOrderState.STARTED, WorkOrderState.COMPLETED}
@@ -413,8 +436,10 @@ _BROKEN_OR_GONE = frozenset({MeterState.FAULTY, MeterState.LOST})
 METER_MOVES = Moves(
     "meter",
     {
-        MeterState.ORDERED: frozenset({MeterState.DELIVERED}) | _BROKEN_OR_GONE,
-        # Stock lists lag behind the field, so a meter may be installed before it is allocated.
+        # Stock lists lag behind the field, so a meter may be installed before we hear of its
+        # delivery, or before it is allocated.
+        MeterState.ORDERED: frozenset({MeterState.DELIVERED, MeterState.INSTALLED})
+        | _BROKEN_OR_GONE,
         MeterState.DELIVERED: frozenset({MeterState.ALLOCATED, MeterState.INSTALLED})
         | _BROKEN_OR_GONE,
         MeterState.ALLOCATED: frozenset({MeterState.DELIVERED, MeterState.INSTALLED})
@@ -437,6 +462,25 @@ METER_MOVES = Moves(
         MeterState.LOST: frozenset(
             {MeterState.DELIVERED, MeterState.INSTALLED, MeterState.REMOVED, MeterState.RETURNED}
         ),
+    },
+)
+
+ORDER_REQUEST_MOVES = Moves(
+    "request about an order under way",
+    {
+        OrderRequestState.WAITING: frozenset(
+            {OrderRequestState.TAKEN, OrderRequestState.REFUSED, OrderRequestState.SUPERSEDED}
+        ),
+    },
+)
+
+MISMATCH_MOVES = Moves(
+    "serial mismatch",
+    {
+        MismatchState.OPEN: frozenset({MismatchState.TAKEN, MismatchState.SETTLED}),
+        MismatchState.TAKEN: frozenset({MismatchState.OPEN, MismatchState.SETTLED}),
+        # Another report of the same order names a doubtful meter again.
+        MismatchState.SETTLED: frozenset({MismatchState.OPEN}),
     },
 )
 

@@ -27,9 +27,11 @@ from app.models.letter import Letter
 from app.models.mass_order import MassFile, MassOrder, MassStage, MassWaiver
 from app.models.message_version import MessageVersion
 from app.models.meter import Meter, MeterPlacement, MeterReading
+from app.models.meter_delivery import MeterDelivery, MeterDeliveryItem, SerialMismatch
 from app.models.meter_event import MeterEvent
 from app.models.metering_point import MeteringPoint, Occupancy, PointSearch
 from app.models.notice import DeliveryReceipt, Notice, NoticePoint
+from app.models.order_request import OrderRequest
 from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
 from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
@@ -96,6 +98,8 @@ __all__ = [
     "MassWaiver",
     "MessageVersion",
     "Meter",
+    "MeterDelivery",
+    "MeterDeliveryItem",
     "MeterEvent",
     "MeterModel",
     "MeterPlacement",
@@ -105,6 +109,7 @@ __all__ = [
     "NoticePoint",
     "Occupancy",
     "OneTimeCode",
+    "OrderRequest",
     "OrderType",
     "Outage",
     "OutageEvent",
@@ -131,6 +136,7 @@ __all__ = [
     "Run",
     "Schedule",
     "SendingStop",
+    "SerialMismatch",
     "ServiceHour",
     "SpendHour",
     "StaffAccount",

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db import Model
 from app.models.columns import At, Big, Id, Json, On, Str, Strs
 
-OPEN_STATES = "('RECEIVED','VALIDATED','NO_ROUTE','REJECTED','PARTNER_REJECTED')"
+OPEN_STATES = "('RECEIVED','VALIDATED','NO_ROUTE','REJECTED','PARTNER_REJECTED','RETURNED')"
 
 
 class WorkOrder(Model):

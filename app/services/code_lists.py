@@ -16,6 +16,8 @@ from app.models.code_list import CodeValue, MeterModel, OrderType
 from app.models.partner import Partner
 from app.models.route_rule import RouteRule as RouteRuleRow
 
+_REPLACING = "order_types_replacing_meters"
+
 
 def load_code_lists(session: Session) -> CodeLists:
     """Order types, meter models and Datahub codes that may be used now."""
@@ -48,6 +50,15 @@ def load_code_lists(session: Session) -> CodeLists:
         },
         physical_statuses=frozenset(statuses),
     )
+
+
+def replaces_meter(session: Session, order_type_code: str) -> bool:
+    """Whether customers hear of such work as of a meter replacement; asked once per session."""
+    known: dict[str, bool] | None = session.info.get(_REPLACING)
+    if known is None:
+        rows = session.execute(select(OrderType.code, OrderType.replaces_meter)).all()
+        known = session.info[_REPLACING] = {row.code: row.replaces_meter for row in rows}
+    return known.get(order_type_code, True)
 
 
 def load_rules(session: Session, now: datetime) -> CompiledRules:

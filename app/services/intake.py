@@ -121,7 +121,7 @@ def weigh(
         return Weighed(
             order, content_hash, verdict, verdict, existing, findings, WorkOrderState.CANCELLED
         )
-    if verdict not in (Verdict.NEW, Verdict.UPDATE):
+    if verdict not in (Verdict.NEW, Verdict.UPDATE, Verdict.HOLD):
         return Weighed(order, content_hash, verdict, verdict, existing, findings)
     findings += check_work_order(
         order, part.lists.codes, points.get(order.gsrn), helsinki_day(part.now)
@@ -132,6 +132,9 @@ def weigh(
         # A bad update leaves the order as it is; a bad new order is kept where staff see it.
         state = WorkOrderState.REJECTED if verdict is Verdict.NEW else None
         return Weighed(order, content_hash, verdict, "REJECTED", existing, findings, state)
+    if verdict is Verdict.HOLD:
+        # Routed when it is taken: by then another rule may be in force.
+        return Weighed(order, content_hash, verdict, verdict, existing, findings)
     route = decide_route(_route_facts(order, part), part.lists.rules, part.now)
     if route.partner_code is None:
         findings += (
@@ -147,14 +150,22 @@ def find_existing(session: Session, order_ids: Sequence[str]) -> dict[str, Exist
     rows = session.execute(
         text(
             "SELECT order_id, revision, content_hash, state, base_state, inbound_message_id,"
-            " partner_code, gsrn, order_type_code FROM work_order"
+            " partner_code, gsrn, order_type_code, CASE WHEN state = 'STARTED' THEN ("
+            "  SELECT jsonb_object_agg(r.revision, r.content_hash) FROM order_request r"
+            "  WHERE r.order_id = work_order.order_id AND r.state = 'WAITING') END AS waiting"
+            " FROM work_order"
             " WHERE order_id = ANY(:ids) ORDER BY order_id FOR UPDATE"
         ),
         {"ids": list(order_ids)},
     )
     return {
         row.order_id: Existing(
-            Known(row.revision, row.content_hash, WorkOrderState(row.state)),
+            Known(
+                row.revision,
+                row.content_hash,
+                WorkOrderState(row.state),
+                {int(revision): told for revision, told in (row.waiting or {}).items()},
+            ),
             base_state=row.base_state,
             inbound_message_id=row.inbound_message_id,
             partner_code=row.partner_code,

@@ -243,14 +243,18 @@ def _take_known(session: Session, part: Slice, rows: Sequence[Any], result: Slic
 
 def _is_same(row: Any, order: CisWorkOrder, before: Existing) -> bool:
     if order.action == Action.CANCEL:
-        return before.known.state is WorkOrderState.CANCELLED
+        # base_state: called off while they were at it, and not answered yet.
+        return WorkOrderState.CANCELLED in (before.known.state, before.base_state)
     alive = before.known.state not in (WorkOrderState.REJECTED, WorkOrderState.CANCELLED)
-    return alive and before.known.content_hash == row.content_hash
+    waiting = before.known.waiting
+    newest = waiting[max(waiting)] if waiting else before.known.content_hash
+    return alive and newest == row.content_hash
 
 
 def _next_revision(before: Existing) -> int:
     rejected = before.known.state is WorkOrderState.REJECTED
-    return before.known.revision + (0 if rejected else 1)
+    newest = max([before.known.revision, *before.known.waiting])
+    return newest + (0 if rejected else 1)
 
 
 def _order_of(row: Any) -> CisWorkOrder:

@@ -34,7 +34,7 @@ def lanes_waiting(session: Session, now: datetime) -> list[str]:
         text(
             """
             SELECT EXISTS (SELECT 1 FROM inbound_message WHERE state = 'STORED'
-                             AND kind = 'CIS_FILE' AND next_at <= :now)
+                             AND kind IN ('CIS_FILE', 'METER_DELIVERY') AND next_at <= :now)
                     OR EXISTS (SELECT 1 FROM mass_file WHERE state = 'READY'
                                  AND next_at <= :now)
                     OR EXISTS (SELECT 1 FROM mass_order WHERE todo IS NOT NULL),

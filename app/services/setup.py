@@ -24,7 +24,7 @@ from app.services import processes
 from app.settings import Settings
 
 MASS_INSTALLER = "voima"
-FEEDS = {"dms": "Distribution management system", "head-end": "Head-end"}
+FEEDS = {"dms": "Distribution management system", "head-end": "Head-end", "maker": "Meter maker"}
 # Where its interface is until somebody says; nothing answers there, which opens the circuit.
 MASS_INSTALLER_URL = "http://127.0.0.1:9/installer"
 _FROM = datetime(2020, 1, 1, tzinfo=UTC)
@@ -52,6 +52,7 @@ def install_defaults(
                 "name_en": kind.name.en,
                 "for_removal": kind.for_removal,
                 "takes_new_meter": kind.takes_new_meter,
+                "replaces_meter": kind.replaces_meter,
                 "active": True,
             }
             for kind in DEFAULT_ORDER_TYPES

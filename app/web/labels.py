@@ -366,6 +366,43 @@ STEP: Mapping[str, Label] = {
 PARKED: Mapping[str, Label] = {
     **WORK_ORDER,
     "HELD": Label(_l("A report is held for a check"), "warn", "held"),
+    "ASKED": Label(_l("A change waits for the visit's end"), "warn", "wait"),
+}
+
+ORDER_REQUEST: Mapping[str, Label] = {
+    "WAITING": Label(_l("Waits for the visit's end"), "warn", "wait"),
+    "TAKEN": Label(_l("Done as asked"), "ok", "ok"),
+    "REFUSED": Label(_l("Too late, the CIS was told"), "fail", "fail"),
+    "SUPERSEDED": Label(_l("Replaced by a newer one"), "calm", "calm"),
+}
+DELIVERY_KIND: Mapping[str, Label] = {
+    "ORDERED": Label(_l("Ordered"), "info", "wait"),
+    "DELIVERED": Label(_l("Delivered"), "ok", "inbox"),
+    "RETURNED": Label(_l("Returned"), "calm", "calm"),
+    "SCRAPPED": Label(_l("Scrapped"), "calm", "calm"),
+    "FAULTY": Label(_l("Faulty"), "fail", "fail"),
+    "LOST": Label(_l("Lost"), "fail", "unknown"),
+}
+DELIVERY_ITEM: Mapping[str, Label] = {
+    "TAKEN": Label(_l("Taken in"), "ok", "ok"),
+    "KNOWN": Label(_l("Known already"), "calm", "calm"),
+    "LATE": Label(_l("Came after the meter was hung"), "warn", "wait"),
+    "REJECTED": Label(_l("Rejected"), "fail", "fail"),
+}
+MISMATCH: Mapping[str, Label] = {
+    "OPEN": Label(_l("Nobody's yet"), "fail", "warn"),
+    "TAKEN": Label(_l("Being looked at"), "warn", "person"),
+    "SETTLED": Label(_l("Settled"), "ok", "ok"),
+}
+MISMATCH_END: Mapping[str, Label] = {
+    "DELIVERY": Label(_l("Explained by a delivery"), "ok", "inbox"),
+    "CORRECTED": Label(_l("Corrected by the installer"), "ok", "ok"),
+    "ACCEPTED": Label(_l("Accepted by a person"), "ok", "person"),
+}
+MISMATCH_VIEW: Mapping[str, Label] = {
+    "open": Label(_l("Not settled")),
+    "mine": Label(_l("Mine")),
+    "settled": Label(_l("Settled")),
 }
 
 ALARM: Mapping[str, Label] = {
@@ -432,6 +469,7 @@ INBOUND_KIND: Mapping[str, Label] = {
     "METER_EVENTS": Label(_l("Meter events"), "info", "meter"),
     "MAIL": Label(_l("E-mail"), "info", "inbox"),
     "MAIL_ATTACHMENT": Label(_l("Attachment of an e-mail"), "info", "inbox"),
+    "METER_DELIVERY": Label(_l("Meter delivery"), "info", "inbox"),
 }
 
 SEVERITY: Mapping[str, Label] = {
@@ -442,8 +480,8 @@ SEVERITY: Mapping[str, Label] = {
 
 METER: Mapping[str, Label] = {
     "ORDERED": Label(_l("Ordered"), "info", "wait"),
-    "DELIVERED": Label(_l("In stock"), "info", "inbox"),
-    "ALLOCATED": Label(_l("Reserved for an order"), "info", "order"),
+    "DELIVERED": Label(_l("In our stock"), "info", "inbox"),
+    "ALLOCATED": Label(_l("In a contractor's stock"), "info", "order"),
     "INSTALLED": Label(_l("Installed"), "ok", "meter"),
     "COMMUNICATING": Label(_l("Communicating"), "ok", "meter"),
     "FAULTY": Label(_l("Faulty"), "fail", "fail"),
@@ -617,6 +655,12 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "run": RUN,
     "step": STEP,
     "parked": PARKED,
+    "order_request": ORDER_REQUEST,
+    "delivery_kind": DELIVERY_KIND,
+    "delivery_item": DELIVERY_ITEM,
+    "mismatch": MISMATCH,
+    "mismatch_end": MISMATCH_END,
+    "mismatch_view": MISMATCH_VIEW,
     "alarm": {**ALARM, **_FAULT_ALARMS},
     "outage": OUTAGE,
     "outage_kind": OUTAGE_KIND,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.db import db
 from app.domain.roles import Permission
-from app.queries import alarm_list, inbox, mass_list
+from app.queries import alarm_list, inbox, mass_list, meter_stock
 from app.web.access import may
 
 
@@ -111,7 +111,20 @@ _SECTIONS: Sequence[_Section] = (
                 _OPERATE,
                 mass_list.count_waiting,
             ),
-            _Page("operators.orders", _l("Parked orders"), ("operators.orders",), _OPERATE),
+            _Page("operators.orders", _l("Parked orders"), ("operators.order",), _OPERATE),
+            _Page(
+                "operators.stock",
+                _l("Meter stock"),
+                ("operators.stock", "operators.meter"),
+                _OPERATE,
+            ),
+            _Page(
+                "operators.mismatches",
+                _l("Serial mismatches"),
+                ("operators.mismatch",),
+                _OPERATE,
+                meter_stock.count_mismatches,
+            ),
             _Page("operators.inbound", _l("Inbound"), ("operators.inbound",), _OPERATE),
         ),
     ),

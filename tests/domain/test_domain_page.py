@@ -36,6 +36,8 @@ PAGE = (ROOT / "docs" / "domain.md").read_text(encoding="utf-8")
         states.NoticeState,
         states.MeterState,
         states.SwapOutageState,
+        states.OrderRequestState,
+        states.MismatchState,
         states.ConnectionStage,
         states.FaultState,
         states.PlannedCutState,

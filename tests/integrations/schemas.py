@@ -20,6 +20,7 @@ from integrations.dms.types import SwapOutage
 from integrations.head_end.types import MeterEvents
 from integrations.installer.ack_types import InstallerAck
 from integrations.installer.types import InstallerOrder
+from integrations.meter_maker.types import MeterDelivery
 from integrations.nis.types import NisDevice
 from integrations.planner.types import PlannedCutRequest
 
@@ -32,6 +33,7 @@ SCHEMAS: Mapping[str, type[msgspec.Struct]] = {
     "dms/schema/outages.schema.json": DmsMessage,
     "head_end/schema/events.schema.json": MeterEvents,
     "alarm_webhook/schema/signal.schema.json": Signal,
+    "meter_maker/schema/delivery.schema.json": MeterDelivery,
     "billing/schema/meter_change.schema.json": MeterChange,
 }
 
