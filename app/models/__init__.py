@@ -33,8 +33,9 @@ from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
 from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
 from app.models.planned_cut import PlannedCut, PlannedCutFinding
+from app.models.replay import Replay
 from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
-from app.models.route_rule import RouteRule
+from app.models.route_rule import RouteRule, RuleSet
 from app.models.run import PayloadBlob, Run, Step
 from app.models.schedule import DailyTask, Schedule
 from app.models.sending import (
@@ -112,8 +113,10 @@ __all__ = [
     "ProviderRouteChange",
     "RateBucket",
     "RateCount",
+    "Replay",
     "ReplyCase",
     "RouteRule",
+    "RuleSet",
     "Run",
     "Schedule",
     "SendingStop",
