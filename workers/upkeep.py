@@ -32,6 +32,8 @@ from workers.fault_upkeep import look_after_faults
 from workers.mass_intake import count_mass_orders
 from workers.planned_cuts import turn_planned_cuts
 from workers.public_status import publish_status
+from workers.replays import send_again
+from workers.rerouting import reroute
 from workers.resolver import resolve
 from workers.service_level import publish_service_level
 
@@ -66,6 +68,8 @@ def _chores(
         ("swaps", partial(_mark_stale, trigger, lease, now)),
         ("faults", partial(look_after_faults, settings, lease, trigger, now)),
         ("planned cuts", partial(turn_planned_cuts, lease, trigger, now)),
+        ("routing", partial(reroute, settings, lease, trigger)),
+        ("replays", partial(send_again, lease, trigger)),
         ("mass orders", partial(count_mass_orders, now)),
         ("visits", partial(_remind, trigger, lease, now)),
         ("public status", partial(publish_status, settings, now)),
@@ -93,7 +97,7 @@ def _do(name: str, chore: Callable[[], object], now: datetime) -> None:
 
 def _watch(settings: Settings, now: datetime) -> None:
     with transaction() as session:
-        watch.raise_alarms(session, now)
+        watch.raise_alarms(session, now, settings.ack_patience_s)
         budget.watch(session, settings, now)
         letters.withdraw_passed(session, now)
 
