@@ -37,7 +37,7 @@ class RuleFindingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RuleFinding:
-    """One oddity. facts: an order that shows it; whole: it is so for every order of the type.
+    """One oddity. facts: an order that shows it; whole: it is so for every order of the type, or of the rule.
 
     rules: the ids of the rules concerned. from_at: when it begins, None for now. codes: order types.
     """
@@ -88,8 +88,9 @@ def check_rules(
                 gaps[kind] = RuleFinding(
                     RuleFindingKind.GAP, facts=open_, whole=not taken, from_at=since, codes=(kind,)
                 )
-    over = {f.rules[0] for f in found if f.kind is not RuleFindingKind.NOT_TAKEN}
-    idle = [rule for rule in working if rule.id not in won and rule.id not in over]
+    # Whatever else is wrong with a rule says already why it never wins.
+    told = {f.rules[0] for f in found if f.whole or f.kind is not RuleFindingKind.NOT_TAKEN}
+    idle = [rule for rule in working if rule.id not in won and rule.id not in told]
     found += [RuleFinding(RuleFindingKind.NEVER_WINS, (rule.id,)) for rule in idle]
     return (*gaps.values(), *overlaps.values(), *found)
 
@@ -104,7 +105,12 @@ def _single(
         elif rule.active_to is not None and rule.active_to <= max(at, rule.active_from):
             yield RuleFinding(RuleFindingKind.ENDED, (rule.id,))
         if rule.partner_types and (refused := rule.order_type_codes - rule.partner_types):
-            yield RuleFinding(RuleFindingKind.NOT_TAKEN, (rule.id,), codes=tuple(sorted(refused)))
+            yield RuleFinding(
+                RuleFindingKind.NOT_TAKEN,
+                (rule.id,),
+                whole=refused == rule.order_type_codes,
+                codes=tuple(sorted(refused)),
+            )
 
 
 def _note_overlap(

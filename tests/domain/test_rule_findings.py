@@ -54,6 +54,11 @@ ALL = rule(1)
             [rule(1, order_type_codes={"MVM", "MVY"}, partner_types={"MVM"})],
             [(K.GAP, (), ("MVY",)), (K.NOT_TAKEN, (1,), ("MVY",))],
         ),
+        # Nothing of what it names is taken, which says why it never wins.
+        (
+            [ALL, rule(2, priority=1, order_type_codes={"MVM"}, partner_types={"UUA"})],
+            [(K.NOT_TAKEN, (2,), ("MVM",))],
+        ),
         # Single orders only: mass orders have no rule, and only mass types come in such.
         ([rule(1, mass=False)], [(K.GAP, (), ("MVM",))]),
         # The same priority and different partners.

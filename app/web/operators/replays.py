@@ -22,7 +22,7 @@ from app.web.clock import now
 from app.web.operators.blueprint import blueprint
 from app.web.operators.lane_forms import ReplayForm
 
-SAMPLE_ROWS = 50
+SAMPLE_ROWS = 20
 _NOTE_MOST = 300
 
 

@@ -60,16 +60,14 @@ def miss_text(miss: Miss) -> str:
     return words[miss]
 
 
-def facts_text(facts: RouteFacts) -> str:
-    """An order as routing sees it, in one line."""
+def facts_text(facts: RouteFacts, *, sort: bool = False) -> str:
+    """An order as routing sees it, in one line; sort: it stands for all that the rules leave over."""
+    no_area = gettext("any other municipality") if sort else gettext("no municipality")
+    no_model = gettext("any other model, or none") if sort else gettext("no meter model")
     parts = [
         facts.order_type_code,
-        _area(facts.municipality_code)
-        if facts.municipality_code
-        else gettext("any other municipality"),
-        gettext("model %(model)s", model=facts.model)
-        if facts.model
-        else gettext("any other model, or none"),
+        _area(facts.municipality_code) if facts.municipality_code else no_area,
+        gettext("model %(model)s", model=facts.model) if facts.model else no_model,
         gettext("in a mass order") if facts.mass else gettext("single order"),
     ]
     return ", ".join(parts)
@@ -94,7 +92,7 @@ def finding_text(finding: RuleFinding, rules: Mapping[int, RouteRule]) -> str:
     names = [rules[one].name for one in finding.rules if one in rules]
     first, second = [*names, "", ""][:2]
     codes = ", ".join(finding.codes)
-    example = facts_text(finding.facts) if finding.facts else ""
+    example = facts_text(finding.facts, sort=True) if finding.facts else ""
     kind = finding.kind
     if kind is RuleFindingKind.GAP and finding.whole:
         text = gettext("No rule takes orders of type %(code)s.", code=codes)
