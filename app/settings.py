@@ -107,6 +107,9 @@ class Settings(BaseSettings):
         default_factory=dict,
         description='JSON object, partner code to its API token: {"voima": "…"}',
     )
+    ack_patience_s: float = Field(
+        86_400.0, gt=0, description="a partner may have an order so long without a word about it"
+    )
     nis_url: str = Field(description="network information system, base address")
     nis_token: SecretStr = Field(description="its bearer token")
     dms_url: str = Field(description="distribution management system, base address")

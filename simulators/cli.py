@@ -111,6 +111,7 @@ def ledger(system: str, folder: Path, after: int, limit: int | None) -> None:
 @click.option("--drop-before-ratio", type=float, help="Share cut off before it is recorded.")
 @click.option("--drop-answer-ratio", type=float, help="Share recorded, then cut off.")
 @click.option("--fail-after-ratio", type=float, help="Share recorded, then answered with 500.")
+@click.option("--nonsense-ratio", type=float, help="Share recorded, then answered with a page.")
 @click.option("--hang-s", type=float, help="Record, then keep the caller waiting.")
 @click.option("--callbacks", type=click.Choice(CALLBACKS), help="How later reports travel.")
 @click.option("--late-s", type=float, help="The longest that a late report is held back (10).")

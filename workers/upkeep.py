@@ -37,6 +37,8 @@ from workers.meter_deliveries import look_at_mismatches
 from workers.order_requests import answer_requests
 from workers.planned_cuts import turn_planned_cuts
 from workers.public_status import publish_status
+from workers.replays import send_again
+from workers.rerouting import reroute
 from workers.resolver import resolve
 from workers.service_level import publish_service_level
 
@@ -75,6 +77,8 @@ def _chores(
         ("planned cuts", partial(turn_planned_cuts, lease, trigger, now)),
         ("order requests", partial(answer_requests, settings, lease, trigger)),
         ("serial mismatches", partial(look_at_mismatches, now)),
+        ("routing", partial(reroute, settings, lease, trigger)),
+        ("replays", partial(send_again, lease, trigger)),
         ("mass orders", partial(count_mass_orders, now)),
         ("visits", partial(_remind, trigger, lease, now)),
         ("public status", partial(publish_status, settings, now)),
@@ -102,7 +106,7 @@ def _do(name: str, chore: Callable[[], object], now: datetime) -> None:
 
 def _watch(settings: Settings, now: datetime) -> None:
     with transaction() as session:
-        watch.raise_alarms(session, now)
+        watch.raise_alarms(session, now, settings.ack_patience_s)
         budget.watch(session, settings, now)
         letters.withdraw_passed(session, now)
 

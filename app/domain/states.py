@@ -192,6 +192,26 @@ class TextState(StrEnum):
     REJECTED = "REJECTED"
 
 
+class RuleSetState(StrEnum):
+    """One version of the routing rules; exactly one is ACTIVE, at most one is worked on."""
+
+    DRAFT = "DRAFT"
+    SUBMITTED = "SUBMITTED"
+    ACTIVE = "ACTIVE"
+    RETIRED = "RETIRED"
+    REJECTED = "REJECTED"
+
+
+class ReplayState(StrEnum):
+    """Items chosen to be sent again: looked at, waiting for a second person, under way, over."""
+
+    PREVIEWED = "PREVIEWED"
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    DONE = "DONE"
+    DROPPED = "DROPPED"
+
+
 class ReplyCaseState(StrEnum):
     """Something that customers wrote and a person has to look at; TAKEN while somebody does."""
 
@@ -578,6 +598,29 @@ TEXT_MOVES = Moves(
     },
 )
 
+RULE_SET_MOVES = Moves(
+    "rule set",
+    {
+        RuleSetState.DRAFT: frozenset({RuleSetState.SUBMITTED, RuleSetState.REJECTED}),
+        RuleSetState.SUBMITTED: frozenset(
+            {RuleSetState.DRAFT, RuleSetState.ACTIVE, RuleSetState.REJECTED}
+        ),
+        # An older version comes back as a new one, so that every decision names what it rests on.
+        RuleSetState.ACTIVE: frozenset({RuleSetState.RETIRED}),
+    },
+)
+
+REPLAY_MOVES = Moves(
+    "replay",
+    {
+        ReplayState.PREVIEWED: frozenset(
+            {ReplayState.PROPOSED, ReplayState.APPROVED, ReplayState.DROPPED}
+        ),
+        ReplayState.PROPOSED: frozenset({ReplayState.APPROVED, ReplayState.DROPPED}),
+        ReplayState.APPROVED: frozenset({ReplayState.DONE}),
+    },
+)
+
 REPLY_CASE_MOVES = Moves(
     "reply case",
     {
@@ -613,6 +656,8 @@ OUTBOX_MOVES = Moves(
         ),
         # Replay by an operator, under the same dedupe key.
         OutboxState.DEAD: frozenset({OutboxState.READY, OutboxState.CANCELLED}),
+        # The same where a receiver has lost what it had; only if it tells repetitions by their key.
+        OutboxState.SENT: frozenset({OutboxState.READY}),
     },
 )
 

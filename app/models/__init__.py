@@ -43,8 +43,9 @@ from app.models.process import (
     ProcessStart,
     ProcessTrigger,
 )
+from app.models.replay import Replay
 from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
-from app.models.route_rule import RouteRule
+from app.models.route_rule import RouteRule, RuleSet
 from app.models.run import PayloadBlob, Run, Step
 from app.models.schedule import DailyTask, Schedule
 from app.models.sending import (
@@ -131,8 +132,10 @@ __all__ = [
     "ProviderRouteChange",
     "RateBucket",
     "RateCount",
+    "Replay",
     "ReplyCase",
     "RouteRule",
+    "RuleSet",
     "Run",
     "Schedule",
     "SendingStop",

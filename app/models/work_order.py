@@ -25,6 +25,20 @@ class WorkOrder(Model):
             "state_at",
             postgresql_where=text(f"state IN {OPEN_STATES}"),
         ),
+        # Those that a newer version of the rules, or a rule that has begun since, may help.
+        Index(
+            "ix_work_order_no_route",
+            "route_set_number",
+            "routed_at",
+            postgresql_where=text("state = 'NO_ROUTE'"),
+        ),
+        # At the partner, who has not said a word about it.
+        Index(
+            "ix_work_order_unanswered",
+            "partner_code",
+            "state_at",
+            postgresql_where=text("state = 'SENT'"),
+        ),
         Index(
             "ix_work_order_partner_ref",
             "partner_ref",
@@ -66,6 +80,9 @@ class WorkOrder(Model):
     partner_ref: Mapped[Str | None]
     route_rule_id: Mapped[Big | None]
     route_reason: Mapped[Str | None]
+    # The version of the rules that decided, and when its route was last looked at.
+    route_set_number: Mapped[int | None]
+    routed_at: Mapped[At | None]
     attempts: Mapped[int] = mapped_column(default=0)
     inbound_message_id: Mapped[Big]
     created_at: Mapped[At]

@@ -18,7 +18,7 @@ from app.db import copy_rows
 from app.domain.findings import Finding
 from app.domain.lanes import ACKS
 from app.domain.revisions import Known, Verdict
-from app.domain.routing import RouteDecision
+from app.domain.routing import RouteDecision, RouteFacts
 from app.domain.states import WORK_ORDER_MOVES, WorkOrderState, check_move
 from app.domain.work_order_checks import PointFacts
 from app.doorbell import ring_after_commit
@@ -45,6 +45,8 @@ class Existing:
     inbound_message_id: int
     partner_code: str | None
     gsrn: str
+    route_facts: RouteFacts
+    route: RouteDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ _COLUMNS = (
     "partner_code",
     "route_rule_id",
     "route_reason",
+    "route_set_number",
+    "routed_at",
     "attempts",
     "inbound_message_id",
     "created_at",
@@ -165,6 +169,8 @@ def _row(one: Weighed, part: Slice) -> tuple[Any, ...]:
         route.partner_code if route else None,
         route.rule_id if route else None,
         route.reason if route else None,
+        route.set_number if route else None,
+        part.now if route else None,
         0,
         part.message_id,
         part.now,

@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from app.domain import lanes
 from app.domain.codes import DATAHUB_CODES, DEFAULT_METER_MODELS, DEFAULT_ORDER_TYPES
+from app.domain.states import RuleSetState
 from app.models.code_list import CodeValue, MeterModel, OrderType
 from app.models.lane import Lane
 from app.models.partner import FEED, Partner
-from app.models.route_rule import RouteRule
+from app.models.route_rule import RouteRule, RuleSet
 from app.models.schedule import Schedule
 from app.models.sending import ProviderRoute
 from app.services import processes
@@ -142,8 +143,20 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
             for code, name in FEEDS.items()
         ],
     )
-    if session.execute(select(RouteRule.id).limit(1)).first() is not None:
+    if session.execute(select(RuleSet.number).limit(1)).first() is not None:
         return
+    session.add(
+        RuleSet(
+            number=1,
+            state=RuleSetState.ACTIVE,
+            note="",
+            authors=["system:setup"],
+            created_at=now,
+            changed_at=now,
+            activated_at=now,
+        )
+    )
+    session.flush()
     for priority, name, codes in (
         (100, "Mass replacement", ["MVM"]),
         (200, "Single and urgent replacement", ["MVY", "MVV"]),
@@ -151,6 +164,7 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
     ):
         session.add(
             RouteRule(
+                set_number=1,
                 name=name,
                 priority=priority,
                 order_type_codes=codes,

@@ -418,6 +418,9 @@ ALARM: Mapping[str, Label] = {
         _l("A message did not arrive, and nothing could replace it"), "fail", "fail"
     ),
     "LANE_OLD": Label(_l("Work waits for too long"), "fail", "wait"),
+    "PARTNER_SILENT": Label(
+        _l("A contractor has orders and says nothing about them"), "fail", "wait"
+    ),
     "ITEMS_DEAD": Label(_l("Sending was given up"), "fail", "fail"),
     "OUTCOME_UNKNOWN": Label(_l("Outcomes have long been unknown"), "warn", "unknown"),
     "INBOUND_HELD": Label(_l("Received messages could not be read"), "fail", "held"),
@@ -498,6 +501,32 @@ CIRCUIT: Mapping[str, Label] = {
     "OPEN": Label(_l("Circuit broken"), "fail", "fail"),
     "TRYING": Label(_l("Trying again"), "warn", "going"),
     "PAUSED": Label(_l("Paused by an operator"), "warn", "held"),
+    "RESTS": Label(_l("Closed until later"), "info", "wait"),
+}
+
+RULE_SET: Mapping[str, Label] = {
+    "DRAFT": Label(_l("Draft"), "info", "wait"),
+    "SUBMITTED": Label(_l("Waits for a second person"), "warn", "held"),
+    "ACTIVE": Label(_l("In force"), "ok", "ok"),
+    "RETIRED": Label(_l("Was in force"), "calm", "calm"),
+    "REJECTED": Label(_l("Rejected"), "calm", "calm"),
+}
+
+REPLAY: Mapping[str, Label] = {
+    "PREVIEWED": Label(_l("Only looked at"), "info", "wait"),
+    "PROPOSED": Label(_l("Waits for a second person"), "warn", "held"),
+    "APPROVED": Label(_l("Under way"), "info", "going"),
+    "DONE": Label(_l("Done"), "ok", "ok"),
+    "DROPPED": Label(_l("Dropped"), "calm", "calm"),
+}
+
+LEFT_OUT: Mapping[str, Label] = {
+    "WAITING": Label(_l("On their way anyway")),
+    "SENT": Label(_l("Have arrived")),
+    "MAY_HAVE_ARRIVED": Label(_l("Have arrived or may have, and nobody may get them twice")),
+    "CALLED_OFF": Label(_l("Called off before they left")),
+    "NEWER": Label(_l("The receiver has been told something newer")),
+    "NOT_FOUND": Label(_l("Not found in this lane")),
 }
 
 LETTER: Mapping[str, Label] = {
@@ -674,6 +703,9 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "severity": SEVERITY,
     "meter": METER,
     "circuit": CIRCUIT,
+    "rule_set": RULE_SET,
+    "replay": REPLAY,
+    "left_out": LEFT_OUT,
     "letter": LETTER,
     "doubt": DOUBT,
     "channel": CHANNEL,

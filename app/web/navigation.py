@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.db import db
 from app.domain.roles import Permission
-from app.queries import alarm_list, inbox, mass_list, meter_stock
+from app.queries import alarm_list, inbox, mass_list, meter_stock, replay_list, routing
 from app.web.access import may
 
 
@@ -103,7 +103,20 @@ _SECTIONS: Sequence[_Section] = (
         (
             _Page("operators.runs", _l("Runs"), ("operators.run", "operators.payload"), _OPERATE),
             _Page("operators.processes", _l("Processes"), ("operators.process",), _OPERATE),
-            _Page("operators.lanes", _l("Lanes"), ("operators.lane",), _OPERATE),
+            _Page(
+                "operators.lanes",
+                _l("Lanes"),
+                ("operators.lane", "operators.replay"),
+                _OPERATE,
+                replay_list.count_waiting,
+            ),
+            _Page(
+                "operators.routing",
+                _l("Routing"),
+                ("operators.routing",),
+                _OPERATE,
+                routing.count_waiting,
+            ),
             _Page(
                 "operators.mass_orders_list",
                 _l("Mass orders"),

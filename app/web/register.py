@@ -26,7 +26,7 @@ from app.web.customers import navigation as customer_navigation
 from app.web.customers import pages as customers
 from app.web.customers import unsubscribe
 from app.web.operators import pages as operators
-from app.web.operators import staff, texts
+from app.web.operators import routing_words, staff, texts
 from app.web.public import front, planned_cuts, service_level, status, subscribe
 
 
@@ -47,6 +47,7 @@ def register(app: Flask) -> None:
         change_words,
         installation,
         stop_banner,
+        routing_words,
     ):
         part.init(app)
     login.init(app)

@@ -40,6 +40,8 @@ _PROCESS = {
     "welcome": _l("Confirming new enrolments"),
     "tenancies": _l("Ending what ended contracts had"),
     "retention": _l("Removing what may not be kept"),
+    "routing": _l("Looking again at orders without a route"),
+    "replay": _l("Sending again what was chosen"),
 }
 
 _PROCESS |= {
@@ -114,6 +116,9 @@ _COUNT = {
     "STALE": _l("out of date"),
     "CONFLICT": _l("in conflict"),
     "NO_ROUTE": _l("without a route"),
+    "ROUTED": _l("given a route"),
+    "GONE": _l("settled meanwhile"),
+    "QUEUED": _l("due again"),
     "APPLIED": _l("applied"),
     "TAKEN": _l("taken in"),
     "HOLD": _l("waiting for the visit's end"),

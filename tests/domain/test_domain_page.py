@@ -43,6 +43,8 @@ PAGE = (ROOT / "docs" / "domain.md").read_text(encoding="utf-8")
         states.PlannedCutState,
         states.AnnouncementState,
         states.OutboxState,
+        states.RuleSetState,
+        states.ReplayState,
         states.RunState,
         states.AckVerdict,
         [kind.code for kind in DEFAULT_ORDER_TYPES],
