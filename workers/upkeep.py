@@ -33,6 +33,7 @@ from workers.mass_intake import count_mass_orders
 from workers.planned_cuts import turn_planned_cuts
 from workers.public_status import publish_status
 from workers.resolver import resolve
+from workers.rollout import refresh_rollout
 from workers.service_level import publish_service_level
 
 log = structlog.get_logger()
@@ -71,6 +72,7 @@ def _chores(
         ("public status", partial(publish_status, settings, now)),
         ("service level", partial(publish_service_level, settings, now)),
         ("customer care", partial(care, settings, lease, trigger, now)),
+        ("rollout", lambda: refresh_rollout(settings, datetime.now(UTC))),
         ("undelivered", partial(care_for_undelivered, settings, lease, trigger)),
         ("purge", partial(_purge, settings, now)),
         ("doubts", partial(resolve, settings, lease, trigger, loop)),

@@ -34,6 +34,7 @@ from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
 from app.models.planned_cut import PlannedCut, PlannedCutFinding
 from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
+from app.models.rollout import RolloutOrder, RolloutPlan, RolloutPlanRow, RolloutSummary
 from app.models.route_rule import RouteRule
 from app.models.run import PayloadBlob, Run, Step
 from app.models.schedule import DailyTask, Schedule
@@ -113,6 +114,10 @@ __all__ = [
     "RateBucket",
     "RateCount",
     "ReplyCase",
+    "RolloutOrder",
+    "RolloutPlan",
+    "RolloutPlanRow",
+    "RolloutSummary",
     "RouteRule",
     "Run",
     "Schedule",
