@@ -12,6 +12,7 @@ from app.cli.notices import notices_commands
 from app.cli.orders import orders_commands
 from app.cli.partners import partner_commands
 from app.cli.planned_cuts import planned_cuts_commands
+from app.cli.rollout import rollout_commands
 from app.cli.sending import sending_commands
 from app.cli.setup import setup_command
 from app.cli.staff import staff_commands
@@ -29,6 +30,7 @@ def register(app: Flask) -> None:
         orders_commands,
         partner_commands,
         planned_cuts_commands,
+        rollout_commands,
         sending_commands,
         setup_command,
         staff_commands,

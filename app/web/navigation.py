@@ -84,6 +84,20 @@ _SECTIONS: Sequence[_Section] = (
         ),
     ),
     _Section(
+        _l("Rollout"),
+        (
+            _Page("operators.rollout", _l("Overview"), ("operators.rollout",), _OPERATE),
+            _Page(
+                "operators.mass_orders_list",
+                _l("Mass orders"),
+                ("operators.mass_",),
+                _OPERATE,
+                mass_list.count_waiting,
+            ),
+            _Page("operators.plan_versions", _l("Rollout plan"), ("operators.plan_",), _OPERATE),
+        ),
+    ),
+    _Section(
         _l("Messages"),
         (
             _Page(
@@ -103,13 +117,6 @@ _SECTIONS: Sequence[_Section] = (
         (
             _Page("operators.runs", _l("Runs"), ("operators.run", "operators.payload"), _OPERATE),
             _Page("operators.lanes", _l("Lanes"), ("operators.lane",), _OPERATE),
-            _Page(
-                "operators.mass_orders_list",
-                _l("Mass orders"),
-                ("operators.mass_",),
-                _OPERATE,
-                mass_list.count_waiting,
-            ),
             _Page("operators.orders", _l("Parked orders"), ("operators.orders",), _OPERATE),
             _Page("operators.inbound", _l("Inbound"), ("operators.inbound",), _OPERATE),
         ),

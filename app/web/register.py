@@ -9,6 +9,7 @@ from app.web import (
     access,
     assets,
     change_words,
+    country_map,
     errors,
     formats,
     i18n,
@@ -45,6 +46,7 @@ def register(app: Flask) -> None:
         change_words,
         installation,
         stop_banner,
+        country_map,
     ):
         part.init(app)
     login.init(app)
