@@ -65,6 +65,12 @@ class Rehearsal:
         config["installer"]["answer_wait_s"] = [shortest_s, longest_s]
         write_private(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
 
+    def let_crews_have_done(self, wave: str) -> None:
+        """Let the orders of a wave have been worked on in the weeks before today."""
+        config = self.config
+        config["installer"]["past_wave"] = wave
+        write_private(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+
     def give_planner_credentials(self, credentials: Mapping[str, str]) -> None:
         """Tell the simulated planner with which key it asks for planned cuts."""
         write_private(self.folder / "planner.json", json.dumps(credentials, indent=2) + "\n")
