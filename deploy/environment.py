@@ -136,6 +136,7 @@ def product_settings(
         **{f"cis_{name}_dir": name for name in SFTP_FOLDERS},
         "cis_quiet_s": "1",
         "cis_poll_s": "2",
+        "rollout_refresh_s": "20",
         "partner_tokens": json.dumps({"voima": config["installer"]["token"]}),
         "twilio_url": f"{url}/twilio",
         "twilio_account_sid": str(config["twilio"]["account_sid"]),

@@ -6,6 +6,7 @@ import time
 from datetime import datetime, timedelta
 
 from app.db import db, held_lock, transaction
+from app.domain.rollout import Choice
 from app.queries import rollout_figures
 from app.services import rollout
 from app.settings import Settings
@@ -40,8 +41,10 @@ def refresh_rollout(settings: Settings, now: datetime, *, at_once: bool = False)
                 rollout.open_snapshot(session)
                 if rollout.take_changes(session, rollout.SLICE) < rollout.SLICE:
                     after = rollout.reread(session, last.reread_after if last else "")
+                    silent_days = settings.ack_silence_days
+                    figures = rollout_figures.count(session, Choice(), now, silent_days)
                     took_ms = round((time.monotonic() - counting) * 1000)
-                    rollout.publish(session, now, took_ms, after, settings.ack_silence_days)
+                    rollout.publish(session, figures, now, took_ms, after)
                     return True
             db.session.remove()
             if not at_once and time.monotonic() - started > _PATIENCE_S:

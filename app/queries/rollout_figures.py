@@ -67,11 +67,18 @@ class ReasonCount:
 
 @dataclass(frozen=True, slots=True)
 class ModelCount:
-    """One meter model: orders that ask for it, and the meters that we know of, by state."""
+    """Orders that ask for one meter model."""
 
     model: str | None
     open: int
     installed: int
+
+
+@dataclass(frozen=True, slots=True)
+class StockCount:
+    """Meters of one model that hang nowhere."""
+
+    model: str
     ordered: int
     in_stock: int
     lost: int
@@ -98,11 +105,21 @@ class Figures:
     crews: list[CrewDay]
     reasons: list[ReasonCount]
     models: list[ModelCount]
+    stock: list[StockCount]
     areas: list[AreaPoint]
 
 
-def count(session: Session, choice: Choice, as_of: datetime, silent_days: int) -> Figures:
-    """Count; the caller holds a snapshot, or the figures may tell of different moments."""
+def count(
+    session: Session,
+    choice: Choice,
+    as_of: datetime,
+    silent_days: int,
+    whole: Figures | None = None,
+) -> Figures:
+    """Count; the caller holds a snapshot, or the figures may tell of different moments.
+
+    whole: what was counted of the whole at that moment: meters and places are the same for a part.
+    """
     condition, values = where(choice)
     values = {**values, **moments(as_of, silent_days)}
     today = helsinki_day(as_of)
@@ -119,7 +136,8 @@ def count(session: Session, choice: Choice, as_of: datetime, silent_days: int) -
         crews=[CrewDay(*row) for row in ask(_CREWS, since=today - timedelta(days=_CREW_DAYS))],
         reasons=[ReasonCount(*row) for row in ask(_REASONS)],
         models=[ModelCount(*row) for row in ask(_MODELS)],
-        areas=[AreaPoint(*row) for row in session.execute(_AREAS)],
+        stock=whole.stock if whole else [StockCount(*row) for row in session.execute(_STOCK)],
+        areas=whole.areas if whole else [AreaPoint(*row) for row in session.execute(_AREAS)],
     )
 
 
@@ -151,17 +169,18 @@ _REASONS = f"""
     ORDER BY 2 DESC, 1
 """  # noqa: S608
 _MODELS = f"""
-    SELECT o.model, o.open, o.installed, coalesce(m.ordered, 0), coalesce(m.in_stock, 0),
-        coalesce(m.lost, 0)
-    FROM (SELECT r.model, count(*) FILTER (WHERE r.state IN {states(OPEN)}) AS open,
-              count(*) FILTER (WHERE r.installed_on IS NOT NULL) AS installed
-          FROM rollout_order r WHERE {{where}} GROUP BY 1) o
-    LEFT JOIN (SELECT model, count(*) FILTER (WHERE state = 'ORDERED') AS ordered,
-              count(*) FILTER (WHERE state IN ('DELIVERED', 'ALLOCATED')) AS in_stock,
-              count(*) FILTER (WHERE state IN ('LOST', 'FAULTY')) AS lost
-          FROM meter GROUP BY 1) m ON m.model = o.model
-    ORDER BY o.open DESC, o.model NULLS LAST
+    SELECT r.model, count(*) FILTER (WHERE r.state IN {states(OPEN)}),
+        count(*) FILTER (WHERE r.installed_on IS NOT NULL)
+    FROM rollout_order r WHERE {{where}} GROUP BY 1 ORDER BY 2 DESC, 1 NULLS LAST
 """  # noqa: S608
+_STOCK = text(
+    """
+    SELECT model, count(*) FILTER (WHERE state = 'ORDERED'),
+        count(*) FILTER (WHERE state IN ('DELIVERED', 'ALLOCATED')),
+        count(*) FILTER (WHERE state IN ('LOST', 'FAULTY'))
+    FROM meter WHERE model IS NOT NULL GROUP BY 1 ORDER BY 1
+    """
+)
 _AREAS = text(
     """
     SELECT municipality_code, count(*), avg(lat), avg(lon) FROM metering_point

@@ -16,8 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.clock import HELSINKI
 from app.domain.failure_reasons import FAILURE_REASONS
-from app.domain.rollout import INSTALLED, MISMATCHES, NO_REASON, ROLLOUT_TYPES, Choice
-from app.queries import rollout_figures
+from app.domain.rollout import INSTALLED, MISMATCHES, NO_REASON, ROLLOUT_TYPES
 
 # How many orders one statement makes anew; few enough to be far from the longest statement.
 SLICE = 20_000
@@ -176,10 +175,12 @@ def reread(session: Session, after: str, limit: int = SLICE) -> str:
 
 
 def publish(
-    session: Session, now: datetime, took_ms: int, reread_after: str, silent_days: int
+    session: Session, figures: object, now: datetime, took_ms: int, reread_after: str
 ) -> None:
-    """Count the whole rollout and keep the figures, in the transaction that took the last changes."""
-    figures = rollout_figures.count(session, Choice(), now, silent_days)
+    """Keep the figures of the whole, counted in the transaction that took the last changes.
+
+    figures: what msgspec writes as JSON.
+    """
     session.execute(
         _PUBLISH,
         {

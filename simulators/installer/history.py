@@ -24,7 +24,7 @@ def make_past_plan(seed: int, key: str, now: datetime) -> Plan:
     """The steps of an order of the past wave, each with the time that its report tells."""
     draw = random.Random(f"past {seed} {key}")
     chance = draw.random()
-    reason = draw.choice(list(BEFORE_START))
+    reason = draw.choice([code for code in BEFORE_START if code != "LOG_STOCK"])
     begun = _working_time(draw, now, draw.triangular(1, DAYS, 6))
     taken = ("ACCEPTED", begun - timedelta(days=4))
     if chance < _DONE:
@@ -41,7 +41,9 @@ def make_past_plan(seed: int, key: str, now: datetime) -> Plan:
         return _plan([taken, ("FAILED", begun)], reason)
     chance -= _FAILED
     if chance < _BOOKED:
-        return _plan([taken, ("SCHEDULED", begun - timedelta(days=3))], None)
+        # One in ten is a visit that nobody told the end of.
+        agreed = begun - timedelta(days=3) if draw.random() < 0.1 else now - timedelta(hours=3)
+        return _plan([taken, ("SCHEDULED", max(agreed, taken[1]))], None)
     if chance < _BOOKED + _SILENT:
         return _plan([], None)
     return _plan([taken], None)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from flask import Response, abort, current_app, render_template, request, url_for
@@ -36,7 +37,7 @@ from app.web.country_map import country
 from app.web.operators import rollout_charts, rollout_export
 from app.web.operators.blueprint import blueprint
 from app.web.operators.rollout_view import Overview, overview
-from app.web.operators.rollout_words import age_name
+from app.web.operators.rollout_words import age_name, area_name
 
 LIST_ROWS = 50
 _SCOPE = ("wave", "area")
@@ -64,8 +65,9 @@ def rollout() -> ResponseReturnValue:
         bars=rollout_charts.bars(view.days, view.headline.pace.needed, today),
         map=rollout_charts.area_map(country(), view.areas, figures.areas),
         waves=sorted({row.wave for row in whole.places if row.wave}),
-        areas=sorted({row.area for row in whole.places if row.area}),
-        order_href=_order_href,
+        areas=sorted({row.area for row in whole.places if row.area}, key=area_name),
+        areas_by_name=sorted(view.areas, key=lambda row: (row.name is None, area_name(row.name))),
+        order_href=partial(_orders_at, url_for(".rollout_orders")),
         area_href=partial(_scope_href, scope, "area"),
         scope_href=partial(_scope_href, scope),
         file_href=lambda kind: url_for(".rollout_file", kind=kind, **scope.words()),
@@ -188,7 +190,7 @@ def _look(
     figures = whole
     if scope != Choice():
         figures = rollout_figures.count(
-            session, scope, summary.as_of_at, _settings().ack_silence_days
+            session, scope, summary.as_of_at, _settings().ack_silence_days, whole
         )
     plan = rollout_plans.find_active(session)
     rows = rollout_plans.rows_of(session, plan.id, scope.wave, scope.area) if plan else []
@@ -220,7 +222,13 @@ def _scope_href(scope: Choice, name: str, value: str) -> str:
 
 
 def _order_href(choice: Choice, **more: str) -> str:
-    return url_for("operators.rollout_orders", **{**choice.words(), **more})
+    return _orders_at(url_for("operators.rollout_orders"), choice, **more)
+
+
+def _orders_at(path: str, choice: Choice, **more: str) -> str:
+    """The list behind a number; a page has hundreds, so the way to it is looked up once."""
+    words = urlencode({**choice.words(), **more})
+    return f"{path}?{words}" if words else path
 
 
 def _file_href(choice: Choice, kind: str) -> str:

@@ -33,6 +33,10 @@ _MAP_LEAST = 260.0
 # The side of the map, and the radius of the least and of the greatest municipality on it.
 _MAP = 400.0
 _BUBBLE = (7.0, 22.0)
+# Room for one line of words, in the larger size that phones get, and where else it may go.
+_WORD_HIGH, _LETTER_WIDE = 18.0, 8.4
+_WORD_MOVES = (0.0, *(sign * step * 9.0 for step in range(1, 9) for sign in (1, -1)))
+_Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,10 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Bubble:
-    """A municipality on the map: its circle, how much of the ring is done, and its words."""
+    """A municipality on the map: its circle, how much of the ring is done, and where its words are.
+
+    left_of: the words end at word_x instead of beginning there.
+    """
 
     area: str
     name: str
@@ -79,6 +86,8 @@ class Bubble:
     radius: float
     arc: str
     percent: float | None
+    word_x: float
+    word_y: float
     left_of: bool
 
 
@@ -150,27 +159,82 @@ def area_map(country: Country, rows: Sequence[PlaceRow], points: Sequence[AreaPo
     left, top, size = _window([places[row.name or ""] for row in shown], country)
     scale = _MAP / size
     most = max(max(row.planned, row.orders.count) for row in shown) or 1
-    bubbles = []
+    circles: list[tuple[PlaceRow, float, float, float]] = []
     for row in sorted(shown, key=lambda row: -max(row.planned, row.orders.count)):
         on_map = places[row.name or ""]
-        x, y = (on_map[0] - left) * scale, (on_map[1] - top) * scale
         share = max(row.planned, row.orders.count) / most
         radius = _BUBBLE[0] + (_BUBBLE[1] - _BUBBLE[0]) * math.sqrt(share)
-        name = municipality_names(row.name or "").in_language(current_language())
-        bubbles.append(
-            Bubble(
-                row.name or "",
-                name,
-                x,
-                y,
-                radius,
-                arc_of(x, y, radius, (row.percent or 0) / 100),
-                row.percent,
-                left_of=x > _MAP * 0.6,
-            )
+        circles.append((row, (on_map[0] - left) * scale, (on_map[1] - top) * scale, radius))
+    names = [
+        municipality_names(row.name or "").in_language(current_language()) for row, *_ in circles
+    ]
+    words = _place_words(
+        [(x, y, radius) for _, x, y, radius in circles], [len(name) + 7 for name in names]
+    )
+    bubbles = [
+        Bubble(
+            row.name or "",
+            name,
+            x,
+            y,
+            radius,
+            arc_of(x, y, radius, (row.percent or 0) / 100),
+            row.percent,
+            *where,
         )
+        for (row, x, y, radius), name, where in zip(circles, names, words, strict=True)
+    ]
     move = f"scale({scale:.5f}) translate({-left:.2f} {-top:.2f})"
     return Map(_MAP, country.path, move, bubbles)
+
+
+def _place_words(
+    circles: Sequence[tuple[float, float, float]], lengths: Sequence[int]
+) -> list[tuple[float, float, bool]]:
+    """Where the words of each circle stand: beside it, moved until they lie on nothing else.
+
+    Where everything is full they stand beside their circle all the same; the list has them too.
+    """
+    rings = [(x - r - 3, y - r - 3, x + r + 3, y + r + 3) for x, y, r in circles]
+    found: list[tuple[float, float, bool]] = []
+    taken: list[_Box] = []
+    for place, ((x, y, radius), length) in enumerate(zip(circles, lengths, strict=True)):
+        others = taken + rings[:place] + rings[place + 1 :]
+        choices = [
+            _Words.beside(x, y + move, radius, length, left_of=left_of)
+            for move in _WORD_MOVES
+            for left_of in (False, True)
+        ]
+        best = next((each for each in choices if each.is_free(others)), choices[0])
+        taken.append(best.box)
+        found.append((best.x, best.y, best.left_of))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Words that may stand somewhere; box is the room that they take."""
+
+    x: float
+    y: float
+    left_of: bool
+    box: _Box
+
+    @classmethod
+    def beside(cls, x: float, y: float, radius: float, length: int, *, left_of: bool) -> _Words:
+        wide = length * _LETTER_WIDE
+        at = x - radius - 8 if left_of else x + radius + 8
+        left = at - wide if left_of else at
+        half = _WORD_HIGH / 2
+        return cls(at, y, left_of, (left, y - half, left + wide, y + half))
+
+    def is_free(self, others: Sequence[_Box]) -> bool:
+        left, top, right, foot = self.box
+        inside = left > 2 and top > 2 and right < _MAP - 2 and foot < _MAP - 2
+        return inside and not any(
+            left < other[2] and other[0] < right and top < other[3] and other[1] < foot
+            for other in others
+        )
 
 
 def _window(places: Sequence[tuple[float, float]], country: Country) -> tuple[float, float, float]:

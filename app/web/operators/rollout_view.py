@@ -23,7 +23,7 @@ from app.domain.rollout import (
     percent,
 )
 from app.domain.rollout_plan import PlanRow, planned_by, planned_curve
-from app.queries.rollout_figures import Figures, PlaceCount
+from app.queries.rollout_figures import Figures, PlaceCount, StockCount
 
 _WEEK = timedelta(days=7)
 _SUNDAY = 6
@@ -362,14 +362,16 @@ def _backlog(figures: Figures, scope: Choice) -> Iterable[BacklogRow]:
 
 
 def _models(figures: Figures, scope: Choice) -> Iterable[ModelRow]:
+    stock = {row.model: row for row in figures.stock}
     for row in figures.models:
         choice = replace(scope, model=row.model or NONE)
+        known = stock.get(row.model or "") or StockCount(row.model or "", 0, 0, 0)
         yield ModelRow(
             row.model,
             Number(row.installed, replace(choice, group=str(Group.INSTALLED))),
             Number(row.open, replace(choice, group=str(Group.OPEN))),
-            row.in_stock,
-            row.ordered,
-            row.lost,
-            max(row.open - row.in_stock - row.ordered, 0) if row.model else 0,
+            known.in_stock,
+            known.ordered,
+            known.lost,
+            max(row.open - known.in_stock - known.ordered, 0) if row.model else 0,
         )
