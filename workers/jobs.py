@@ -29,7 +29,7 @@ from workers.acks import interpret_acks
 from workers.drain import Drain, drain
 from workers.holder import Holder
 from workers.intake import interpret_files
-from workers.memory import collect_seldom
+from workers.memory import collect_seldom, take_turns_often
 from workers.network import interpret_network
 from workers.notices import plan_notices
 from workers.poll_cis import poll_cis
@@ -65,6 +65,7 @@ def begin(lane: str) -> Worker:
     """Make the process ready to work; called once before the first job."""
     global _worker  # noqa: PLW0603 - RQ calls `work` by name, so the process's state has to live here.
     collect_seldom()
+    take_turns_often()
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     _worker = Worker(Holder(lane), loop)
