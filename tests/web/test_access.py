@@ -70,6 +70,9 @@ MISSING = {
     "/planned/9/approve": OPERATE,
     "/texts/FAULT_ETR/versions/9": OPERATE,
     "/mass-orders/MO-9": OPERATE,
+    "/rollout/overview.csv": OPERATE,
+    "/rollout/orders.xlsx": OPERATE,
+    "/rollout/plan/9.csv": OPERATE,
     "/mass-orders/MO-9/proof": OPERATE,
     "/mass-orders/MO-9/proof.csv": OPERATE,
     "/notices/9": ALL,
@@ -79,6 +82,8 @@ MISSING = {
     "/inbox/9": SERVICE,
 }
 ACTIONS = {
+    "/rollout/plan": OPERATE,
+    "/rollout/plan/9/activate": OPERATE,
     f"/points/{gsrn(1)}/address": KEY_INFO,
     f"/points/{gsrn(1)}/key-info": KEY_INFO,
     "/lanes/sms/pause": OPERATE,
