@@ -51,6 +51,8 @@ WAVES = (
     ("B1", 441, 360, 15, 90),
     ("C1", 801, 600, 91, 200),
 )
+# The meters of so many jobs are delivered; those of each so-and-so-many-th come late, as a file.
+SEED_METERS, FORGOTTEN_EVERY, FORGOTTEN_STEP = 400, 12, 6
 # One planned cut waits for somebody to approve it.
 SEED_CUT_POINTS = 12
 # Connection orders of the day, of which one more starts at each step and all others move on.
@@ -152,6 +154,8 @@ class Demo:
         self._flask("planned-cuts", "planner", PLANNER, "--name", "Verkkosuunnittelu")
         credential = json.loads(self._flask("partners", "credential", PLANNER, "--json"))
         self._rehearsal.give_planner_credentials(credential)
+        maker = json.loads(self._flask("partners", "credential", "maker", "--json"))
+        self._rehearsal.give_maker_credentials(maker)
         feed = json.loads(self._flask("partners", "credential", "dms", "--json"))
         self._rehearsal.give_feed_credentials(feed)
         return self._flask("lanes", "--plain").split()
@@ -178,6 +182,9 @@ class Demo:
         if done.exists() or self._supervisor.stop_asked:
             return
         self._supervisor.say(f"the CIS sends {SEED_POINTS} points and {SEED_ORDERS} orders")
+        # Serial numbers are there before the first meter hangs; one box in twelve was forgotten.
+        stock = ("--count", str(SEED_METERS), "--forget-every", str(FORGOTTEN_EVERY))
+        self._simulate("maker", "deliver", "--name", "AID-1", *stock)
         self._simulate("cis", "master-data", "--points", str(SEED_POINTS))
         self._simulate("cis", "orders", "--count", str(SEED_ORDERS))
         self._simulate("planner", "cut", "--points", str(SEED_CUT_POINTS))
@@ -214,6 +221,10 @@ class Demo:
         self._moved_at = time.monotonic()
         self._step += 1
         try:
+            if self._step == FORGOTTEN_STEP:
+                stock = ("--count", str(SEED_METERS), "--forget-every", str(FORGOTTEN_EVERY))
+                late = ("--only-forgotten", "--as", "csv", "--name", "AID-2")
+                self._simulate("maker", "deliver", *stock, *late)
             self._simulate(
                 *("cis", "connections", "--count", str(SEED_CONNECTIONS)),
                 *("--day", self._ordered_on, "--step", str(self._step)),

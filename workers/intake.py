@@ -15,9 +15,19 @@ from flask import current_app
 from sqlalchemy.orm import Session
 
 from app.db import db, held_lock, is_connection_lost, transaction
+from app.domain.lanes import INTAKE
 from app.domain.reject_codes import Severity
 from app.models.inbound_message import InboundMessage
-from app.services import connections, inbound, intake, mass_files, master_data, rejects, runs
+from app.services import (
+    connections,
+    inbound,
+    intake,
+    lanes,
+    mass_files,
+    master_data,
+    rejects,
+    runs,
+)
 from app.services.slices import (
     Lists,
     MassContext,
@@ -108,7 +118,7 @@ def _interpret_next(settings: Settings, lease: int, trigger: str) -> bool:
     now = datetime.now(UTC)
     with transaction() as session:
         waiting = inbound.waiting(session, KIND, now)
-        if not waiting:
+        if not waiting or lanes.is_paused(session, INTAKE):
             return False
         message = waiting[0]
         deadly = runs.died_in_a_row(session, _PROCESS, message.name, _DEATHS_MOST, 3 * SLICE_COUNT)

@@ -13,26 +13,30 @@ from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
 from app.clients import close_clients
-from app.db import db, is_connection_lost
+from app.db import db, is_connection_lost, transaction
 from app.domain.lanes import (
     ACKS,
     INTAKE,
     NETWORK,
     NOTICES,
     POLL_CIS,
+    PROCESSES,
     RECEIPTS,
     REPLIES,
     UPKEEP,
 )
+from app.services import lanes
 from app.settings import Settings
 from workers.acks import interpret_acks
 from workers.drain import Drain, drain
 from workers.holder import Holder
 from workers.intake import interpret_files
 from workers.memory import collect_seldom, take_turns_often
+from workers.meter_deliveries import take_deliveries
 from workers.network import interpret_network
 from workers.notices import plan_notices
 from workers.poll_cis import poll_cis
+from workers.processes import Working, run_processes
 from workers.receipts import apply_receipts
 from workers.replies import handle_replies
 from workers.upkeep import upkeep
@@ -51,9 +55,16 @@ class Worker:
 
 _worker: Worker | None = None
 
+
+def _take_in(settings: Settings, lease: int, trigger: str) -> None:
+    """Deliveries first: their meters should be known before the orders that will hang them."""
+    take_deliveries(settings, lease, trigger)
+    interpret_files(settings, lease, trigger)
+
+
 _WORK: dict[str, Callable[[Settings, int, str], object]] = {
     POLL_CIS: poll_cis,
-    INTAKE: interpret_files,
+    INTAKE: _take_in,
     ACKS: interpret_acks,
     RECEIPTS: apply_receipts,
     REPLIES: handle_replies,
@@ -114,12 +125,23 @@ def work_on(lane: str, trigger: str = "doorbell", batches: int | None = None) ->
     worker = _worker
     settings: Settings = current_app.extensions["tiedolla_settings"]
     try:
+        if lane != UPKEEP and _is_paused(lane):
+            return
         lease = worker.holder.lease(datetime.now(UTC))
         run = _WORK.get(lane)
         if run is not None:
             run(settings, lease, trigger)
         elif lane == NOTICES:
-            plan_notices(settings, lease, trigger, lambda: worker.stopping, slices=batches)
+            plan_notices(
+                settings,
+                lease,
+                trigger,
+                lambda: worker.stopping or _is_paused(NOTICES),
+                slices=batches,
+            )
+        elif lane == PROCESSES:
+            work = Working(settings, lease, trigger, lambda: worker.stopping, batches)
+            run_processes(work)
         elif lane == UPKEEP:
             # It asks providers about unknown outcomes, so it needs the process's loop.
             upkeep(settings, lease, trigger, worker.loop)
@@ -138,3 +160,8 @@ def work_on(lane: str, trigger: str = "doorbell", batches: int | None = None) ->
     finally:
         # A connection that went away with the database must not be handed to the next job.
         db.session.remove()
+
+
+def _is_paused(lane: str) -> bool:
+    with transaction() as session:
+        return lanes.is_paused(session, lane)

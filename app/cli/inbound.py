@@ -36,7 +36,7 @@ def read_again_command(message_ids: tuple[int, ...]) -> None:
                 audit.record(
                     session, _ACTOR, "INBOUND_READ_AGAIN", f"inbound:{message_id}", {}, now
                 )
-                ring_after_commit(INTAKE if kind == "CIS_FILE" else ACKS)
+                ring_after_commit(INTAKE if kind in ("CIS_FILE", "METER_DELIVERY") else ACKS)
         if kind is None:
             raise click.ClickException(f"message {message_id} is not held")
     click.echo(f"{len(message_ids)} to be read again")

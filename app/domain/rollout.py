@@ -30,9 +30,6 @@ OURS = (_S.RECEIVED, _S.VALIDATED, _S.NO_ROUTE, _S.REJECTED, _S.ROUTED, _S.PARTN
 BOOKED = (_S.SCHEDULED, _S.RESCHEDULED)
 UNBOOKED = (_S.SENT, _S.ACCEPTED, _S.FAILED)
 
-# Findings of an acknowledgement that say: this is not the meter that we know.
-MISMATCHES = ("METER_POINT_MISMATCH", "METER_NOT_IN_STOCK", "METER_ALREADY_INSTALLED")
-
 # An order that we alone could move and that stood still for so long is stuck.
 STUCK_AFTER = timedelta(days=1)
 # A visit whose time passed so long ago ought to have been reported.

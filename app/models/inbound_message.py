@@ -80,15 +80,6 @@ class InboundFinding(Model):
     __table_args__ = (
         Index("ix_inbound_finding_inbound_message_id", "inbound_message_id"),
         Index("ix_inbound_finding_order_id", "order_id"),
-        # The rollout asks which orders met another meter than the one that we know.
-        Index(
-            "ix_inbound_finding_mismatch",
-            "order_id",
-            postgresql_where=text(
-                "code IN ('METER_POINT_MISMATCH', 'METER_NOT_IN_STOCK', 'METER_ALREADY_INSTALLED')"
-                " AND order_id IS NOT NULL"
-            ),
-        ),
     )
 
     id: Mapped[Id]

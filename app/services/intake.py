@@ -20,7 +20,7 @@ from app.domain.findings import Finding, find, has_error
 from app.domain.mass_checks import check_mass_model
 from app.domain.reject_codes import RejectCode, Severity
 from app.domain.revisions import Known, Verdict, decide_revision, revision_finding
-from app.domain.routing import RouteFacts, decide_route
+from app.domain.routing import RouteDecision, RouteFacts, decide_route
 from app.domain.states import WorkOrderState
 from app.domain.work_order_checks import PointFacts, check_work_order
 from app.models.partner import Partner
@@ -39,6 +39,7 @@ def load_lists(session: Session, partner_key: str, now: datetime) -> Lists:
         code_lists.load_code_lists(session),
         code_lists.load_rules(session, now),
         frozenset(seeing),
+        frozenset(session.execute(select(Partner.code).where(Partner.active)).scalars()),
         partner_key,
     )
 
@@ -121,7 +122,7 @@ def weigh(
         return Weighed(
             order, content_hash, verdict, verdict, existing, findings, WorkOrderState.CANCELLED
         )
-    if verdict not in (Verdict.NEW, Verdict.UPDATE):
+    if verdict not in (Verdict.NEW, Verdict.UPDATE, Verdict.HOLD):
         return Weighed(order, content_hash, verdict, verdict, existing, findings)
     findings += check_work_order(
         order, part.lists.codes, points.get(order.gsrn), helsinki_day(part.now)
@@ -132,7 +133,13 @@ def weigh(
         # A bad update leaves the order as it is; a bad new order is kept where staff see it.
         state = WorkOrderState.REJECTED if verdict is Verdict.NEW else None
         return Weighed(order, content_hash, verdict, "REJECTED", existing, findings, state)
-    route = decide_route(_route_facts(order, part), part.lists.rules, part.now)
+    if verdict is Verdict.HOLD:
+        # Routed when it is taken: by then another rule may be in force.
+        return Weighed(order, content_hash, verdict, verdict, existing, findings)
+    facts = _route_facts(order, part, existing)
+    route = _kept_route(existing, facts, part.lists) or decide_route(
+        facts, part.lists.rules, part.now
+    )
     if route.partner_code is None:
         findings += (
             find(RejectCode.NO_ROUTE, "OrderTypeCode", route.reason, severity=Severity.WARN),
@@ -147,18 +154,33 @@ def find_existing(session: Session, order_ids: Sequence[str]) -> dict[str, Exist
     rows = session.execute(
         text(
             "SELECT order_id, revision, content_hash, state, base_state, inbound_message_id,"
-            " partner_code, gsrn, order_type_code FROM work_order"
+            " partner_code, gsrn, order_type_code, municipality_code, required_model, mass_id,"
+            " route_rule_id, route_reason, route_set_number, CASE WHEN state = 'STARTED' THEN ("
+            "  SELECT jsonb_object_agg(r.revision, r.content_hash) FROM order_request r"
+            "  WHERE r.order_id = work_order.order_id AND r.state = 'WAITING') END AS waiting"
+            " FROM work_order"
             " WHERE order_id = ANY(:ids) ORDER BY order_id FOR UPDATE"
         ),
         {"ids": list(order_ids)},
     )
     return {
         row.order_id: Existing(
-            Known(row.revision, row.content_hash, WorkOrderState(row.state)),
+            Known(
+                row.revision,
+                row.content_hash,
+                WorkOrderState(row.state),
+                {int(revision): told for revision, told in (row.waiting or {}).items()},
+            ),
             base_state=row.base_state,
             inbound_message_id=row.inbound_message_id,
             partner_code=row.partner_code,
             gsrn=row.gsrn,
+            route_facts=RouteFacts(
+                row.order_type_code, row.municipality_code, row.required_model, bool(row.mass_id)
+            ),
+            route=RouteDecision(
+                row.partner_code, row.route_rule_id, row.route_reason or "", row.route_set_number
+            ),
         )
         for row in rows
     }
@@ -205,13 +227,42 @@ def guarded(order: CisWorkOrder, banned: set[str]) -> CisWorkOrder:
     return msgspec.structs.replace(order, safety_ban=True)
 
 
-def _route_facts(order: CisWorkOrder, part: Slice) -> RouteFacts:
+# The partner has the order, or is getting it, and has not given it back.
+_IN_FLIGHT = frozenset(
+    {
+        WorkOrderState.ROUTED,
+        WorkOrderState.SENT,
+        WorkOrderState.ACCEPTED,
+        WorkOrderState.SCHEDULED,
+        WorkOrderState.RESCHEDULED,
+        WorkOrderState.FAILED,
+    }
+)
+
+
+def _route_facts(order: CisWorkOrder, part: Slice, existing: Existing | None) -> RouteFacts:
+    """What the rules look at; a change of one order does not take it out of its mass order."""
     return RouteFacts(
         order_type_code=order.order_type_code,
         municipality_code=order.municipality_code,
         model=order.required_model,
-        mass=part.mass is not None,
+        mass=part.mass is not None or (existing is not None and existing.route_facts.mass),
     )
+
+
+def _kept_route(existing: Existing | None, facts: RouteFacts, lists: Lists) -> RouteDecision | None:
+    """The route of an order in flight, if nothing has changed that it was decided by.
+
+    New rules are for new orders: they move nothing silently from one partner to another.
+    """
+    if (
+        existing is None
+        or existing.known.state not in _IN_FLIGHT
+        or existing.partner_code not in lists.partners
+        or existing.route_facts != facts
+    ):
+        return None
+    return existing.route
 
 
 def _step(

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.clock import HELSINKI
 from app.domain.failure_reasons import FAILURE_REASONS
-from app.domain.rollout import INSTALLED, MISMATCHES, NO_REASON, ROLLOUT_TYPES
+from app.domain.rollout import INSTALLED, NO_REASON, ROLLOUT_TYPES
 
 # How many orders one statement makes anew; few enough to be far from the longest statement.
 SLICE = 20_000
@@ -53,17 +53,6 @@ _SOURCE = """
     WITH undelivered AS (
         SELECT DISTINCT business_key FROM outbox_item WHERE lane LIKE 'partner.%'
             AND state IN ('DEAD', 'UNKNOWN') AND kind = 'WORK_ORDER'),
-    mismatch AS (
-        SELECT DISTINCT ON (f.order_id) f.order_id, f.code FROM inbound_finding f
-        WHERE f.code IN ('METER_POINT_MISMATCH', 'METER_NOT_IN_STOCK', 'METER_ALREADY_INSTALLED')
-            AND f.order_id IS NOT NULL
-            -- What a later report has put right is no mismatch any more.
-            AND NOT EXISTS (SELECT 1 FROM ack a WHERE a.order_id = f.order_id
-                AND a.inbound_message_id > f.inbound_message_id AND a.verdict = 'APPLIED'
-                AND a.type IN ('COMPLETED', 'CORRECTED')
-                AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(a.findings) one
-                    WHERE one ->> 'code' = ANY(:mismatches)))
-        ORDER BY f.order_id, f.id DESC),
     source AS (
         SELECT o.order_id, o.updated_at AS source_at, o.state, o.state_at, o.attempts, o.gsrn,
             o.order_type_code, o.mass_id, m.wave, coalesce(m.state = 'PAUSED', false) AS paused,
@@ -73,7 +62,7 @@ _SOURCE = """
         LEFT JOIN mass_order m ON m.mass_id = o.mass_id
         LEFT JOIN visit v ON v.order_id = o.order_id
         LEFT JOIN undelivered u ON u.business_key = o.order_id
-        LEFT JOIN mismatch x ON x.order_id = o.order_id
+        LEFT JOIN serial_mismatch x ON x.order_id = o.order_id AND x.state <> 'SETTLED'
         WHERE o.order_type_code = ANY(:types))
 """
 _COPIED = (
@@ -200,5 +189,4 @@ def _values() -> dict[str, Any]:
         "hung": hung,
         "no_reason": NO_REASON,
         "installed": [str(state) for state in INSTALLED],
-        "mismatches": list(MISMATCHES),
     }

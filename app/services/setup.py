@@ -14,16 +14,18 @@ from sqlalchemy.orm import Session
 
 from app.domain import lanes
 from app.domain.codes import DATAHUB_CODES, DEFAULT_METER_MODELS, DEFAULT_ORDER_TYPES
+from app.domain.states import RuleSetState
 from app.models.code_list import CodeValue, MeterModel, OrderType
 from app.models.lane import Lane
 from app.models.partner import FEED, Partner
-from app.models.route_rule import RouteRule
+from app.models.route_rule import RouteRule, RuleSet
 from app.models.schedule import Schedule
 from app.models.sending import ProviderRoute
+from app.services import processes
 from app.settings import Settings
 
 MASS_INSTALLER = "voima"
-FEEDS = {"dms": "Distribution management system", "head-end": "Head-end"}
+FEEDS = {"dms": "Distribution management system", "head-end": "Head-end", "maker": "Meter maker"}
 # Where its interface is until somebody says; nothing answers there, which opens the circuit.
 MASS_INSTALLER_URL = "http://127.0.0.1:9/installer"
 _FROM = datetime(2020, 1, 1, tzinfo=UTC)
@@ -51,6 +53,7 @@ def install_defaults(
                 "name_en": kind.name.en,
                 "for_removal": kind.for_removal,
                 "takes_new_meter": kind.takes_new_meter,
+                "replaces_meter": kind.replaces_meter,
                 "active": True,
             }
             for kind in DEFAULT_ORDER_TYPES
@@ -93,6 +96,7 @@ def install_defaults(
     _add_lanes(session, settings)
     _add_provider_routes(session, settings)
     _add_schedules(session, settings)
+    processes.install(session, settings.environment, datetime.now(UTC))
 
 
 def set_partner_url(session: Session, code: str, base_url: str) -> bool:
@@ -139,8 +143,20 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
             for code, name in FEEDS.items()
         ],
     )
-    if session.execute(select(RouteRule.id).limit(1)).first() is not None:
+    if session.execute(select(RuleSet.number).limit(1)).first() is not None:
         return
+    session.add(
+        RuleSet(
+            number=1,
+            state=RuleSetState.ACTIVE,
+            note="",
+            authors=["system:setup"],
+            created_at=now,
+            changed_at=now,
+            activated_at=now,
+        )
+    )
+    session.flush()
     for priority, name, codes in (
         (100, "Mass replacement", ["MVM"]),
         (200, "Single and urgent replacement", ["MVY", "MVV"]),
@@ -148,6 +164,7 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
     ):
         session.add(
             RouteRule(
+                set_number=1,
                 name=name,
                 priority=priority,
                 order_type_codes=codes,
@@ -165,7 +182,7 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
 def _add_lanes(session: Session, settings: Settings) -> None:
     partners = session.execute(select(Partner.code).where(Partner.transport != FEED)).scalars()
     sending = [lanes.partner_lane(code) for code in partners]
-    sending += [*lanes.DOWNSTREAM_LANES, *lanes.NOTICE_LANES]
+    sending += [*lanes.DOWNSTREAM_LANES, *lanes.NOTICE_LANES, *lanes.SIGNAL_LANES]
     in_flight = {lanes.CIS: _SFTP_IN_FLIGHT, lanes.EMAIL: _EMAILS_IN_FLIGHT}
     _add(
         session,

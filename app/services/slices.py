@@ -20,6 +20,8 @@ class Lists:
     codes: CodeLists
     rules: CompiledRules
     key_info_partners: frozenset[str]
+    # Partners in use: what they have stays theirs when the rules change.
+    partners: frozenset[str]
     partner_key: str
 
 

@@ -7,14 +7,9 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0016"
-down_revision = "0011"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
-
-MISMATCH = (
-    "code IN ('METER_POINT_MISMATCH', 'METER_NOT_IN_STOCK', 'METER_ALREADY_INSTALLED')"
-    " AND order_id IS NOT NULL"
-)
 
 
 def upgrade() -> None:
@@ -79,12 +74,6 @@ def upgrade() -> None:
     op.create_index("ix_rollout_order_wave", "rollout_order", ["wave"])
     op.create_index("ix_rollout_order_municipality_code", "rollout_order", ["municipality_code"])
     op.create_index("ix_rollout_order_installed_on", "rollout_order", ["installed_on"])
-    op.create_index(
-        "ix_inbound_finding_mismatch",
-        "inbound_finding",
-        ["order_id"],
-        postgresql_where=sa.text(MISMATCH),
-    )
     op.create_table(
         "rollout_summary",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -99,7 +88,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.drop_table("rollout_summary")
-    op.drop_index("ix_inbound_finding_mismatch", table_name="inbound_finding")
     op.drop_table("rollout_order")
     op.drop_table("rollout_plan_row")
     op.drop_table("rollout_plan")

@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy.orm import Session
 
 from app.domain.rollout_plan import PlanRow
-from app.models import Ack, InboundFinding, InboundMessage, MassOrder, Meter, MeteringPoint, Visit
+from app.models import Ack, MassOrder, Meter, MeteringPoint, SerialMismatch, Visit
 from app.models.work_order import WorkOrder
 from app.services import outbox, rollout_plan
 from app.services.outbox import NewItem
@@ -183,28 +183,17 @@ def add_world(session: Session) -> int:
 
 
 def _add_mismatch(session: Session, order_id: str) -> None:
-    message = InboundMessage(
-        source="partner:voima",
-        kind="ACK",
-        name="ack",
-        body_hash=order_id,
-        size_bytes=1,
-        state="REJECTED",
-        counts={},
-        received_at=NOW,
-        next_at=NOW,
-    )
-    session.add(message)
-    session.flush()
     session.add(
-        InboundFinding(
-            inbound_message_id=message.id,
+        SerialMismatch(
             order_id=order_id,
-            path="newMeter/number",
+            gsrn="1",
+            partner_code="voima",
+            ack_id="a",
+            meter_number="N9",
             code="METER_ALREADY_INSTALLED",
-            severity="ERROR",
-            text="It hangs elsewhere.",
-            at=NOW,
+            detail="It hangs elsewhere.",
+            state="OPEN",
+            opened_at=NOW,
         )
     )
 

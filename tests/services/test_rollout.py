@@ -75,15 +75,19 @@ def test_a_changed_order_is_taken_again_however_old_its_change_looks(world: Flas
             assert _ids(session, Choice(flag=str(Flag.SILENT))) == {"R-009"}
 
 
-def test_a_paused_mass_order_and_a_new_visit_change_the_copy(world: Flask) -> None:
+def test_a_paused_mass_order_a_new_visit_and_a_settled_mismatch_change_the_copy(
+    world: Flask,
+) -> None:
     with world.app_context():
         with transaction() as session:
             session.execute(text("UPDATE mass_order SET state = 'PAUSED' WHERE mass_id = 'M-1'"))
             session.execute(text("UPDATE visit SET from_at = :at"), {"at": NOW})
+            session.execute(text("UPDATE serial_mismatch SET state = 'SETTLED'"))
         _refresh(world, NOW + timedelta(minutes=1))
         with transaction() as session:
             assert _ids(session, Choice(flag=str(Flag.STUCK))) == set()
             assert _ids(session, Choice(flag=str(Flag.OVERDUE))) == set()
+            assert _ids(session, Choice(flag=str(Flag.MISMATCH))) == set()
 
 
 def test_a_correction_that_leaves_the_order_as_it_was_is_seen_by_reading_anew(world: Flask) -> None:

@@ -30,13 +30,6 @@ FLAG: Mapping[str, LazyString] = {
     Flag.VISITED: _l("Visited"),
     Flag.FIRST_VISIT: _l("Installed at the first visit"),
 }
-_METER: Mapping[str, LazyString] = {
-    "ORDERED": _l("On order"),
-    "DELIVERED": _l("Delivered to stock"),
-    "ALLOCATED": _l("Given to the contractor"),
-    "LOST": _l("Lost"),
-    "FAULTY": _l("Faulty"),
-}
 _PLAN_FAULT: Mapping[str, LazyString] = {
     "COLUMN_MISSING": _l("the column is missing"),
     "NOT_CSV": _l("it cannot be read as CSV"),
@@ -111,13 +104,6 @@ def reason_name(code: str) -> str:
         return gettext("No reason told") if code == NO_REASON else code
     words = reason.shown.in_language(current_language())
     return words[:1].upper() + words[1:]
-
-
-@blueprint.app_template_global("rollout_meter_state")
-def meter_state(state: str) -> str:
-    """The state of a meter that does not hang."""
-    known = _METER.get(state)
-    return str(known) if known is not None else state
 
 
 @blueprint.app_template_global("rollout_plan_fault")
