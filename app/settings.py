@@ -173,6 +173,12 @@ class Settings(BaseSettings):
     mass_hold_percent: float = Field(
         5.0, ge=0, le=100, description="and so does one with a larger share of bad items"
     )
+    rollout_refresh_s: float = Field(
+        300.0, gt=0, description="the rollout's figures are counted again after this time"
+    )
+    ack_silence_days: int = Field(
+        3, ge=1, description="an order that the contractor has not answered for so long is told of"
+    )
     blast_guard_count: int = Field(
         20_000,
         ge=1,

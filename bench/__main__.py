@@ -34,6 +34,7 @@ BENCHES = (
     "overtake",
     "receipts",
     "lookup",
+    "dashboard",
     "status",
     "steady",
 )
@@ -45,6 +46,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
     parser.add_argument("--points", type=int, default=430_000, help="points for the lookup")
+    parser.add_argument("--programme", type=int, default=430_000, help="orders of the rollout")
     parser.add_argument("--orders", type=int, default=20_000, help="orders in the file")
     parser.add_argument("--items", type=int, default=430_000, help="items in the mass file")
     parser.add_argument("--affected", type=int, default=100_000, help="points of one outage")
@@ -76,6 +78,7 @@ def main() -> int:
                     "overtake": asked.queued,
                     "receipts": asked.reports,
                     "lookup": asked.points,
+                    "dashboard": asked.programme,
                     "status": asked.requests,
                     "steady": asked.seconds,
                 }

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 import urllib.request
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import IO
 from zoneinfo import ZoneInfo
@@ -43,6 +43,14 @@ WEB_THREADS = "4"
 PARTNER = "voima"
 PLANNER = "planning"
 SEED_POINTS, SEED_ORDERS, SEED_FAULTS = 200, 40, 4
+# A rollout that began some weeks ago: the first wave is ordered and mostly done, two are planned.
+# Name, first point, number of points, and between which days, counted from today.
+PAST_WAVE = "A1"
+WAVES = (
+    (PAST_WAVE, 201, 240, -50, 14),
+    ("B1", 441, 360, 15, 90),
+    ("C1", 801, 600, 91, 200),
+)
 # The meters of so many jobs are delivered; those of each so-and-so-many-th come late, as a file.
 SEED_METERS, FORGOTTEN_EVERY, FORGOTTEN_STEP = 400, 12, 6
 # One planned cut waits for somebody to approve it.
@@ -115,6 +123,7 @@ class Demo:
         database_url, redis_url = self._postgres.start(), self._valkey.start()
         self._simulate("init", "--tiedolla-url", self._base_url)
         self._rehearsal.let_crews_wait(*ANSWER_WAIT_S)
+        self._rehearsal.let_crews_have_done(PAST_WAVE)
         settings = product_settings(
             base_url=self._base_url,
             database_url=database_url,
@@ -179,12 +188,30 @@ class Demo:
         self._simulate("cis", "master-data", "--points", str(SEED_POINTS))
         self._simulate("cis", "orders", "--count", str(SEED_ORDERS))
         self._simulate("planner", "cut", "--points", str(SEED_CUT_POINTS))
+        self._seed_rollout()
         # By then the points are known; a version that comes too early is made good by the next.
         self._simulate(
             *("dms", "faults", "--count", str(SEED_FAULTS), "--points", str(SEED_POINTS)),
             *("--after-s", "15", "--every-s", "45"),
         )
         done.touch()
+
+    def _seed_rollout(self) -> None:
+        """A plan in force, and a mass order of its first wave with one item that cannot be done."""
+        plan, today = self._home / "rollout-plan.csv", date.fromisoformat(self._ordered_on)
+        words: list[str] = []
+        for name, first, count, begin, end in WAVES:
+            days = (str(today + timedelta(days=each)) for each in (begin, end))
+            words += ["--wave", name, str(first), str(count), *days]
+        command = (sys.executable, "-m", "simulators", "planner", "rollout-plan")
+        self._supervisor.run_once(Child("simulate", (*command, "--out", str(plan), *words)))
+        self._flask("rollout", "import-plan", str(plan), "--activate")
+        _, first, count, _, _ = WAVES[0]
+        first_wave = ("--items", str(count), "--points-from", str(first), "--bad-every", "307")
+        self._simulate(
+            *("cis", "master-data", "--points", str(count), "--points-from", str(first)),
+        )
+        self._simulate("cis", "mass", *first_wave, "--wave", PAST_WAVE, "--area", "Etelä-Suomi")
 
     def _move_connections(self) -> None:
         """Let the connection orders of the day move on, until all of them are complete."""

@@ -65,6 +65,12 @@ class Rehearsal:
         config["installer"]["answer_wait_s"] = [shortest_s, longest_s]
         write_private(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
 
+    def let_crews_have_done(self, wave: str) -> None:
+        """Let the orders of a wave have been worked on in the weeks before today."""
+        config = self.config
+        config["installer"]["past_wave"] = wave
+        write_private(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+
     def give_planner_credentials(self, credentials: Mapping[str, str]) -> None:
         """Tell the simulated planner with which key it asks for planned cuts."""
         write_private(self.folder / "planner.json", json.dumps(credentials, indent=2) + "\n")
@@ -134,6 +140,7 @@ def product_settings(
         **{f"cis_{name}_dir": name for name in SFTP_FOLDERS},
         "cis_quiet_s": "1",
         "cis_poll_s": "2",
+        "rollout_refresh_s": "20",
         "partner_tokens": json.dumps({"voima": config["installer"]["token"]}),
         "twilio_url": f"{url}/twilio",
         "twilio_account_sid": str(config["twilio"]["account_sid"]),

@@ -39,6 +39,7 @@ def make_defaults() -> dict[str, Any]:
             "answer_wait_s": [0.0, 0.0],
             "scheduled_ratio": 0.6,
             "fail_ratio": 0.1,
+            "past_wave": "",
         },
         "nis": {"token": secrets.token_urlsafe(32)},
         "dms": {

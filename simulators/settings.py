@@ -46,6 +46,8 @@ class Installer:
     answer_wait_s: Span
     scheduled_ratio: float
     fail_ratio: float
+    # Orders of this wave were worked on in the weeks before today; empty: of none.
+    past_wave: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ def load_config(path: Path) -> Config:
             answer_wait_s=raw.span("installer.answer_wait_s"),
             scheduled_ratio=raw.number("installer.scheduled_ratio"),
             fail_ratio=raw.number("installer.fail_ratio"),
+            past_wave=raw.optional_text("installer.past_wave"),
         ),
         bearer_tokens={
             system: raw.text(f"{system}.token") for system in ("installer", "nis", "dms", "billing")
@@ -167,6 +170,12 @@ class _Fields:
         if not isinstance(value, str) or not value:
             raise ConfigInvalid(f"{name}: expected a text")
         return value
+
+    def optional_text(self, name: str) -> str:
+        try:
+            return self.text(name)
+        except ConfigInvalid:
+            return ""
 
     def number(self, name: str) -> float:
         value = self._value(name)

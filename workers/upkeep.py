@@ -40,6 +40,7 @@ from workers.public_status import publish_status
 from workers.replays import send_again
 from workers.rerouting import reroute
 from workers.resolver import resolve
+from workers.rollout import refresh_rollout
 from workers.service_level import publish_service_level
 
 log = structlog.get_logger()
@@ -84,6 +85,7 @@ def _chores(
         ("public status", partial(publish_status, settings, now)),
         ("service level", partial(publish_service_level, settings, now)),
         ("customer care", partial(care, settings, lease, trigger, now)),
+        ("rollout", lambda: refresh_rollout(settings, datetime.now(UTC))),
         ("undelivered", partial(care_for_undelivered, settings, lease, trigger)),
         ("purge", partial(_purge, settings, now)),
         ("doubts", partial(resolve, settings, lease, trigger, loop)),

@@ -14,6 +14,7 @@ from app.cli.orders import orders_commands
 from app.cli.partners import partner_commands
 from app.cli.planned_cuts import planned_cuts_commands
 from app.cli.processes import processes_commands
+from app.cli.rollout import rollout_commands
 from app.cli.routing import routing_commands
 from app.cli.sending import sending_commands
 from app.cli.setup import setup_command
@@ -33,6 +34,7 @@ def register(app: Flask) -> None:
         orders_commands,
         partner_commands,
         planned_cuts_commands,
+        rollout_commands,
         processes_commands,
         routing_commands,
         sending_commands,

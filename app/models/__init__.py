@@ -45,6 +45,7 @@ from app.models.process import (
 )
 from app.models.replay import Replay
 from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
+from app.models.rollout import RolloutOrder, RolloutPlan, RolloutPlanRow, RolloutSummary
 from app.models.route_rule import RouteRule, RuleSet
 from app.models.run import PayloadBlob, Run, Step
 from app.models.schedule import DailyTask, Schedule
@@ -134,6 +135,10 @@ __all__ = [
     "RateCount",
     "Replay",
     "ReplyCase",
+    "RolloutOrder",
+    "RolloutPlan",
+    "RolloutPlanRow",
+    "RolloutSummary",
     "RouteRule",
     "RuleSet",
     "Run",
