@@ -22,7 +22,7 @@ from integrations.outcomes import Client, HttpTarget, LaneDown
 from integrations.twilio_sms.types import TwilioAccount
 
 if TYPE_CHECKING:
-    from integrations.cis.sftp_inbox import CisSftp, SftpInbox
+    from integrations.sftp.inbox import SftpInbox, SftpPlace
 
 # The accounts that the settings can name; provider routes point at them.
 TWILIO = "twilio"
@@ -85,16 +85,16 @@ def close_clients(loop: asyncio.AbstractEventLoop) -> None:
 
 def cis_inbox(settings: Settings) -> SftpInbox:
     """The CIS's folders on the SFTP server."""
-    from integrations.cis.sftp_inbox import SftpInbox
+    from integrations.sftp.inbox import SftpInbox
 
     return SftpInbox(cis_sftp(settings))
 
 
-def cis_sftp(settings: Settings) -> CisSftp:
+def cis_sftp(settings: Settings) -> SftpPlace:
     """Where the CIS's SFTP server is and how we know that it is the right one."""
-    from integrations.cis.sftp_inbox import CisSftp
+    from integrations.sftp.inbox import SftpPlace
 
-    return CisSftp(
+    return SftpPlace(
         host=settings.cis_sftp_host,
         port=settings.cis_sftp_port,
         user=settings.cis_sftp_user,

@@ -23,7 +23,8 @@ from app.domain.lanes import INTAKE, NETWORK
 from app.doorbell import ring_after_commit
 from app.services import alarms, feed_receipt, inbound, rejects, runs, sightings
 from app.settings import Settings
-from integrations.cis.sftp_inbox import (
+from integrations.outcomes import CallError
+from integrations.sftp.inbox import (
     ClaimLost,
     FileChanged,
     FileGone,
@@ -33,7 +34,6 @@ from integrations.cis.sftp_inbox import (
     RemoteFile,
     SftpInbox,
 )
-from integrations.outcomes import CallError
 from workers.run_end import end_run
 
 log = structlog.get_logger()

@@ -10,9 +10,9 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 
 from integrations.cis import completion_codec, reject_codec
-from integrations.cis.sftp_inbox import CisSftp, SftpInbox
 from integrations.cis.types import CisCompletion, CisReject
 from integrations.outcomes import ContractBroken, Outbound, Sent
+from integrations.sftp.inbox import SftpInbox, SftpPlace
 
 Payload = TypeVar("Payload")
 
@@ -24,7 +24,7 @@ class CisReturnsClient:
     written by `msgspec.to_builtins`.
     """
 
-    def __init__(self, config: CisSftp) -> None:
+    def __init__(self, config: SftpPlace) -> None:
         self._inbox = SftpInbox(config)
 
     async def send(self, item: Outbound) -> Sent:
