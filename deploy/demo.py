@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 from deploy import casting
 from deploy.demo_record import Login, describe, keep_logins, write_record
 from deploy.environment import (
+    CONTRACTOR,
     Rehearsal,
     clean_environment,
     keep_secrets,
@@ -42,6 +43,8 @@ HAND_OVER_PATIENCE_S = 30.0
 WEB_THREADS = "4"
 PARTNER = "voima"
 PLANNER = "planning"
+CONTRACTOR_KIND = "regional_contractor"
+CONTRACTOR_MUNICIPALITY = "297"
 SEED_POINTS, SEED_ORDERS, SEED_FAULTS = 200, 40, 4
 # One planned cut waits for somebody to approve it.
 SEED_CUT_POINTS = 12
@@ -138,6 +141,7 @@ class Demo:
             account = ("staff", "create", login.username, "--role", login.role)
             self._flask(*account, "--password-stdin", given=login.password)
         done.touch()
+        self._add_contractor()
         credential = json.loads(self._flask("partners", "credential", PARTNER, "--json"))
         self._rehearsal.give_ack_credentials(credential)
         self._flask("planned-cuts", "planner", PLANNER, "--name", "Verkkosuunnittelu")
@@ -146,6 +150,20 @@ class Demo:
         feed = json.loads(self._flask("partners", "credential", "dms", "--json"))
         self._rehearsal.give_feed_credentials(feed)
         return self._flask("lanes", "--plain").split()
+
+    def _add_contractor(self) -> None:
+        """A regional contractor that works with files, and the municipalities that it serves."""
+        self._flask(
+            *("partners", "add", CONTRACTOR, "--name", "Rautio Sähkö Oy", "--transport", "SFTP"),
+            *("--address", self._rehearsal.contractor_address),
+        )
+        self._flask("bundles", "begin", CONTRACTOR, CONTRACTOR_KIND)
+        if "Kuopio by Rautio" not in self._flask("partners", "rules"):
+            self._flask(
+                *("partners", "route", CONTRACTOR, "--rule", "Kuopio by Rautio"),
+                *("--priority", "150", "--municipality", CONTRACTOR_MUNICIPALITY),
+                *("--order-type", "MVY", "--order-type", "MVV", "--order-type", "UUA"),
+            )
 
     def _start_children(self) -> None:
         self._supervisor.on_change = self._keep_record

@@ -19,6 +19,7 @@ from app.domain.lanes import (
     INTAKE,
     NETWORK,
     NOTICES,
+    PARTNER_FILES,
     POLL_CIS,
     RECEIPTS,
     REPLIES,
@@ -32,6 +33,7 @@ from workers.intake import interpret_files
 from workers.memory import collect_seldom
 from workers.network import interpret_network
 from workers.notices import plan_notices
+from workers.partner_files import look_after_files
 from workers.poll_cis import poll_cis
 from workers.receipts import apply_receipts
 from workers.replies import handle_replies
@@ -58,6 +60,7 @@ _WORK: dict[str, Callable[[Settings, int, str], object]] = {
     RECEIPTS: apply_receipts,
     REPLIES: handle_replies,
     NETWORK: interpret_network,
+    PARTNER_FILES: look_after_files,
 }
 
 

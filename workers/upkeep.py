@@ -17,6 +17,8 @@ from app.services import (
     acks,
     alarms,
     budget,
+    bundle_drift,
+    bundle_versions,
     inbound,
     letters,
     outages,
@@ -67,6 +69,7 @@ def _chores(
         ("faults", partial(look_after_faults, settings, lease, trigger, now)),
         ("planned cuts", partial(turn_planned_cuts, lease, trigger, now)),
         ("mass orders", partial(count_mass_orders, now)),
+        ("bundles", partial(_look_after_bundles, now)),
         ("visits", partial(_remind, trigger, lease, now)),
         ("public status", partial(publish_status, settings, now)),
         ("service level", partial(publish_service_level, settings, now)),
@@ -96,6 +99,12 @@ def _watch(settings: Settings, now: datetime) -> None:
         watch.raise_alarms(session, now)
         budget.watch(session, settings, now)
         letters.withdraw_passed(session, now)
+
+
+def _look_after_bundles(now: datetime) -> None:
+    with transaction() as session:
+        bundle_versions.retire_overtaken(session, now)
+        bundle_drift.watch(session, now)
 
 
 def _purge(settings: Settings, now: datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 
 import click
@@ -12,11 +13,13 @@ from sqlalchemy import select
 
 from app.db import db, transaction
 from app.models.partner import Partner
-from app.services import partner_credentials
+from app.models.route_rule import RouteRule
+from app.services import audit, partner_credentials, setup
 from app.services.partner_credentials import PartnerUnknown
 from app.settings import Settings
 
 _ACTOR = "system:cli"
+_CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
 
 
 @click.group("partners")
@@ -33,6 +36,95 @@ def list_command() -> None:
         if partner.oldest_key_generation < partner.key_generation:
             keys += f" (and back to {partner.code}.{partner.oldest_key_generation})"
         click.echo(f"{partner.code:16} {partner.name}: {keys}{'' if partner.active else ', off'}")
+
+
+@partner_commands.command("add")
+@click.argument("code")
+@click.option("--name", required=True, help="what people call it")
+@click.option("--transport", type=click.Choice(["REST", "SFTP"]), required=True)
+@click.option("--address", required=True, help="https://… or sftp://user@host:port")
+@click.option("--order-type", "order_types", multiple=True, help="it takes only these; else all")
+@click.option("--key-info", is_flag=True, help="it may know where keys are")
+@with_appcontext
+def add_command(
+    code: str,
+    name: str,
+    transport: str,
+    address: str,
+    order_types: tuple[str, ...],
+    key_info: bool,
+) -> None:
+    """Add a partner with a lane of its own; or, for one that is there, change its address."""
+    if not _CODE.fullmatch(code):
+        raise click.ClickException("a code has small letters, digits, - and _, at most 40")
+    wanted = ("sftp://",) if transport == "SFTP" else ("http://", "https://")
+    if not address.startswith(wanted):
+        raise click.ClickException(f"the address of {transport} begins with {wanted[-1]}")
+    settings: Settings = current_app.extensions["tiedolla_settings"]
+    now = datetime.now(UTC)
+    with transaction() as session:
+        made = setup.add_partner(
+            session,
+            code,
+            name,
+            transport=transport,
+            base_url=address,
+            order_types=list(order_types),
+            sees_key_info=key_info,
+            settings=settings,
+            now=now,
+        )
+        if not made:
+            setup.set_partner_url(session, code, address)
+        action = "PARTNER_ADDED" if made else "PARTNER_ADDRESS_CHANGED"
+        audit.record(session, _ACTOR, action, f"partner:{code}", {"transport": transport}, now)
+    click.echo(f"{code} {'is added; its lane is partner.' + code if made else 'has this address'}.")
+
+
+@partner_commands.command("route")
+@click.argument("code")
+@click.option("--rule", required=True, help="the rule's name")
+@click.option("--priority", type=click.IntRange(1, 10_000), required=True, help="lowest wins")
+@click.option("--order-type", "order_types", multiple=True, help="only these; else all")
+@click.option("--municipality", "municipalities", multiple=True, help="only these; else all")
+@with_appcontext
+def route_command(
+    code: str,
+    rule: str,
+    priority: int,
+    order_types: tuple[str, ...],
+    municipalities: tuple[str, ...],
+) -> None:
+    """Send orders to a partner from now on, by a rule of this name."""
+    now = datetime.now(UTC)
+    with transaction() as session:
+        made = setup.add_rule(
+            session,
+            code,
+            rule,
+            priority=priority,
+            order_types=list(order_types),
+            municipalities=list(municipalities),
+            by=_ACTOR,
+            now=now,
+        )
+        if made:
+            detail = {"rule": rule, "priority": priority}
+            audit.record(session, _ACTOR, "ROUTE_RULE_ADDED", f"partner:{code}", detail, now)
+    if not made:
+        raise click.ClickException(f"no partner {code!r}, or there is a rule {rule!r} already")
+    click.echo(f"{rule} sends orders to {code}.")
+
+
+@partner_commands.command("rules")
+@with_appcontext
+def rules_command() -> None:
+    """List the routing rules, in the order in which they win."""
+    rules = select(RouteRule).order_by(RouteRule.priority, RouteRule.id)
+    for rule in db.session.execute(rules).scalars():
+        limits = ", ".join([*rule.order_type_codes, *rule.municipality_codes]) or "everything"
+        off = "" if rule.active else ", off"
+        click.echo(f"{rule.priority:5} {rule.partner_code:16} {rule.name}: {limits}{off}")
 
 
 @partner_commands.command("credential")

@@ -12,6 +12,7 @@ NOTICES = "notices"
 REPLIES = "replies"
 NETWORK = "network"
 UPKEEP = "upkeep"
+PARTNER_FILES = "partner_files"
 
 CIS = "cis"
 NIS = "nis"
@@ -20,7 +21,17 @@ BILLING = "billing"
 SMS = "sms"
 EMAIL = "email"
 
-WORK_LANES = (POLL_CIS, INTAKE, ACKS, RECEIPTS, NETWORK, NOTICES, REPLIES, UPKEEP)
+WORK_LANES = (
+    POLL_CIS,
+    PARTNER_FILES,
+    INTAKE,
+    ACKS,
+    RECEIPTS,
+    NETWORK,
+    NOTICES,
+    REPLIES,
+    UPKEEP,
+)
 DOWNSTREAM_LANES = (CIS, NIS, DMS, BILLING)
 NOTICE_LANES = (SMS, EMAIL)
 

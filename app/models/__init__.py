@@ -32,6 +32,7 @@ from app.models.notice import DeliveryReceipt, Notice, NoticePoint
 from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
 from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
+from app.models.partner_bundle import BundleDifference, PartnerBundle, UnmappedField
 from app.models.planned_cut import PlannedCut, PlannedCutFinding
 from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
 from app.models.route_rule import RouteRule
@@ -59,6 +60,7 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "BudgetRaise",
+    "BundleDifference",
     "CallListEntry",
     "CodeValue",
     "ConnectionEvent",
@@ -101,6 +103,7 @@ __all__ = [
     "OutagePoint",
     "OutboxItem",
     "Partner",
+    "PartnerBundle",
     "PayloadBlob",
     "PendingQuestion",
     "PlannedCut",
@@ -123,6 +126,7 @@ __all__ = [
     "StaffAddress",
     "Step",
     "Storm",
+    "UnmappedField",
     "Visit",
     "VisitAnswer",
     "WorkOrder",

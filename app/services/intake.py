@@ -17,19 +17,23 @@ from sqlalchemy.orm import Session
 
 from app.domain.clock import helsinki_day
 from app.domain.findings import Finding, find, has_error
+from app.domain.mapping.canonical import Direction, Document
 from app.domain.mass_checks import check_mass_model
 from app.domain.reject_codes import RejectCode, Severity
 from app.domain.revisions import Known, Verdict, decide_revision, revision_finding
-from app.domain.routing import RouteFacts, decide_route
+from app.domain.routing import RouteDecision, RouteFacts, decide_route
 from app.domain.states import WorkOrderState
 from app.domain.work_order_checks import PointFacts, check_work_order
 from app.models.partner import Partner
-from app.services import code_lists, inbound, order_store, runs
+from app.services import bundle_versions, code_lists, inbound, order_store, runs
+from app.services.bundle_tally import Tally
 from app.services.order_store import Existing, Weighed
+from app.services.partner_orders import Outgoing, outgoing
 from app.services.slices import Lists, Refusal, Slice, SliceResult, our_finding
 from integrations.cis.types import CisWorkOrder, ParsedOrder
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
+_REASONS_MOST = 3
 
 
 def load_lists(session: Session, partner_key: str, now: datetime) -> Lists:
@@ -40,6 +44,8 @@ def load_lists(session: Session, partner_key: str, now: datetime) -> Lists:
         code_lists.load_rules(session, now),
         frozenset(seeing),
         partner_key,
+        bundle_versions.load_in_force(session, Document.ORDER, Direction.OUT, now),
+        Tally(),
     )
 
 
@@ -96,6 +102,7 @@ def _take_round(
     order_store.write(session, weighed, part, points)
     inbound.add_findings(session, part.message_id, kept, part.now)
     runs.add_steps(session, part.run_id, steps)
+    part.lists.tally.flush(session, part.now)
 
 
 def weigh(
@@ -133,13 +140,42 @@ def weigh(
         state = WorkOrderState.REJECTED if verdict is Verdict.NEW else None
         return Weighed(order, content_hash, verdict, "REJECTED", existing, findings, state)
     route = decide_route(_route_facts(order, part), part.lists.rules, part.now)
+    made = None
+    if route.partner_code is not None:
+        route, made = _in_their_form(order, route, part, verdict)
     if route.partner_code is None:
         findings += (
             find(RejectCode.NO_ROUTE, "OrderTypeCode", route.reason, severity=Severity.WARN),
         )
     state = WorkOrderState.ROUTED if route.partner_code else WorkOrderState.NO_ROUTE
     outcome = verdict if route.partner_code else "NO_ROUTE"
-    return Weighed(order, content_hash, verdict, outcome, existing, findings, state, route)
+    return Weighed(
+        order, content_hash, verdict, outcome, existing, findings, state, route, made=made
+    )
+
+
+def _in_their_form(
+    order: CisWorkOrder, route: RouteDecision, part: Slice, verdict: Verdict
+) -> tuple[RouteDecision, Outgoing | None]:
+    """The order as its partner would get it; one that the partner cannot be sent has no route."""
+    code = route.partner_code
+    assert code is not None  # noqa: S101 - the caller has looked.
+    if code not in part.lists.orders:
+        reason = f"{route.reason} But {code} has no bundle in force for orders."
+        return RouteDecision(None, None, reason), None
+    try:
+        # What becomes of a change is decided, and counted, when it is written.
+        is_new = verdict is Verdict.NEW
+        made = outgoing(order, code, "NEW", part.lists, mass=part.mass, counts=is_new)
+    except ValueError as error:
+        reason = f"{route.reason} But its bundle cannot write it: {error}."
+        return RouteDecision(None, None, reason), None
+    if made.refused:
+        told = ", ".join(f"{f.code} {f.path}" for f in made.findings[:_REASONS_MOST])
+        return RouteDecision(
+            None, None, f"{route.reason} But it lacks what {code} needs: {told}."
+        ), None
+    return route, made
 
 
 def find_existing(session: Session, order_ids: Sequence[str]) -> dict[str, Existing]:

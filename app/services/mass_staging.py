@@ -24,7 +24,7 @@ from app.domain.states import WorkOrderState
 from app.domain.work_order_checks import PointFacts
 from app.services import inbound, intake, runs
 from app.services.order_store import facts_json
-from app.services.partner_orders import partner_payload
+from app.services.partner_orders import payload_bytes
 from app.services.slices import Refusal, Slice, SliceResult, our_finding
 from integrations.cis.types import CisWorkOrder, ParsedItem, SameItem
 
@@ -131,7 +131,8 @@ def prepare(part: Slice, items: Sequence[Numbered], known: LookUps) -> Prepared:
             route = weighed.route
             cause = route.reason if route else ", ".join(f.code for f in findings if _is_error(f))
             partner, rule = (route.partner_code, route.rule_id) if route else (None, None)
-            done.rows.append(_row(part, seq, item, order, outcome, cause, partner, rule))
+            body = payload_bytes(weighed.made) if weighed.made is not None else None
+            done.rows.append(_row(part, seq, item, order, outcome, cause, partner, rule, body))
         counts[outcome] += 1
         if findings:
             done.findings += [(order_id, finding) for finding in findings]
@@ -148,6 +149,7 @@ def write(session: Session, part: Slice, done: Prepared) -> None:
     inbound.add_findings(session, part.message_id, done.findings, part.now)
     if done.steps:
         runs.add_steps(session, part.run_id, done.steps)
+    part.lists.tally.flush(session, part.now)
 
 
 def _row(
@@ -159,18 +161,13 @@ def _row(
     cause: str,
     partner: str | None,
     rule_id: int | None,
+    body: bytes | None,
 ) -> str:
     facts = facts_json(order)
     key_info = order.key_info
     content = facts[facts.index(_CONTENT) :] + (key_info or "")
     payload = digest = None
-    if partner is not None and part.mass is not None:
-        body = partner_payload(
-            order,
-            sees_key_info=partner in part.lists.key_info_partners,
-            partner_key=part.lists.partner_key,
-            mass=part.mass,
-        )
+    if body is not None:
         payload, digest = body.decode(), hashlib.sha256(body).hexdigest()
     return _line(
         (

@@ -16,14 +16,19 @@ from app.domain import lanes
 from app.domain.codes import DATAHUB_CODES, DEFAULT_METER_MODELS, DEFAULT_ORDER_TYPES
 from app.models.code_list import CodeValue, MeterModel, OrderType
 from app.models.lane import Lane
-from app.models.partner import FEED, Partner
+from app.models.partner import FEED, SFTP, Partner
 from app.models.route_rule import RouteRule
 from app.models.schedule import Schedule
 from app.models.sending import ProviderRoute
+from app.services import bundle_content, bundle_versions
 from app.settings import Settings
 
 MASS_INSTALLER = "voima"
-FEEDS = {"dms": "Distribution management system", "head-end": "Head-end"}
+FEEDS = {
+    "cis": "Customer information system",
+    "dms": "Distribution management system",
+    "head-end": "Head-end",
+}
 # Where its interface is until somebody says; nothing answers there, which opens the circuit.
 MASS_INSTALLER_URL = "http://127.0.0.1:9/installer"
 _FROM = datetime(2020, 1, 1, tzinfo=UTC)
@@ -90,6 +95,7 @@ def install_defaults(
         ],
     )
     _add_partner_and_routes(session, installer_url)
+    _add_bundles(session)
     _add_lanes(session, settings)
     _add_provider_routes(session, settings)
     _add_schedules(session, settings)
@@ -162,11 +168,98 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
         )
 
 
+def _add_bundles(session: Session) -> None:
+    """In force from the start: the mass installer's own form, and IEC messages of the CIS."""
+    now = datetime.now(UTC)
+    for partner, kind, document, direction in (
+        (MASS_INSTALLER, "mass_installer", "order", "out"),
+        (MASS_INSTALLER, "mass_installer", "ack", "in"),
+        ("cis", "cis_iec", "order", "in"),
+    ):
+        content = bundle_content.shipped_content(kind, document, direction)
+        bundle_versions.install(session, partner, content, now)
+
+
+def add_partner(
+    session: Session,
+    code: str,
+    name: str,
+    *,
+    transport: str,
+    base_url: str,
+    order_types: list[str],
+    sees_key_info: bool,
+    settings: Settings,
+    now: datetime,
+) -> bool:
+    """Add a partner with its lane; False when there is one of that code. The caller audits it."""
+    made = session.execute(
+        insert(Partner)
+        .values(
+            code=code,
+            name=name,
+            transport=transport,
+            base_url=base_url.rstrip("/"),
+            order_types=order_types,
+            sees_key_info=sees_key_info,
+            key_generation=1,
+            oldest_key_generation=1,
+            active=True,
+            created_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(Partner.code)
+    ).scalar_one_or_none()
+    _add_lanes(session, settings)
+    return made is not None
+
+
+def add_rule(
+    session: Session,
+    partner_code: str,
+    name: str,
+    *,
+    priority: int,
+    order_types: list[str],
+    municipalities: list[str],
+    by: str,
+    now: datetime,
+) -> bool:
+    """Add a routing rule; False when there is no such partner, or one of that name is there."""
+    if session.get(Partner, partner_code) is None:
+        return False
+    made = session.execute(
+        insert(RouteRule)
+        .values(
+            name=name,
+            priority=priority,
+            order_type_codes=order_types,
+            municipality_codes=municipalities,
+            models=[],
+            mass=None,
+            partner_code=partner_code,
+            active=True,
+            active_from=now,
+            version=1,
+            created_by=by,
+            created_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(RouteRule.id)
+    ).scalar_one_or_none()
+    return made is not None
+
+
 def _add_lanes(session: Session, settings: Settings) -> None:
-    partners = session.execute(select(Partner.code).where(Partner.transport != FEED)).scalars()
-    sending = [lanes.partner_lane(code) for code in partners]
+    partners = session.execute(
+        select(Partner.code, Partner.transport).where(Partner.transport != FEED)
+    ).all()
+    sending = [lanes.partner_lane(one.code) for one in partners]
     sending += [*lanes.DOWNSTREAM_LANES, *lanes.NOTICE_LANES]
     in_flight = {lanes.CIS: _SFTP_IN_FLIGHT, lanes.EMAIL: _EMAILS_IN_FLIGHT}
+    in_flight |= {
+        lanes.partner_lane(one.code): _SFTP_IN_FLIGHT for one in partners if one.transport == SFTP
+    }
     _add(
         session,
         Lane,
@@ -219,6 +312,7 @@ def _add_schedules(session: Session, settings: Settings) -> None:
             {"name": name, "lane": lane, "every_s": every_s, "next_at": now, "active": True}
             for name, lane, every_s in (
                 ("poll the CIS's folder", lanes.POLL_CIS, settings.cis_poll_s),
+                ("look into partners' folders", lanes.PARTNER_FILES, settings.partner_poll_s),
                 ("upkeep", lanes.UPKEEP, 10.0),
             )
         ],

@@ -28,7 +28,8 @@ _OLD = text(
             ELSE created_at END AS due_at
         FROM outbox_item WHERE state = 'READY'
         UNION ALL
-        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'ACK' THEN 'acks' ELSE 'network' END, received_at
+        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'ACK' THEN 'acks'
+            WHEN 'PARTNER_FILE' THEN 'partner_files' ELSE 'network' END, received_at
         FROM inbound_message WHERE state = 'STORED'
         UNION ALL
         SELECT 'receipts', received_at FROM delivery_receipt WHERE verdict = 'WAITING'
@@ -52,7 +53,8 @@ _UNKNOWN = text(
 # What failed by our own fault waits for a person at once.
 _HELD = text(
     """
-    SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'ACK' THEN 'acks' ELSE 'network' END, count(*), min(id)
+    SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'ACK' THEN 'acks'
+        WHEN 'PARTNER_FILE' THEN 'partner_files' ELSE 'network' END, count(*), min(id)
     FROM inbound_message
     WHERE state = 'HELD' AND (reason_code LIKE 'INTERNAL%' OR received_at < :before)
     GROUP BY 1
