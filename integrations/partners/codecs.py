@@ -199,12 +199,13 @@ def _xml_rows(codec: XmlCodec, body: bytes, rows_max: int) -> list[Row]:
 
 def _head(root: etree._Element, records: list[etree._Element]) -> dict[str, Any]:
     """What stands beside the branch of the records."""
-    branches = {id(above) for one in records for above in (one, *one.iterancestors())}
+    # The elements themselves: lxml makes a new object for one that nobody holds.
+    branches = {above for one in records for above in (one, *one.iterancestors())}
     head: dict[str, Any] = {
         f"@{etree.QName(str(key)).localname}": str(value) for key, value in root.attrib.items()
     }
     for child in root:
-        if id(child) not in branches:
+        if child not in branches:
             _add(head, _local(child), _fields(child, 0))
     return {name: value for name, value in head.items() if value not in ("", {})}
 
