@@ -168,12 +168,16 @@ def begin_command(partner: str, kind: str) -> None:
     now = datetime.now(UTC)
     try:
         with transaction() as session:
-            for spec in bundle.manifest.documents:
-                content = content_of(bundle, spec.document, spec.direction, 1)
-                if spec.version == 1 and content is not None:
-                    bundle_versions.install(session, partner, content, now, by=_ACTOR)
+            done = [
+                bundle_versions.install(session, partner, content, now, by=_ACTOR)
+                for spec in bundle.manifest.documents
+                if spec.version == 1
+                and (content := content_of(bundle, spec.document, spec.direction, 1)) is not None
+            ]
     except BundleRefused as refused:
         raise click.ClickException(_WHY[refused.code]) from None
+    if not all(done):
+        raise click.ClickException(f"{partner} works by another kind; see: flask bundles add")
     click.echo(f"{partner} works by {kind}; see: flask bundles list --partner {partner}")
 
 

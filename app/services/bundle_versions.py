@@ -170,17 +170,25 @@ def roll_back(session: Session, row: PartnerBundle, *, by: str, now: datetime) -
 
 def install(
     session: Session, partner_code: str, content: Content, now: datetime, *, by: str = _SETUP
-) -> None:
-    """What a new installation begins with: in force at once, if nobody has chosen anything yet."""
-    chosen = select(PartnerBundle.id).where(
-        PartnerBundle.partner_code == partner_code,
-        PartnerBundle.document == content.document,
-        PartnerBundle.direction == content.direction,
-    )
-    if session.execute(chosen.limit(1)).first() is None:
-        row = add(session, partner_code, content, by=by, now=now)
-        _put_in_force(session, row, now, by, now)
-        _record(session, by, "BUNDLE_ACTIVATED", row, now)
+) -> bool:
+    """What a partner begins with: in force at once, if nobody has chosen anything yet.
+
+    False when versions of another kind are there already, and nothing was changed.
+    """
+    chosen = session.execute(
+        select(PartnerBundle.kind).where(
+            PartnerBundle.partner_code == partner_code,
+            PartnerBundle.document == content.document,
+            PartnerBundle.direction == content.direction,
+        )
+    ).scalars()
+    kinds = set(chosen)
+    if kinds:
+        return content.kind in kinds
+    row = add(session, partner_code, content, by=by, now=now)
+    _put_in_force(session, row, now, by, now)
+    _record(session, by, "BUNDLE_ACTIVATED", row, now)
+    return True
 
 
 def retire_overtaken(session: Session, now: datetime) -> int:
