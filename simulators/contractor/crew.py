@@ -47,6 +47,8 @@ class ContractorCrew:
         self._faults = faults
         self._digests: dict[str, str] = {}
         self._jobs: dict[str, dict[str, Any]] = {}
+        # Reports whose file may not lie in its folder yet.
+        self._unwritten: dict[int, dict[str, str]] = {}
         self._lock = asyncio.Lock()
         self._agenda: Agenda[tuple[str, int, int]] = Agenda(self._step, at_once=1)
         self._live = False
@@ -59,9 +61,11 @@ class ContractorCrew:
         self._taken.mkdir(parents=True, exist_ok=True)
 
     async def catch_up(self) -> None:
-        """Take what was left in the folder while nobody looked."""
+        """Take what was left in the folder, and write what a death kept from being written."""
         for path in sorted((self._root / ORDERS).iterdir()):
             await self.note_finished(path)
+        for n, row in list(self._unwritten.items()):
+            await self._write([row], n)
 
     def start(self) -> None:
         """Begin to work; what was planned goes on."""
@@ -172,7 +176,8 @@ class ContractorCrew:
             path = self._root / ACKS / name
             draft = path.with_name(f"{name}.tmp")
             await asyncio.to_thread(_write_whole, draft, path, body)
-            self.ledger.note("file", {"name": name, "bytes": len(body), "rows": len(rows)})
+            facts = {"name": name, "bytes": len(body), "rows": len(rows), "report_n": n}
+            self.ledger.note("file", facts)
 
     def _remember(self, entry: Entry) -> None:
         if entry["kind"] == "order":
@@ -190,7 +195,10 @@ class ContractorCrew:
                 "step": 0,
             }
             self._plan(entry["order_id"])
+        elif entry["kind"] == "file":
+            self._unwritten.pop(entry["report_n"], None)
         elif entry["kind"] == "report":
+            self._unwritten[entry["n"]] = entry["row"]
             job = self._jobs.get(entry["order_id"])
             if job is None or job["n"] != entry["order_n"]:
                 return
