@@ -45,7 +45,9 @@ PARTNER = "voima"
 PLANNER = "planning"
 CONTRACTOR_KIND = "regional_contractor"
 CONTRACTOR_MUNICIPALITY = "297"
-SEED_POINTS, SEED_ORDERS, SEED_FAULTS = 200, 40, 4
+SEED_POINTS, SEED_ORDERS, SEED_SINGLE, SEED_FAULTS = 200, 40, 40, 4
+# Orders that come in another CIS's envelope.
+SEED_IEC = 5
 # One planned cut waits for somebody to approve it.
 SEED_CUT_POINTS = 12
 # Connection orders of the day, of which one more starts at each step and all others move on.
@@ -189,6 +191,15 @@ class Demo:
         self._supervisor.say(f"the CIS sends {SEED_POINTS} points and {SEED_ORDERS} orders")
         self._simulate("cis", "master-data", "--points", str(SEED_POINTS))
         self._simulate("cis", "orders", "--count", str(SEED_ORDERS))
+        # Single replacements, of which those in one municipality go to the contractor with files.
+        self._simulate(
+            *("cis", "orders", "--type", "MVY", "--count", str(SEED_SINGLE)),
+            *("--points-from", str(SEED_ORDERS + 1)),
+        )
+        self._simulate(
+            *("cis", "orders", "--iec", "--type", "MVV", "--count", str(SEED_IEC)),
+            *("--points-from", str(SEED_ORDERS + SEED_SINGLE + 1)),
+        )
         self._simulate("planner", "cut", "--points", str(SEED_CUT_POINTS))
         # By then the points are known; a version that comes too early is made good by the next.
         self._simulate(

@@ -17,6 +17,7 @@ from app.services import inbound
 from app.services.bundle_content import shipped
 from integrations.cis.reply_codec import build_reply
 from integrations.cis.types import CisReply
+from simulators.cis.iec_orders import write_iec_orders
 from simulators.cis.work_orders import Wish, write_work_orders
 from simulators.cis.world import make_points
 from workers import intake as worker
@@ -90,6 +91,37 @@ def test_a_cancellation_calls_the_order_off(app: Flask) -> None:
         _interpret(app)
         with transaction() as session:
             assert session.scalars(select(WorkOrder.state)).all() == ["CANCELLED"]
+
+
+@pytest.mark.parametrize("action", ["NEW", "UPDATE", "CANCEL"])
+def test_the_simulated_other_cis_says_the_same_as_the_first(
+    app: Flask, tmp_path: Any, action: str
+) -> None:
+    """Two envelopes, one order: whatever they say of it ends in the same facts."""
+    points, now = list(make_points(1, 1, 12)), datetime.now(UTC)
+    facts = []
+    for write in (write_work_orders, write_iec_orders):
+        name = f"{write.__name__}.xml"
+        write(tmp_path / name, points, Wish("MVM", action, 1, name[6:9]), now)
+        with app.app_context():
+            _store((tmp_path / name).read_bytes(), name)
+            _interpret(app)
+            with transaction() as session:
+                rows = session.execute(
+                    select(WorkOrder.facts, WorkOrder.key_info, WorkOrder.state)
+                    .where(WorkOrder.order_id.like(f"{name[6:9]}%"))
+                    .order_by(WorkOrder.gsrn)
+                ).all()
+                facts.append([{**row.facts, "state": row.state} for row in rows])
+    assert len(facts[0]) == len(points)
+    unlike = {
+        name
+        for one, other in zip(*facts, strict=True)
+        for name in {*one, *other}
+        if one.get(name) != other.get(name)
+    }
+    # What the other CIS has no word for.
+    assert unlike <= {"order_id", "comm_type", "point_type", "point_subtype"}
 
 
 def test_both_profiles_may_speak_of_the_same_orders(app: Flask, tmp_path: Any) -> None:
