@@ -332,6 +332,9 @@ def _lock(session: Session, partner_code: str) -> None:
 
 
 def _record(session: Session, by: str, action: str, row: PartnerBundle, now: datetime) -> None:
+    if by == _SETUP:
+        # Nobody did anything: it is what the product begins with, and the row says so.
+        return
     detail = {
         "bundle": f"{row.kind} {row.document} {row.direction} {row.version}",
         "digest": row.digest[:16],
