@@ -28,6 +28,7 @@ from integrations.partners.manifest import Sftp
 from integrations.twilio_sms.types import TwilioAccount
 
 if TYPE_CHECKING:
+    from integrations.mailbox.client import Mailbox
     from integrations.sftp.inbox import SftpInbox, SftpPlace
 
 # The accounts that the settings can name; provider routes point at them.
@@ -96,6 +97,23 @@ def close_clients(loop: asyncio.AbstractEventLoop) -> None:
     _clients.clear()
     _channels.clear()
     _targets.clear()
+
+
+def mailbox(name: str, settings: Settings) -> Mailbox:
+    """A mailbox of the settings, not yet open. Raises: LaneDown when there is none of that name."""
+    from integrations.mailbox.client import Mailbox, parse_address
+
+    address = settings.mailboxes.get(name)
+    if address is None:
+        raise LaneDown(f"TIEDOLLA_MAILBOXES has no {name}")
+    return Mailbox(
+        parse_address(
+            name,
+            address.get_secret_value(),
+            timeout_s=settings.http_total_s,
+            max_bytes=settings.mail_max_bytes,
+        )
+    )
 
 
 def cis_inbox(settings: Settings) -> SftpInbox:
@@ -236,7 +254,8 @@ def _target(settings: Settings, base_url: str, token: str) -> HttpTarget:
         token=token,
         connect_s=settings.http_connect_s,
         total_s=settings.http_total_s,
-        in_flight=settings.in_flight_count,
+        # The lane's own bound counts, which people may change while we run.
+        in_flight=_SLICE_MOST,
     )
 
 
@@ -277,6 +296,15 @@ def _billing(settings: Settings) -> Client:
     return BillingClient(_target(settings, settings.billing_url, token))
 
 
+def _webhook(settings: Settings) -> Client:
+    from integrations.alarm_webhook.client import AlarmWebhookClient
+
+    if not settings.alarm_webhook_url:
+        raise LaneDown("TIEDOLLA_ALARM_WEBHOOK_URL is not set")
+    target = _target(settings, settings.alarm_webhook_url, "")
+    return AlarmWebhookClient(target, settings.alarm_webhook_secret.get_secret_value())
+
+
 def _twilio(account: str, settings: Settings) -> Channel:
     from integrations.twilio_sms.client import TwilioSmsClient
 
@@ -307,6 +335,7 @@ _BUILD: dict[str, Callable[[Settings], Client]] = {
     lanes.NIS: _nis,
     lanes.DMS: _dms,
     lanes.BILLING: _billing,
+    lanes.WEBHOOK: _webhook,
 }
 
 _BUILD_CHANNEL: dict[str, Callable[[str, Settings], Channel]] = {

@@ -6,24 +6,26 @@ from datetime import timedelta
 from pathlib import Path
 
 from flask import Flask
-from flask_migrate import Migrate
 from sqlalchemy.pool import QueuePool
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import app.models  # noqa: F401 - knows every table before the first query.
-from app.api import register as api
-from app.cli import register as cli
 from app.db import db, set_up_engine
 from app.doorbell import BELL, BELL_TIMEOUT_S, rq
 from app.logs import set_up_logs
 from app.settings import Settings, load_settings
-from app.web import register as web
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def create_app(settings: Settings | None = None, *, process: str = "web") -> Flask:
-    """Build the application; raises SettingsInvalid that names every missing setting."""
+def create_app(
+    settings: Settings | None = None, *, process: str = "web", background: bool = False
+) -> Flask:
+    """Build the application; raises SettingsInvalid that names every missing setting.
+
+    `background` leaves out pages, interfaces and commands: a worker of a lane serves none of them,
+    and each of many workers would hold them in memory.
+    """
     settings = settings or load_settings()
     app = Flask(
         "app",
@@ -37,16 +39,29 @@ def create_app(settings: Settings | None = None, *, process: str = "web") -> Fla
     set_up_logs(settings.log_level, process)
     db.init_app(app)
     rq.init_app(app)
-    Migrate(app, db, directory=str(ROOT / "migrations"), compare_type=True)
     with app.app_context():
         set_up_engine(settings.statement_timeout_s)
     if settings.trusted_proxy_count:
         count = settings.trusted_proxy_count
         app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]
+    if not background:
+        _add_front(app)
+    return app
+
+
+def _add_front(app: Flask) -> None:
+    """Add what people, other systems and the command line call."""
+    # Imported only where it is wanted; a worker is smaller by a fifth without.
+    from flask_migrate import Migrate  # noqa: PLC0415
+
+    from app.api import register as api  # noqa: PLC0415
+    from app.cli import register as cli  # noqa: PLC0415
+    from app.web import register as web  # noqa: PLC0415
+
+    Migrate(app, db, directory=str(ROOT / "migrations"), compare_type=True)
     web.register(app)
     api.register(app)
     cli.register(app)
-    return app
 
 
 def _flask_config(settings: Settings) -> dict[str, object]:
@@ -65,8 +80,6 @@ def _flask_config(settings: Settings) -> dict[str, object]:
             "poolclass": QueuePool,
             "pool_size": settings.database_pool_count,
             "max_overflow": 2,
-            # A server that restarted must not cost the first caller an error.
-            "pool_pre_ping": True,
             "pool_recycle": 1800,
             # Whoever finds no free connection for so long is better told to come again.
             "pool_timeout": 10,

@@ -63,6 +63,20 @@ class Settings(BaseSettings):
         False, description="whoever the CIS enrols anew is told so; off for the first load"
     )
     enrolment_per_min_count: int = Field(60, ge=1, description="such messages in a minute at most")
+    mailboxes: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description='JSON object, mailbox to its address: {"orders": "imaps://user:password@host/INBOX"};'
+        " user and password percent-encoded",
+    )
+    mail_max_bytes: int = Field(
+        32 * 1024 * 1024, ge=1024, description="larger e-mails are put aside unread"
+    )
+    alarm_webhook_url: str = Field(
+        "", description="where alarms and signals are posted, signed; empty switches it off"
+    )
+    alarm_webhook_secret: SecretStr = Field(
+        SecretStr(""), description="signs them; at least 32 characters"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="log level")
 
     database_pool_count: int = Field(5, ge=1, description="pooled connections per process")
@@ -102,6 +116,9 @@ class Settings(BaseSettings):
     )
     partner_poll_s: float = Field(
         30.0, gt=0, description="pause between two looks into partners' folders"
+    )
+    ack_patience_s: float = Field(
+        86_400.0, gt=0, description="a partner may have an order so long without a word about it"
     )
     nis_url: str = Field(description="network information system, base address")
     nis_token: SecretStr = Field(description="its bearer token")
@@ -224,6 +241,13 @@ class Settings(BaseSettings):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
 
+    @field_validator("alarm_webhook_url")
+    @classmethod
+    def _address_or_nothing(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value
+
     @field_validator("sms_sender", "sms_two_way_sender")
     @classmethod
     def _sender_id(cls, value: str, info: ValidationInfo) -> str:
@@ -314,7 +338,7 @@ def _from_mapping(source: dict[str, str], values: dict[str, Any]) -> Settings:
         if text == "" and field.is_required():
             continue
         values[name] = text
-    for name in ("partner_tokens", "partner_host_keys", "twilio2_senders"):
+    for name in ("partner_tokens", "partner_host_keys", "twilio2_senders", "mailboxes"):
         if isinstance(values.get(name), str):
             try:
                 values[name] = json.loads(values[name])
@@ -332,6 +356,8 @@ def _weak_secrets(settings: Settings) -> list[str]:
     for name in ("secret_key", "partner_key"):
         if len(getattr(settings, name).get_secret_value()) < 32:
             faults.append(f"{PREFIX}{name.upper()}: shorter than 32 characters")
+    if settings.alarm_webhook_url and len(settings.alarm_webhook_secret.get_secret_value()) < 32:
+        faults.append(f"{PREFIX}ALARM_WEBHOOK_SECRET: shorter than 32 characters")
     return faults
 
 

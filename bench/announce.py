@@ -18,7 +18,7 @@ from app.factory import create_app
 from app.services.announcements import about_outage, announce
 from app.settings import Settings
 from bench.report import row
-from workers.memory import collect_seldom
+from workers.memory import collect_seldom, take_turns_often
 from workers.notices import plan_slices
 
 # The floor: the same rows read and as many written, by one statement that decides nothing.
@@ -43,6 +43,7 @@ def main(count: int) -> list[dict[str, Any]]:
         update={"blast_guard_count": 10**9, "blast_guard_area_percent": 101.0}
     )
     collect_seldom()
+    take_turns_often()
     with app.app_context():
         outage = _seed(count)
         floor_s = _floor(outage)

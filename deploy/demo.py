@@ -48,6 +48,8 @@ CONTRACTOR_MUNICIPALITY = "297"
 SEED_POINTS, SEED_ORDERS, SEED_SINGLE, SEED_FAULTS = 200, 40, 40, 4
 # Orders that come in another CIS's envelope.
 SEED_IEC = 5
+# The meters of so many jobs are delivered; those of each so-and-so-many-th come late, as a file.
+SEED_METERS, FORGOTTEN_EVERY, FORGOTTEN_STEP = 400, 12, 6
 # One planned cut waits for somebody to approve it.
 SEED_CUT_POINTS = 12
 # Connection orders of the day, of which one more starts at each step and all others move on.
@@ -138,34 +140,33 @@ class Demo:
         self._logins = keep_logins(self._home / "logins.json")
         new = [] if done.exists() else list(self._logins.values())
         self._flask("db", "upgrade")
-        self._flask("setup", "--installer-url", f"{self._rehearsal.url}/installer")
+        self._add_contractor()
+        self._flask(
+            *("setup", "--installer-url", f"{self._rehearsal.url}/installer"),
+            *("--region", CONTRACTOR, CONTRACTOR_MUNICIPALITY),
+        )
         for login in new:
             account = ("staff", "create", login.username, "--role", login.role)
             self._flask(*account, "--password-stdin", given=login.password)
         done.touch()
-        self._add_contractor()
         credential = json.loads(self._flask("partners", "credential", PARTNER, "--json"))
         self._rehearsal.give_ack_credentials(credential)
         self._flask("planned-cuts", "planner", PLANNER, "--name", "Verkkosuunnittelu")
         credential = json.loads(self._flask("partners", "credential", PLANNER, "--json"))
         self._rehearsal.give_planner_credentials(credential)
+        maker = json.loads(self._flask("partners", "credential", "maker", "--json"))
+        self._rehearsal.give_maker_credentials(maker)
         feed = json.loads(self._flask("partners", "credential", "dms", "--json"))
         self._rehearsal.give_feed_credentials(feed)
         return self._flask("lanes", "--plain").split()
 
     def _add_contractor(self) -> None:
-        """A regional contractor that works with files, and the municipalities that it serves."""
+        """A regional contractor that works with files."""
         self._flask(
             *("partners", "add", CONTRACTOR, "--name", "Rautio Sähkö Oy", "--transport", "SFTP"),
             *("--address", self._rehearsal.contractor_address),
         )
         self._flask("bundles", "begin", CONTRACTOR, CONTRACTOR_KIND)
-        if "Kuopio by Rautio" not in self._flask("partners", "rules"):
-            self._flask(
-                *("partners", "route", CONTRACTOR, "--rule", "Kuopio by Rautio"),
-                *("--priority", "150", "--municipality", CONTRACTOR_MUNICIPALITY),
-                *("--order-type", "MVY", "--order-type", "MVV", "--order-type", "UUA"),
-            )
 
     def _start_children(self) -> None:
         self._supervisor.on_change = self._keep_record
@@ -189,6 +190,9 @@ class Demo:
         if done.exists() or self._supervisor.stop_asked:
             return
         self._supervisor.say(f"the CIS sends {SEED_POINTS} points and {SEED_ORDERS} orders")
+        # Serial numbers are there before the first meter hangs; one box in twelve was forgotten.
+        stock = ("--count", str(SEED_METERS), "--forget-every", str(FORGOTTEN_EVERY))
+        self._simulate("maker", "deliver", "--name", "AID-1", *stock)
         self._simulate("cis", "master-data", "--points", str(SEED_POINTS))
         self._simulate("cis", "orders", "--count", str(SEED_ORDERS))
         # Single replacements, of which those in one municipality go to the contractor with files.
@@ -216,6 +220,10 @@ class Demo:
         self._moved_at = time.monotonic()
         self._step += 1
         try:
+            if self._step == FORGOTTEN_STEP:
+                stock = ("--count", str(SEED_METERS), "--forget-every", str(FORGOTTEN_EVERY))
+                late = ("--only-forgotten", "--as", "csv", "--name", "AID-2")
+                self._simulate("maker", "deliver", *stock, *late)
             self._simulate(
                 *("cis", "connections", "--count", str(SEED_CONNECTIONS)),
                 *("--day", self._ordered_on, "--step", str(self._step)),

@@ -76,6 +76,10 @@ class Rehearsal:
         """Tell the simulated planner with which key it asks for planned cuts."""
         write_private(self.folder / "planner.json", json.dumps(credentials, indent=2) + "\n")
 
+    def give_maker_credentials(self, credentials: Mapping[str, str]) -> None:
+        """Tell the simulated meter maker with which key it tells of its deliveries."""
+        write_private(self.folder / "maker.json", json.dumps(credentials, indent=2) + "\n")
+
 
 def keep_secrets(path: Path) -> dict[str, str]:
     """The product's own secrets, made once and readable to us alone."""

@@ -8,7 +8,7 @@ a caller belongs to that one loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -67,8 +67,16 @@ class JsonCaller:
         self._turns = asyncio.Semaphore(target.in_flight)
         self._session: aiohttp.ClientSession | None = None
 
-    async def call(self, method: str, path: str, payload: Mapping[str, Any], key: str) -> bytes:
-        """Make one call and return the body of its 2xx answer.
+    async def call(
+        self,
+        method: str,
+        path: str,
+        payload: Mapping[str, Any],
+        key: str,
+        *,
+        seal: Callable[[bytes], Mapping[str, str]] | None = None,
+    ) -> bytes:
+        """Make one call and return the body of its 2xx answer; seal makes headers over its body.
 
         Promise: one request on the wire, no redirect followed, no time-out exceeded; but aiohttp
         may repeat a PUT once on a kept connection that turns out closed, which the key makes
@@ -77,6 +85,7 @@ class JsonCaller:
         do is in their names. Their texts hold neither bodies nor personal data.
         """
         body = msgspec.json.encode(payload)
+        headers = {"Idempotency-Key": key, **(seal(body) if seal else {})}
         url = URL(self._target.base_url + path, encoded=True)
         # Waiting for a turn is outside the time-outs: a long slice is not a slow receiver.
         async with self._turns:
@@ -86,18 +95,18 @@ class JsonCaller:
                     method,
                     url,
                     data=body,
-                    headers={"Idempotency-Key": key},
+                    headers=headers,
                     allow_redirects=False,
                 ) as response:
                     content = await read_bounded(response)
-                    status, headers = response.status, response.headers
+                    status, answered = response.status, response.headers
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise self._no_answer(error) from None
         if 200 <= status < 300:
             if content is None:
                 raise ContractBroken(f"{self._system} answered more than {ANSWER_MAX_BYTES} bytes")
             return content
-        raise self._refusal(status, headers, content or b"")
+        raise self._refusal(status, answered, content or b"")
 
     async def aclose(self) -> None:
         """Close the connections; the next call would open them again."""
@@ -112,7 +121,11 @@ class JsonCaller:
                 self._target.total_s,
                 self._target.in_flight,
                 {
-                    "Authorization": f"Bearer {self._target.token}",
+                    **(
+                        {"Authorization": f"Bearer {self._target.token}"}
+                        if self._target.token
+                        else {}
+                    ),
                     "Content-Type": "application/json",
                     "Accept": "application/json",
                 },

@@ -18,6 +18,7 @@ from simulators.control import SYSTEMS
 from simulators.dms.cli import dms
 from simulators.faults import CALLBACKS, Faults
 from simulators.keys import make_missing_keys
+from simulators.maker.cli import maker
 from simulators.planner.cli import planner
 from simulators.rehearsal import Address, AlreadyRunning, run_rehearsal
 from simulators.settings import (
@@ -110,6 +111,7 @@ def ledger(system: str, folder: Path, after: int, limit: int | None) -> None:
 @click.option("--drop-before-ratio", type=float, help="Share cut off before it is recorded.")
 @click.option("--drop-answer-ratio", type=float, help="Share recorded, then cut off.")
 @click.option("--fail-after-ratio", type=float, help="Share recorded, then answered with 500.")
+@click.option("--nonsense-ratio", type=float, help="Share recorded, then answered with a page.")
 @click.option("--hang-s", type=float, help="Record, then keep the caller waiting.")
 @click.option("--callbacks", type=click.Choice(CALLBACKS), help="How later reports travel.")
 @click.option("--late-s", type=float, help="The longest that a late report is held back (10).")
@@ -131,6 +133,7 @@ def faults(system: str, folder: Path, clear: bool, **asked: Any) -> None:
 
 simulate.add_command(cis)
 simulate.add_command(planner)
+simulate.add_command(maker)
 simulate.add_command(dms)
 simulate.add_command(storm)
 

@@ -96,6 +96,10 @@ class Control:
         return json_answer(box.as_json())
 
 
+# What a proxy or a page of a partner in trouble answers, with the status of success.
+_NONSENSE = "<!doctype html><title>Huoltokatko</title><p>Palaamme pian."
+
+
 def make_fault_middleware(faults: Mapping[str, FaultBox]) -> Middleware:
     """The middleware that lets requests to the simulated systems meet their faults."""
 
@@ -116,6 +120,8 @@ def make_fault_middleware(faults: Mapping[str, FaultBox]) -> Middleware:
             await box.wait(box.now.hang_s)
             if fate.drop_answer:
                 _hang_up(request)
+            if fate.nonsense:
+                return web.Response(text=_NONSENSE, content_type="text/html")
             return _failure(system, 500, None) if fate.fail_after else answer
         except LedgerError as error:
             return problem(503, "Nothing was recorded", {"Retry-After": "1"}, detail=str(error))

@@ -32,9 +32,11 @@ NIS = Resource(
     "gsrn",
     (
         fields.gsrn("gsrn"),
-        fields.text("meterNumber"),
+        # A device with its beginning, or the end of the last one.
+        fields.text("meterNumber", required=False),
         fields.text("model", required=False),
-        fields.moment("installedAt"),
+        fields.moment("installedAt", required=False),
+        fields.moment("removedAt", required=False),
         fields.number("mainFuseA", required=False),
         fields.whole("phases", required=False),
         fields.whole("version"),

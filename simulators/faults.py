@@ -23,7 +23,8 @@ class Faults:
     connection closes and nothing is recorded), fail_ratio (answered with `status`, and
     retry_after_s as Retry-After when given; nothing is recorded).
     After it is recorded: hang_s (the answer waits), drop_answer_ratio (the connection closes
-    without an answer), fail_after_ratio (answered with 500 all the same).
+    without an answer), fail_after_ratio (answered with 500 all the same), nonsense_ratio (answered
+    with 200 and something that nobody agreed on).
     callbacks: how later reports travel; late_s is the longest that "late" holds one back.
     list_lag_s: how old a message must be to be found in the provider's list.
     ack_delay_ms: the time between two acknowledgements of one order, instead of the configured.
@@ -38,6 +39,7 @@ class Faults:
     retry_after_s: int | None = None
     drop_answer_ratio: float = 0.0
     fail_after_ratio: float = 0.0
+    nonsense_ratio: float = 0.0
     drop_before_ratio: float = 0.0
     hang_s: float = 0.0
     callbacks: str = "normal"
@@ -53,7 +55,7 @@ _TYPES = get_type_hints(Faults)
 # The faults that a request itself can meet; the others change what follows it.
 _ON_REQUESTS = (
     *("delay_ms", "jitter_ms", "fail_ratio", "hang_s"),
-    *("drop_answer_ratio", "drop_before_ratio", "fail_after_ratio"),
+    *("drop_answer_ratio", "drop_before_ratio", "fail_after_ratio", "nonsense_ratio"),
 )
 
 
@@ -97,6 +99,7 @@ class Fate:
     fail: bool
     drop_answer: bool
     fail_after: bool
+    nonsense: bool
 
 
 class FaultBox:
@@ -131,6 +134,9 @@ class FaultBox:
             drop_answer=answer < faults.drop_answer_ratio,
             # The same draw: an answer that was dropped cannot say anything.
             fail_after=0 <= answer - faults.drop_answer_ratio < faults.fail_after_ratio,
+            nonsense=0
+            <= answer - faults.drop_answer_ratio - faults.fail_after_ratio
+            < faults.nonsense_ratio,
         )
 
     def draw_late_s(self) -> float:

@@ -7,13 +7,23 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 
-from app.db import after_commit, held_lock, text_array, transaction
+from app.db import (
+    after_commit,
+    copy_rows,
+    db,
+    held_lock,
+    is_connection_lost,
+    text_array,
+    transaction,
+)
 from app.models import Step
 from app.services import runs
 
@@ -54,6 +64,30 @@ def test_a_call_that_fails_after_the_commit_undoes_nothing(app: Flask) -> None:
             after_commit(_fail)
         with transaction() as session:
             assert session.execute(text("SELECT count(*) FROM run")).scalar_one() == 1
+
+
+def test_a_connection_that_died_while_it_rested_costs_nobody_an_error(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.db._RESTED_S", 0.0)
+    with app.app_context():
+        with transaction() as session:
+            pid = session.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        _end_connection(pid)
+        for _ in range(3):
+            with transaction() as session:
+                assert session.execute(text("SELECT pg_backend_pid()")).scalar_one() != pid
+
+
+def test_what_goes_wrong_in_a_copy_is_told_like_any_other_fault(app: Flask) -> None:
+    with app.app_context():
+        with pytest.raises(IntegrityError), transaction() as session:
+            copy_rows(session, "payload_blob", ("hash",), [("x",)])
+        with pytest.raises(OperationalError) as lost:
+            _copy_on_a_lost_connection()
+        assert is_connection_lost(lost.value)
+        with transaction() as session:
+            assert session.execute(text("SELECT 1")).scalar_one() == 1
 
 
 def test_no_statement_and_no_standstill_in_a_transaction_lasts_for_ever(app: Flask) -> None:
@@ -118,3 +152,16 @@ def _write_and_fail(call: Callable[[], None]) -> None:
         after_commit(call)
         runs.start_run(session, "test", "test", datetime.now(UTC))
         raise ZeroDivisionError
+
+
+def _copy_on_a_lost_connection() -> None:
+    with transaction() as session:
+        _end_connection(session.execute(text("SELECT pg_backend_pid()")).scalar_one())
+        copy_rows(session, "payload_blob", ("hash",), [("x",)])
+
+
+def _end_connection(pid: int) -> None:
+    """From outside, so that the pool does not see it happen."""
+    url = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as outside:
+        outside.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))

@@ -15,7 +15,7 @@ from app.db import held_lock, is_connection_lost, transaction
 from app.domain.lanes import ACKS
 from app.doorbell import ring
 from app.models.inbound_message import InboundMessage
-from app.services import acks, inbound, runs
+from app.services import acks, inbound, lanes, runs
 from app.services.ack_receipt import KIND
 from app.services.acks import Interpreted
 from app.settings import Settings
@@ -73,6 +73,8 @@ def _read_all(reading: _Reading) -> None:
 
 def _waiting() -> list[int]:
     with transaction() as session:
+        if lanes.is_paused(session, ACKS):
+            return []
         waiting = inbound.waiting(session, KIND, datetime.now(UTC), limit=_BATCH_COUNT)
         return [message.id for message in waiting]
 

@@ -31,6 +31,9 @@ from integrations.outcomes import (
 log = structlog.get_logger()
 
 _ERROR_CHARS = 500
+# An answer that nobody can read is tried a few times more: half a minute in all. A partner in
+# trouble answers everybody so, which opens the circuit before; an item that alone meets it is dead.
+_UNREADABLE_MOST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,11 @@ class Call:
     cost_millicents: int = 0
 
 
-async def call_all(calls: Sequence[Call], mode: Mode, max_attempts: int) -> list[Settlement]:
-    """Call for every item at the same time; never raises for a single item's sake."""
+async def call_all(calls: Sequence[Call], mode: Mode, max_attempts: int | None) -> list[Settlement]:
+    """Call for every item at the same time; never raises for a single item's sake.
+
+    max_attempts None: a probe of a receiver that is down, whose failure is no item's fault.
+    """
     requests = []
     for client, own in _by_client(calls).items():
         size = client.items_per_call if isinstance(client, Channel) else 1
@@ -66,7 +72,9 @@ def _by_client(calls: Sequence[Call]) -> Mapping[Client, list[Call]]:
     return found
 
 
-async def _call(client: Client, call: Call, mode: Mode, max_attempts: int) -> list[Settlement]:
+async def _call(
+    client: Client, call: Call, mode: Mode, max_attempts: int | None
+) -> list[Settlement]:
     started_at = datetime.now(UTC)
     ended: Sent | CallError
     try:
@@ -79,7 +87,7 @@ async def _call(client: Client, call: Call, mode: Mode, max_attempts: int) -> li
 
 
 async def _call_many(
-    channel: Channel, calls: Sequence[Call], mode: Mode, max_attempts: int
+    channel: Channel, calls: Sequence[Call], mode: Mode, max_attempts: int | None
 ) -> list[Settlement]:
     """One request for all of them."""
     started_at = datetime.now(UTC)
@@ -107,7 +115,7 @@ def _our_fault(error: Exception, calls: Sequence[Call]) -> CallError:
 
 
 def _settlement(
-    call: Call, ended: Sent | CallError, started_at: datetime, mode: Mode, max_attempts: int
+    call: Call, ended: Sent | CallError, started_at: datetime, mode: Mode, max_attempts: int | None
 ) -> Settlement:
     if isinstance(ended, Sent):
         return _ended(call, started_at, "SENT", "SENT", ref=ended.ref)
@@ -143,16 +151,22 @@ def _ended(call: Call, started_at: datetime, outcome: str, state: str, **more: A
 
 
 def _after_error(
-    item: Claimed, error: CallError, started_at: datetime, mode: Mode, max_attempts: int
+    item: Claimed, error: CallError, started_at: datetime, mode: Mode, max_attempts: int | None
 ) -> tuple[str, str, datetime | None]:
     """Outcome, next state and next time by the class of the error, which names what is to be done."""
-    if isinstance(error, (Rejected, ContractBroken)):
+    tries = item.attempts + 1
+    if isinstance(error, Rejected):
+        return "REJECTED", "DEAD", None
+    if isinstance(error, ContractBroken) and (
+        mode is Mode.ONCE or (max_attempts is not None and tries >= _UNREADABLE_MOST)
+    ):
         return "REJECTED", "DEAD", None
     if isinstance(error, UnknownOutcome) and mode is Mode.ONCE:
         return "UNKNOWN", "UNKNOWN", None
-    after_s = retry_delay_s(item.attempts + 1, item.dedupe_key)
+    after_s = retry_delay_s(tries, item.dedupe_key)
     if isinstance(error, (Retryable, LaneDown)) and error.after_s is not None:
         after_s = max(after_s, error.after_s)
-    if not isinstance(error, LaneDown) and item.attempts + 1 >= max_attempts:
+    given_up = max_attempts is not None and tries >= max_attempts
+    if given_up and not isinstance(error, LaneDown):
         return "NOT_SENT", "DEAD", None
     return "NOT_SENT", "READY", started_at + timedelta(seconds=after_s)

@@ -18,10 +18,11 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db import db, transaction, try_session_lock
 from app.doorbell import redis_is_up, ring
-from app.services import alarms, leases, outbox, schedules
+from app.services import alarms, leases, outbox, process_starts, schedules, triggers
 from app.settings import Settings
 from workers import jobs
 from workers.holder import Holder
+from workers.upkeep import FAILED_ALARM
 
 log = structlog.get_logger()
 
@@ -42,6 +43,7 @@ class Dispatcher:
         self._cleaned_up_at = 0.0
         # Not known at first: another dispatcher may have opened or closed the alarm.
         self._redis_was_up: bool | None = None
+        self._triggers_failed: bool | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop` is set."""
@@ -66,9 +68,11 @@ class Dispatcher:
     def tick(self, now: datetime, stopping: Callable[[], bool] = lambda: False) -> None:
         """One round: clocks, clean-up, bells; and the work itself when nobody hears bells."""
         self._clean_up(now)
+        self._fire_triggers(now)
         with transaction() as session:
             due = schedules.move_on(session, now)
             due += schedules.lanes_waiting(session, now)
+            due = schedules.without_paused(session, due)
             due += outbox.lanes_with_work(session, now)
         lanes = list(dict.fromkeys(due))
         if redis_is_up():
@@ -89,6 +93,26 @@ class Dispatcher:
             except Exception:
                 # The lane's own trouble must not keep the others from being worked on.
                 log.exception("stand_in_failed", lane=lane)
+
+    def _fire_triggers(self, now: datetime) -> None:
+        """Turn causes into starts; a fault of ours in it must not keep lanes from being rung."""
+        try:
+            with transaction() as session:
+                triggers.fire_due(session, now)
+            with transaction() as session:
+                triggers.consume_changes(session, now)
+        except DBAPIError:
+            raise
+        except Exception as error:
+            log.exception("triggers_failed")
+            self._triggers_failed = True
+            with transaction() as session:
+                alarms.open_alarm(session, FAILED_ALARM, "triggers", type(error).__name__, now)
+            return
+        if self._triggers_failed is not False:
+            self._triggers_failed = False
+            with transaction() as session:
+                alarms.close_alarm(session, FAILED_ALARM, "triggers", now)
 
     def _leads(self) -> bool:
         if self._leader is not None:
@@ -121,10 +145,18 @@ class Dispatcher:
                 back, unknown = outbox.give_back(
                     session, lease, now, self._settings.unknown_grace_s
                 )
+                starts = process_starts.give_back(session, lease, now)
                 runs = leases.close(session, lease, now)
             leases.let_go(self._leader, lease)
-            if back or unknown or runs:
-                log.warning("worker_died", lease=lease, back=back, unknown=unknown, runs=runs)
+            if back or unknown or runs or starts:
+                log.warning(
+                    "worker_died",
+                    lease=lease,
+                    back=back,
+                    unknown=unknown,
+                    runs=runs,
+                    starts=starts,
+                )
         with transaction() as session:
             for lease in outbox.lost_leases(session, now):
                 back, unknown = outbox.give_back(

@@ -173,6 +173,7 @@ def _send_batch(work: Drain, batch: _Batch, counts: Counter[str]) -> None:
     for number, part in enumerate([*slices, []]):
         now = datetime.now(UTC)
         is_in_time = (now - batch.claimed_at).total_seconds() < work.settings.lease_s / 2
+        is_in_time = is_in_time and (lane.closes_at is None or now < lane.closes_at)
         try:
             with transaction() as session:
                 closed |= _settle(session, work, lane, done, batch.run_id, now)
@@ -199,7 +200,9 @@ def _send_batch(work: Drain, batch: _Batch, counts: Counter[str]) -> None:
             return
         done = refused
         if calls:
-            done += work.loop.run_until_complete(call_all(calls, lane.mode, lane.max_attempts))
+            # Whom a probe of a receiver that is down takes along is not to blame for it.
+            tries = None if lane.half_open else lane.max_attempts
+            done += work.loop.run_until_complete(call_all(calls, lane.mode, tries))
 
 
 def _settle_surely(work: Drain, lane: OpenLane, done: list[Settlement], run_id: int) -> None:

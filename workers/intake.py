@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from flask import current_app
 from sqlalchemy.orm import Session
 
 from app.db import db, held_lock, is_connection_lost, transaction
+from app.domain.lanes import INTAKE
 from app.domain.mapping.canonical import Direction, Document
 from app.domain.reject_codes import Severity
 from app.models.inbound_message import InboundMessage
@@ -24,6 +26,7 @@ from app.services import (
     iec_orders,
     inbound,
     intake,
+    lanes,
     mass_files,
     master_data,
     rejects,
@@ -68,6 +71,8 @@ _PROCESS = "intake"
 _DEATHS_MOST = 6
 # Records per transaction: enough to make a round trip cheap, few enough to take little memory.
 SLICE_COUNT = 250
+# Slices written at once; more only wait for the interpreter.
+_WRITERS = 2
 # What the CIS hears about one file; every finding stands in our own record all the same.
 _REFUSALS_MAX = 20_000
 # More in one file are not the fault of single records.
@@ -120,10 +125,10 @@ def _interpret_next(settings: Settings, lease: int, trigger: str) -> bool:
     now = datetime.now(UTC)
     with transaction() as session:
         waiting = inbound.waiting(session, KIND, now)
-        if not waiting:
+        if not waiting or lanes.is_paused(session, INTAKE):
             return False
         message = waiting[0]
-        deadly = runs.died_in_a_row(session, _PROCESS, message.name, _DEATHS_MOST, 2 * SLICE_COUNT)
+        deadly = runs.died_in_a_row(session, _PROCESS, message.name, _DEATHS_MOST, 3 * SLICE_COUNT)
         run_id = runs.start_run(session, _PROCESS, trigger, now, lease=lease, subject=message.name)
         if deadly:
             # What ends the process ends it again, and every file behind would wait for ever.
@@ -201,10 +206,11 @@ def _take_all(
     take: Callable[[Slice, list[object]], SliceResult],
     lists: Lists,
 ) -> None:
-    """Write one slice while the next is parsed, so that neither waits for the other.
+    """Write slices while the next is parsed, so that neither waits for the other.
 
-    One thread writes, slice by slice, in the order of the file; a third of the time of a slice is
-    PostgreSQL's, which the parser uses. Never more than two slices are in memory.
+    Half of the time of a slice is PostgreSQL's. Two slices are written at once where nothing in one
+    touches what is in the other; all else is written in the order of the file. Never more than
+    three slices are in memory.
     """
     message_id = reading.message.id
     app = current_app._get_current_object()  # type: ignore[attr-defined] # The proxy has it.
@@ -222,18 +228,40 @@ def _take_all(
                 log.warning("records_taken_one_by_one", message=message_id, count=len(batch))
                 return _take_one_by_one(reading, message_id, batch, _take_now)
 
-    with ThreadPoolExecutor(1, thread_name_prefix="intake") as writer:
-        under_way: Future[SliceResult] | None = None
+    with ThreadPoolExecutor(_WRITERS, thread_name_prefix="intake") as writers:
+        under_way: deque[tuple[Future[SliceResult], set[str]]] = deque()
+
+        def _await_first() -> None:
+            reading.add(under_way.popleft()[0].result())
+
         try:
             for batch in batches:
-                if under_way is not None:
-                    reading.add(under_way.result())
-                    under_way = None
-                under_way = writer.submit(_take, batch)
+                touched = _touched(batch)
+                while under_way and (
+                    len(under_way) == _WRITERS
+                    or not touched
+                    or not all(touched.isdisjoint(others) for _, others in under_way)
+                ):
+                    _await_first()
+                under_way.append((writers.submit(_take, batch), touched))
         finally:
             # Also when the file breaks off: what came before the break is written and counted.
-            if under_way is not None:
-                reading.add(under_way.result())
+            while under_way:
+                _await_first()
+
+
+def _touched(batch: Iterable[object]) -> set[str]:
+    """The orders and metering points of a slice of orders; nothing where a slice must wait its turn.
+
+    Master data names each other across slices, so they are written one after the other.
+    """
+    touched: set[str] = set()
+    for item in batch:
+        if not isinstance(item, ParsedOrder):
+            return set()
+        if item.order is not None:
+            touched |= {item.order.order_id, item.order.gsrn}
+    return touched
 
 
 def _take_one_by_one(

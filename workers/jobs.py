@@ -13,7 +13,7 @@ from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
 from app.clients import close_clients
-from app.db import db, is_connection_lost
+from app.db import db, is_connection_lost, transaction
 from app.domain.lanes import (
     ACKS,
     INTAKE,
@@ -21,20 +21,24 @@ from app.domain.lanes import (
     NOTICES,
     PARTNER_FILES,
     POLL_CIS,
+    PROCESSES,
     RECEIPTS,
     REPLIES,
     UPKEEP,
 )
+from app.services import lanes
 from app.settings import Settings
 from workers.acks import interpret_acks
 from workers.drain import Drain, drain
 from workers.holder import Holder
 from workers.intake import interpret_files
-from workers.memory import collect_seldom
+from workers.memory import collect_seldom, take_turns_often
+from workers.meter_deliveries import take_deliveries
 from workers.network import interpret_network
 from workers.notices import plan_notices
 from workers.partner_files import look_after_files
 from workers.poll_cis import poll_cis
+from workers.processes import Working, run_processes
 from workers.receipts import apply_receipts
 from workers.replies import handle_replies
 from workers.upkeep import upkeep
@@ -53,9 +57,16 @@ class Worker:
 
 _worker: Worker | None = None
 
+
+def _take_in(settings: Settings, lease: int, trigger: str) -> None:
+    """Deliveries first: their meters should be known before the orders that will hang them."""
+    take_deliveries(settings, lease, trigger)
+    interpret_files(settings, lease, trigger)
+
+
 _WORK: dict[str, Callable[[Settings, int, str], object]] = {
     POLL_CIS: poll_cis,
-    INTAKE: interpret_files,
+    INTAKE: _take_in,
     ACKS: interpret_acks,
     RECEIPTS: apply_receipts,
     REPLIES: handle_replies,
@@ -68,6 +79,7 @@ def begin(lane: str) -> Worker:
     """Make the process ready to work; called once before the first job."""
     global _worker  # noqa: PLW0603 - RQ calls `work` by name, so the process's state has to live here.
     collect_seldom()
+    take_turns_often()
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     _worker = Worker(Holder(lane), loop)
@@ -116,12 +128,23 @@ def work_on(lane: str, trigger: str = "doorbell", batches: int | None = None) ->
     worker = _worker
     settings: Settings = current_app.extensions["tiedolla_settings"]
     try:
+        if lane != UPKEEP and _is_paused(lane):
+            return
         lease = worker.holder.lease(datetime.now(UTC))
         run = _WORK.get(lane)
         if run is not None:
             run(settings, lease, trigger)
         elif lane == NOTICES:
-            plan_notices(settings, lease, trigger, lambda: worker.stopping, slices=batches)
+            plan_notices(
+                settings,
+                lease,
+                trigger,
+                lambda: worker.stopping or _is_paused(NOTICES),
+                slices=batches,
+            )
+        elif lane == PROCESSES:
+            work = Working(settings, lease, trigger, lambda: worker.stopping, batches)
+            run_processes(work)
         elif lane == UPKEEP:
             # It asks providers about unknown outcomes, so it needs the process's loop.
             upkeep(settings, lease, trigger, worker.loop)
@@ -140,3 +163,8 @@ def work_on(lane: str, trigger: str = "doorbell", batches: int | None = None) ->
     finally:
         # A connection that went away with the database must not be handed to the next job.
         db.session.remove()
+
+
+def _is_paused(lane: str) -> bool:
+    with transaction() as session:
+        return lanes.is_paused(session, lane)

@@ -13,8 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import held_lock, is_connection_lost, transaction
+from app.domain.lanes import NETWORK
 from app.models.inbound_message import InboundMessage
-from app.services import dms_outages, inbound, meter_events, runs
+from app.services import dms_outages, inbound, lanes, meter_events, runs
 from app.services.dms_outages import Taken
 from app.services.feed_receipt import DMS_OUTAGES, KINDS, kept_finding
 from app.settings import Settings
@@ -96,7 +97,7 @@ def _begin(session: Session, lease: int, trigger: str) -> _Reading | None:
         .limit(1)
         .with_for_update()
     ).scalar_one_or_none()
-    if message is None:
+    if message is None or lanes.is_paused(session, NETWORK):
         return None
     subject = f"message {message.id}"
     deadly = runs.died_in_a_row(session, _PROCESS, subject, _DEATHS_MOST, 2 * _SLICE_COUNT)

@@ -117,6 +117,8 @@ def plan_slices(
         under_way: Future[Planned | None] | None = None
         for chunk in _chunks(people):
             part = notice_plan.decide_slice(plan, chunk, clock())
+            with transaction() as session:
+                part = notice_plan.build_slice(session, plan, part, settings)
             if under_way is not None:
                 counts = under_way.result()
                 if counts is None:

@@ -21,7 +21,15 @@ from app.clients import cis_inbox
 from app.db import held_lock, transaction
 from app.domain.lanes import INTAKE, NETWORK
 from app.doorbell import ring_after_commit
-from app.services import alarms, feed_receipt, inbound, rejects, runs, sightings
+from app.services import (
+    alarms,
+    feed_receipt,
+    inbound,
+    meter_deliveries,
+    rejects,
+    runs,
+    sightings,
+)
 from app.settings import Settings
 from integrations.outcomes import CallError
 from integrations.sftp.inbox import (
@@ -43,6 +51,10 @@ KIND = "CIS_FILE"
 # The DMS may drop its outages into the same folder, as files of this name.
 DMS_SOURCE = "dms"
 _DMS_NAME = re.compile(r"dms[-_]outages?[-_.].*\.jsonl?", re.IGNORECASE | re.ASCII)
+# So may the meter maker its deliveries.
+_DELIVERY_NAME = re.compile(
+    r"meter[-_]deliver(y|ies)[-_.].*\.(xml|csv|json)", re.IGNORECASE | re.ASCII
+)
 _POLL_SPACE = 7_403_004
 _READ_BYTES = 1024 * 1024
 # Up to this size a file is held in memory while it is fetched, above on disk.
@@ -150,6 +162,7 @@ def _quarantine_refused(poll: _Poll) -> None:
     with transaction() as session:
         refused = inbound.refused_files(session, SOURCE)
         refused += inbound.refused_files(session, DMS_SOURCE)
+        refused += inbound.refused_files(session, meter_deliveries.FILES)
     for message_id, remote_name in refused:
         placed = poll.inbox.quarantine_archived(remote_name)
         with transaction() as session:
@@ -197,7 +210,7 @@ def _take(poll: _Poll, file: RemoteFile) -> None:
         return
     started_at = datetime.now(UTC)
     name = file.name
-    from_dms = _DMS_NAME.fullmatch(name) is not None
+    source, kind, lane = _meant_for(name)
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
         try:
             # The network comes before the transaction, never inside it.
@@ -215,8 +228,8 @@ def _take(poll: _Poll, file: RemoteFile) -> None:
             run_id = _run(session, poll)
             stored = inbound.store(
                 session,
-                source=DMS_SOURCE if from_dms else SOURCE,
-                kind=feed_receipt.DMS_OUTAGES if from_dms else KIND,
+                source=source,
+                kind=kind,
                 name=name,
                 chunks=_read(spool),
                 now=started_at,
@@ -237,12 +250,21 @@ def _take(poll: _Poll, file: RemoteFile) -> None:
                 ],
             )
             if stored.new:
-                ring_after_commit(NETWORK if from_dms else INTAKE)
+                ring_after_commit(lane)
     poll.counts[outcome] += 1
     remote_name = poll.inbox.archive(file.name)
     if remote_name is not None:
         with transaction() as session:
             inbound.note_archived(session, stored.id, remote_name)
+
+
+def _meant_for(name: str) -> tuple[str, str, str]:
+    """Who sent a file of this name, as what it is kept, and which lane reads it."""
+    if _DMS_NAME.fullmatch(name) is not None:
+        return DMS_SOURCE, feed_receipt.DMS_OUTAGES, NETWORK
+    if _DELIVERY_NAME.fullmatch(name) is not None:
+        return meter_deliveries.FILES, meter_deliveries.KIND, INTAKE
+    return SOURCE, KIND, INTAKE
 
 
 def _quarantine_by_size(poll: _Poll, file: RemoteFile) -> None:

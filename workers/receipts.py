@@ -6,7 +6,8 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from app.db import transaction
-from app.services import delivery_receipts, runs
+from app.domain.lanes import RECEIPTS
+from app.services import delivery_receipts, lanes, runs
 from app.services.delivery_receipts import AppliedReceipt
 from app.services.notice_items import notice_key
 from app.settings import Settings
@@ -24,6 +25,8 @@ def apply_receipts(settings: Settings, lease: int, trigger: str) -> Counter[str]
         while True:
             now = datetime.now(UTC)
             with transaction() as session:
+                if lanes.is_paused(session, RECEIPTS):
+                    break
                 applied = delivery_receipts.apply_waiting(session, _BATCH, now)
                 if not applied:
                     break

@@ -9,9 +9,10 @@ import structlog
 from sqlalchemy.orm import Session
 
 from app.db import is_connection_lost, transaction
+from app.domain.lanes import REPLIES
 from app.models.reply import InboundSms
 from app.queries.point_cuts import cuts_of
-from app.services import inbound_sms, replies, reply_cases, runs
+from app.services import inbound_sms, lanes, replies, reply_cases, runs
 from app.services.inbound_sms import Taken
 from app.services.reply_cases import CaseReason
 from app.settings import Settings
@@ -35,6 +36,8 @@ def handle_replies(settings: Settings, lease: int, trigger: str) -> Counter[str]
     try:
         while sum(counts.values()) < _JOB_COUNT:
             with transaction() as session:
+                if lanes.is_paused(session, REPLIES):
+                    break
                 taken = inbound_sms.take(session, _now())
             if taken is None:
                 break

@@ -12,9 +12,11 @@ import structlog
 from app.db import is_connection_lost, transaction
 from app.domain.lanes import ACKS
 from app.doorbell import ring_after_commit
+from app.queries import alarm_measures
 from app.services import (
     ack_receipt,
     acks,
+    alarm_rules,
     alarms,
     budget,
     bundle_drift,
@@ -22,6 +24,7 @@ from app.services import (
     inbound,
     letters,
     outages,
+    processes,
     purge,
     runs,
     visit_notices,
@@ -32,8 +35,12 @@ from workers.aftercare import care_for_undelivered
 from workers.customer_care import care
 from workers.fault_upkeep import look_after_faults
 from workers.mass_intake import count_mass_orders
+from workers.meter_deliveries import look_at_mismatches
+from workers.order_requests import answer_requests
 from workers.planned_cuts import turn_planned_cuts
 from workers.public_status import publish_status
+from workers.replays import send_again
+from workers.rerouting import reroute
 from workers.resolver import resolve
 from workers.service_level import publish_service_level
 
@@ -64,10 +71,16 @@ def _chores(
 ) -> tuple[_Chore, ...]:
     return (
         ("alarms", partial(_watch, settings, now)),
+        ("alarm rules", partial(_look_at_rules, settings, now)),
+        ("processes", partial(_know_processes, settings, now)),
         ("acks", _reopen_answered),
         ("swaps", partial(_mark_stale, trigger, lease, now)),
         ("faults", partial(look_after_faults, settings, lease, trigger, now)),
         ("planned cuts", partial(turn_planned_cuts, lease, trigger, now)),
+        ("order requests", partial(answer_requests, settings, lease, trigger)),
+        ("serial mismatches", partial(look_at_mismatches, now)),
+        ("routing", partial(reroute, settings, lease, trigger)),
+        ("replays", partial(send_again, lease, trigger)),
         ("mass orders", partial(count_mass_orders, now)),
         ("bundles", partial(_look_after_bundles, now)),
         ("visits", partial(_remind, trigger, lease, now)),
@@ -96,7 +109,7 @@ def _do(name: str, chore: Callable[[], object], now: datetime) -> None:
 
 def _watch(settings: Settings, now: datetime) -> None:
     with transaction() as session:
-        watch.raise_alarms(session, now)
+        watch.raise_alarms(session, now, settings.ack_patience_s)
         budget.watch(session, settings, now)
         letters.withdraw_passed(session, now)
 
@@ -105,6 +118,29 @@ def _look_after_bundles(now: datetime) -> None:
     with transaction() as session:
         bundle_versions.retire_overtaken(session, now)
         bundle_drift.watch(session, now)
+
+
+def _look_at_rules(settings: Settings, now: datetime) -> None:
+    """Each rule in a transaction of its own: one that fails keeps none of the others from looking."""
+    with transaction() as session:
+        codes = alarm_rules.due(session, now)
+    failed: Exception | None = None
+    for code in codes:
+        try:
+            with transaction() as session:
+                alarm_rules.look(session, settings, code, alarm_measures.measure, now)
+        except Exception as error:
+            if is_connection_lost(error):
+                raise
+            log.exception("alarm_rule_failed", rule=code)
+            failed = error
+    if failed is not None:
+        raise failed
+
+
+def _know_processes(settings: Settings, now: datetime) -> None:
+    with transaction() as session:
+        processes.add_lanes(session, settings.environment, now)
 
 
 def _purge(settings: Settings, now: datetime) -> None:

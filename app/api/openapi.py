@@ -12,11 +12,21 @@ from app.settings import Settings
 from integrations.dms.outage_types import DmsMessage
 from integrations.head_end.types import MeterEvents
 from integrations.installer.ack_types import InstallerAck
+from integrations.meter_maker.types import MeterDelivery
 from integrations.planner.types import PlannedCutRequest
 
 URL_PREFIX = "/api/v1"
 _VERSION = "1.0.0"
 _REFERENCE = "#/components/schemas/{name}"
+
+
+_PROCESS_PARAMS = {
+    "type": "object",
+    "title": "ProcessParams",
+    "description": "what the process is told; up to 50 plain values",
+    "maxProperties": 50,
+    "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+}
 
 
 class FieldProblem(ma.Schema):
@@ -67,10 +77,12 @@ def make_api(app: Flask) -> PartnerApi:
     )
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
     _, components = msgspec.json.schema_components(
-        [InstallerAck, PlannedCutRequest, DmsMessage, MeterEvents], ref_template=_REFERENCE
+        [InstallerAck, PlannedCutRequest, DmsMessage, MeterEvents, MeterDelivery],
+        ref_template=_REFERENCE,
     )
     for name, component in components.items():
         api.spec.components.schema(name, component)
+    api.spec.components.schema("ProcessParams", _PROCESS_PARAMS)
     return api
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app.api import callbacks, health, openapi, problems
-from app.api.v1 import acks, dms_outages, head_end, planned_cuts
+from app.api.v1 import acks, dms_outages, head_end, meter_deliveries, planned_cuts, process_starts
 
 
 def register(app: Flask) -> None:
@@ -16,7 +16,9 @@ def register(app: Flask) -> None:
         acks.blueprint,
         dms_outages.blueprint,
         head_end.blueprint,
+        meter_deliveries.blueprint,
         planned_cuts.blueprint,
+        process_starts.blueprint,
     ):
         api.register_blueprint(blueprint)
     openapi.serve(app, api)

@@ -13,7 +13,7 @@ from app.doorbell import ring_after_commit
 from app.services import audit, inbound
 
 _ACTOR = "system:cli"
-_LANES = {"CIS_FILE": INTAKE, "PARTNER_FILE": PARTNER_FILES}
+_LANES = {"CIS_FILE": INTAKE, "METER_DELIVERY": INTAKE, "PARTNER_FILE": PARTNER_FILES}
 
 
 @click.group("inbound")

@@ -13,7 +13,6 @@ from sqlalchemy import select
 
 from app.db import db, transaction
 from app.models.partner import Partner
-from app.models.route_rule import RouteRule
 from app.services import audit, partner_credentials, setup
 from app.services.partner_credentials import PartnerUnknown
 from app.settings import Settings
@@ -79,52 +78,6 @@ def add_command(
         action = "PARTNER_ADDED" if made else "PARTNER_ADDRESS_CHANGED"
         audit.record(session, _ACTOR, action, f"partner:{code}", {"transport": transport}, now)
     click.echo(f"{code} {'is added; its lane is partner.' + code if made else 'has this address'}.")
-
-
-@partner_commands.command("route")
-@click.argument("code")
-@click.option("--rule", required=True, help="the rule's name")
-@click.option("--priority", type=click.IntRange(1, 10_000), required=True, help="lowest wins")
-@click.option("--order-type", "order_types", multiple=True, help="only these; else all")
-@click.option("--municipality", "municipalities", multiple=True, help="only these; else all")
-@with_appcontext
-def route_command(
-    code: str,
-    rule: str,
-    priority: int,
-    order_types: tuple[str, ...],
-    municipalities: tuple[str, ...],
-) -> None:
-    """Send orders to a partner from now on, by a rule of this name."""
-    now = datetime.now(UTC)
-    with transaction() as session:
-        made = setup.add_rule(
-            session,
-            code,
-            rule,
-            priority=priority,
-            order_types=list(order_types),
-            municipalities=list(municipalities),
-            by=_ACTOR,
-            now=now,
-        )
-        if made:
-            detail = {"rule": rule, "priority": priority}
-            audit.record(session, _ACTOR, "ROUTE_RULE_ADDED", f"partner:{code}", detail, now)
-    if not made:
-        raise click.ClickException(f"no partner {code!r}, or there is a rule {rule!r} already")
-    click.echo(f"{rule} sends orders to {code}.")
-
-
-@partner_commands.command("rules")
-@with_appcontext
-def rules_command() -> None:
-    """List the routing rules, in the order in which they win."""
-    rules = select(RouteRule).order_by(RouteRule.priority, RouteRule.id)
-    for rule in db.session.execute(rules).scalars():
-        limits = ", ".join([*rule.order_type_codes, *rule.municipality_codes]) or "everything"
-        off = "" if rule.active else ", off"
-        click.echo(f"{rule.priority:5} {rule.partner_code:16} {rule.name}: {limits}{off}")
 
 
 @partner_commands.command("credential")

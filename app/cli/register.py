@@ -9,10 +9,13 @@ from app.cli.contacts import contacts_commands
 from app.cli.customers import customers_commands
 from app.cli.doctor import doctor_command
 from app.cli.inbound import inbound_commands
+from app.cli.lanes import lanes_commands
 from app.cli.notices import notices_commands
 from app.cli.orders import orders_commands
 from app.cli.partners import partner_commands
 from app.cli.planned_cuts import planned_cuts_commands
+from app.cli.processes import processes_commands
+from app.cli.routing import routing_commands
 from app.cli.sending import sending_commands
 from app.cli.setup import setup_command
 from app.cli.staff import staff_commands
@@ -27,10 +30,13 @@ def register(app: Flask) -> None:
         customers_commands,
         doctor_command,
         inbound_commands,
+        lanes_commands,
         notices_commands,
         orders_commands,
         partner_commands,
         planned_cuts_commands,
+        processes_commands,
+        routing_commands,
         sending_commands,
         setup_command,
         staff_commands,

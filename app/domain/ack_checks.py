@@ -92,6 +92,7 @@ def _meter_findings(ack: AckFact, order: OrderFacts) -> Iterator[Finding]:
         yield find(RejectCode.METER_POINT_MISMATCH, "oldMeter/number", text)
     if ack.new_meter_number is not None:
         yield from _new_meter_findings(ack, ack.new_meter_number, order)
+        yield from _serial_findings(ack, order)
         if (ack.multiplier or _ONE) != (order.expected_multiplier or _ONE):
             text = (
                 f"The multiplier is {ack.multiplier or _ONE}, "
@@ -112,9 +113,20 @@ def _new_meter_findings(ack: AckFact, number: str, order: OrderFacts) -> Iterato
     elif meter.state in _HANGING and meter.gsrn != order.gsrn:
         text = f"Meter {number} hangs at metering point {meter.gsrn}."
         yield find(RejectCode.METER_ALREADY_INSTALLED, path, text)
+    elif meter.state in _HANGING and not meter.listed:
+        text = f"Meter {number} hangs here, but no delivery has named it."
+        yield find(RejectCode.METER_NOT_IN_STOCK, path, text)
     elif not _may_be_hung(meter, ack.partner_code):
         text = f"Meter {number} is {meter.state} and not in the stock of {ack.partner_code}."
         yield find(RejectCode.METER_NOT_IN_STOCK, path, text)
+
+
+def _serial_findings(ack: AckFact, order: OrderFacts) -> Iterator[Finding]:
+    told, meter = ack.new_meter_serial, order.new_meter
+    if meter is None or told is None or meter.serial is None or told == meter.serial:
+        return
+    text = f"Meter {meter.number} has serial {meter.serial}, {told} was reported."
+    yield find(RejectCode.METER_SERIAL_MISMATCH, "newMeter/serial", text)
 
 
 def _may_be_hung(meter: MeterFacts, partner_code: str) -> bool:

@@ -71,6 +71,7 @@ class AckFact:
     reason_code: str | None = None
     old_meter_number: str | None = None
     new_meter_number: str | None = None
+    new_meter_serial: str | None = None
     old_readings: tuple[Reading, ...] = ()
     new_readings: tuple[Reading, ...] = ()
     multiplier: Decimal | None = None
@@ -89,12 +90,18 @@ class AckFact:
 
 @dataclass(frozen=True, slots=True)
 class MeterFacts:
-    """What our register says about the meter that was hung; partner_code is whose stock it is in."""
+    """What our register says about the meter that was hung; partner_code is whose stock it is in.
+
+    serial: the number that its maker gave it, where the maker has told us. listed: False when it is
+    known only because an installer said that it hangs, and its maker should have told us before.
+    """
 
     number: str
     state: MeterState
     gsrn: str | None = None
     partner_code: str | None = None
+    serial: str | None = None
+    listed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ REPLIES = "replies"
 NETWORK = "network"
 UPKEEP = "upkeep"
 PARTNER_FILES = "partner_files"
+PROCESSES = "processes"
 
 CIS = "cis"
 NIS = "nis"
@@ -20,6 +21,7 @@ DMS = "dms"
 BILLING = "billing"
 SMS = "sms"
 EMAIL = "email"
+WEBHOOK = "webhook"
 
 WORK_LANES = (
     POLL_CIS,
@@ -31,9 +33,11 @@ WORK_LANES = (
     NOTICES,
     REPLIES,
     UPKEEP,
+    PROCESSES,
 )
 DOWNSTREAM_LANES = (CIS, NIS, DMS, BILLING)
 NOTICE_LANES = (SMS, EMAIL)
+SIGNAL_LANES = (WEBHOOK,)
 
 _PARTNER_PREFIX = "partner."
 

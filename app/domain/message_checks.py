@@ -250,6 +250,7 @@ _REQUIRED: Mapping[NoticeType, str] = {
     _T.WHICH_SITE: "sites",
     _T.NOT_UNDERSTOOD: "phone",
     _T.AGENT_REPLY: "words",
+    _T.STAFF_ALARM: "rule event",
 }
 _SENTENCES: Mapping[FaultCode, str] = {
     FaultCode.LANGUAGE_MISSING: "There is no text in {languages}.",

@@ -69,7 +69,7 @@ class NoticeEvent:
     the situation ended, if it has. confirmed: False when its time is not to be believed. no_outage:
     True when the power stays on, so that a text about a cut would be untrue. true_until: when the
     text turns untrue by itself. if_told: True when it means something only to those who have been
-    told of the plan that it changes.
+    told of the plan that it changes. live: False for what is told later than it happened.
     """
 
     type: NoticeType
@@ -82,6 +82,7 @@ class NoticeEvent:
     no_outage: bool = False
     true_until: datetime | None = None
     if_told: bool = False
+    live: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +331,7 @@ def _when(
         return Action.SEND, "In quiet hours, but it is about safety.", None
     if recipient.night_ok:
         return Action.SEND, "In quiet hours, which the recipient has lifted for this topic.", None
-    if rule.urgency is Urgency.LIVE and now - event.happened_at <= rule.live_for:
+    if rule.urgency is Urgency.LIVE and event.live and now - event.happened_at <= rule.live_for:
         return Action.SEND, "In quiet hours, but it is happening right now.", None
     return Action.HOLD, "Held until the end of quiet hours.", until
 

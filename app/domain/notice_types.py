@@ -87,6 +87,7 @@ class NoticeType(StrEnum):
     WHICH_SITE = "WHICH_SITE"
     NOT_UNDERSTOOD = "NOT_UNDERSTOOD"
     AGENT_REPLY = "AGENT_REPLY"
+    STAFF_ALARM = "STAFF_ALARM"
 
 
 class Urgency(StrEnum):
@@ -232,7 +233,8 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
         live_for=_HALF_HOUR,
         good_for=_DAY,
         repeats_after=2 * _HOUR,
-        supersedes=frozenset({_T.METER_SWAP_STARTED, *_VISITS_AHEAD}),
+        # After a completion only when that was taken back.
+        supersedes=frozenset({_T.METER_SWAP_STARTED, _T.METER_SWAP_DONE, *_VISITS_AHEAD}),
     ),
     # Power that has gone again makes news of its return untrue.
     _T.FAULT_STARTED: _fault(_T.FAULT_RESTORED, _T.MORNING_SUMMARY),
@@ -298,4 +300,5 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
     _T.WHICH_SITE: _service(),
     _T.NOT_UNDERSTOOD: _service(),
     _T.AGENT_REPLY: _service(_DAY),
+    _T.STAFF_ALARM: _service(_DAY),
 }

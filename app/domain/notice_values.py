@@ -206,4 +206,12 @@ _VALUES: Mapping[NoticeType, Mapping[str, _Fill]] = {
     _T.BOOKING_NO: _WINDOW,
     _T.WHICH_SITE: {"sites": _named("sites")},
     _T.AGENT_REPLY: {"words": _named("words")},
+    _T.STAFF_ALARM: {
+        "rule": _named("rule"),
+        "event": _named("event"),
+        "value": _named("value"),
+        "limit": _named("limit"),
+        "date": _day("event_at"),
+        "t1": _time("event_at"),
+    },
 }

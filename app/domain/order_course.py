@@ -118,10 +118,13 @@ class Course:
         if self._partner_code is not None and ack.partner_code != self._partner_code:
             return AckVerdict.STALE, f"The order has gone to {self._partner_code} since."
         target = _PLANNED_STATE[ack.type]
-        if self._may(target):
+        begun = self.now.state is WorkOrderState.STARTED
+        if not begun and self._may(target):
             self._move(target)
         elif self.now.state is not target:
             contradicts = ack.type in _REFUSALS and self.now.state in _BEGUN
+            if begun and self._before_visit is WorkOrderState.CANCELLED:
+                return AckVerdict.STALE, "They go on; the end of the work answers the cancellation."
             verdict = AckVerdict.REJECTED if contradicts else AckVerdict.STALE
             return verdict, f"The order is {self.now.state} already."
         elif ack.type not in _SCHEDULES and target in self._planned:
@@ -129,6 +132,16 @@ class Course:
         if ack.type in _SCHEDULES:
             self.now.schedule_from, self.now.schedule_to = ack.schedule_from, ack.schedule_to
         self._planned.add(target)
+        return _APPLIED
+
+    def cancelled(self, ack: AckFact) -> Outcome:
+        """They will not do it; or they stop at work that the CIS has called off meanwhile."""
+        begun = self.now.state is WorkOrderState.STARTED
+        if not begun or self._before_visit is not WorkOrderState.CANCELLED:
+            return self.plan(ack)
+        self.now.attempts += 1
+        self._move(WorkOrderState.CANCELLED)
+        self.now.on_at = _back_at(ack, self.now.off_at)
         return _APPLIED
 
     def en_route(self, ack: AckFact) -> Outcome:
@@ -315,7 +328,7 @@ _HANDLERS: Mapping[AckType, Callable[[Course, AckFact], Outcome]] = {
     AckType.REJECTED: Course.plan,
     AckType.SCHEDULED: Course.plan,
     AckType.RESCHEDULED: Course.plan,
-    AckType.CANCELLED: Course.plan,
+    AckType.CANCELLED: Course.cancelled,
     AckType.EN_ROUTE: Course.en_route,
     AckType.STARTED: Course.started,
     AckType.COMPLETED: Course.completed,

@@ -70,6 +70,12 @@ class RejectCode(StrEnum):
     GPS_FAR = "GPS_FAR"
     POINTS_UNKNOWN = "POINTS_UNKNOWN"
     CAUSE_UNKNOWN = "CAUSE_UNKNOWN"
+    REVISION_WAITS = "REVISION_WAITS"
+    CANCEL_ASKED = "CANCEL_ASKED"
+    METER_SERIAL_MISMATCH = "METER_SERIAL_MISMATCH"
+    METER_STATE = "METER_STATE"
+    MISMATCH_SETTLED = "MISMATCH_SETTLED"
+    STOCK_UNKNOWN = "STOCK_UNKNOWN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,5 +412,60 @@ REJECT_CODES: Mapping[RejectCode, CodeInfo] = {
         "1.7",
         _WARN,
         Names("Tuntematon vian syy", "Okänd felorsak", "Unknown cause of the fault"),
+    ),
+    RejectCode.REVISION_WAITS: CodeInfo(
+        "6.2",
+        _WARN,
+        Names(
+            "Työ on käynnissä, muutos odottaa käynnin loppua",
+            "Arbetet pågår, ändringen väntar på att besöket slutar",
+            "Work is going on, the change waits for the visit's end",
+        ),
+    ),
+    RejectCode.CANCEL_ASKED: CodeInfo(
+        "6.2",
+        _WARN,
+        Names(
+            "Työ on käynnissä, asentajaa on pyydetty keskeyttämään",
+            "Arbetet pågår, montören har ombetts avbryta",
+            "Work is going on, the installer was asked to stop",
+        ),
+    ),
+    RejectCode.METER_SERIAL_MISMATCH: CodeInfo(
+        "2.4",
+        _WARN,
+        Names(
+            "Mittarin sarjanumero ei täsmää",
+            "Mätarens serienummer stämmer inte",
+            "The meter's serial number does not match",
+        ),
+        holds_billing=True,
+    ),
+    RejectCode.METER_STATE: CodeInfo(
+        "2.4",
+        _ERROR,
+        Names(
+            "Mittarin tila ei salli tätä",
+            "Mätarens tillstånd tillåter inte detta",
+            "The meter's state does not allow this",
+        ),
+    ),
+    RejectCode.MISMATCH_SETTLED: CodeInfo(
+        "0.3",
+        _INFO,
+        Names(
+            "Mittaria koskeva epäselvyys on ratkaistu",
+            "Oklarheten om mätaren är löst",
+            "The doubt about the meter is settled",
+        ),
+    ),
+    RejectCode.STOCK_UNKNOWN: CodeInfo(
+        "2.16",
+        _ERROR,
+        Names(
+            "Vastaanottavaa varastoa ei tunneta",
+            "Det mottagande lagret är okänt",
+            "The receiving stock is not known",
+        ),
     ),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.domain.findings import Finding, find
@@ -23,7 +24,9 @@ class Verdict(StrEnum):
 
     NEW, UPDATE, CANCEL: take it. DUPLICATE, STALE: nothing to do, answer kindly. CONFLICT,
     CANCEL_TOO_LATE: refuse it, the order stays as it is. CANCEL_UNKNOWN: keep it with a warning,
-    so that the order does not come alive when its first revision arrives after it.
+    so that the order does not come alive when its first revision arrives after it. HOLD, ASK: the
+    work is going on; a change waits for the end of the visit, a cancellation asks the installer to
+    stop, and the end of the visit answers it.
     """
 
     NEW = "NEW"
@@ -34,22 +37,27 @@ class Verdict(StrEnum):
     CONFLICT = "CONFLICT"
     CANCEL_TOO_LATE = "CANCEL_TOO_LATE"
     CANCEL_UNKNOWN = "CANCEL_UNKNOWN"
+    HOLD = "HOLD"
+    ASK = "ASK"
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The revision that we have of an order: its number, the hash of its content, its state."""
+    """The revision that we have of an order: its number, the hash of its content, its state.
+
+    waiting: changes that wait for the end of the visit, as revision -> hash of the content.
+    """
 
     revision: int
     content_hash: str
     state: WorkOrderState
+    waiting: Mapping[int, str] = field(default_factory=dict)
 
 
-# From the first cut on the order cannot be changed under the installer's hands. A failed or
-# returned order is between visits: the CIS may order another model or call it off.
-_WORK_BEGUN = frozenset(
+# Work that is done cannot be changed or called off. A failed or returned order is between visits:
+# the CIS may order another model or call it off.
+_WORK_DONE = frozenset(
     {
-        WorkOrderState.STARTED,
         WorkOrderState.COMPLETED,
         WorkOrderState.CORRECTED,
         WorkOrderState.REPORTED,
@@ -79,6 +87,17 @@ _WORDED = {
         "Action",
         "Revision {revision} cancels an order that is {state}: work has begun.",
     ),
+    Verdict.HOLD: (
+        RejectCode.REVISION_WAITS,
+        "Revision",
+        "Revision {revision} arrived while the work is going on; it waits for the visit's end.",
+    ),
+    Verdict.ASK: (
+        RejectCode.CANCEL_ASKED,
+        "Action",
+        "Revision {revision} cancels an order whose work has begun: "
+        "the installer is asked to stop, and the visit's end answers.",
+    ),
 }
 _AFTER_START = (
     RejectCode.REVISION_CONFLICT,
@@ -99,12 +118,13 @@ def decide_revision(
     cancels = action == Action.CANCEL
     if existing is None:
         return Verdict.CANCEL_UNKNOWN if cancels else Verdict.NEW
-    if revision < existing.revision:
-        return Verdict.STALE
-    if existing.state == WorkOrderState.REJECTED:
+    if existing.state == WorkOrderState.REJECTED and revision >= existing.revision:
         return Verdict.CANCEL if cancels else Verdict.NEW
-    if revision == existing.revision:
-        return Verdict.DUPLICATE if content_hash == existing.content_hash else Verdict.CONFLICT
+    known = {**existing.waiting, existing.revision: existing.content_hash}
+    if revision in known:
+        return Verdict.DUPLICATE if content_hash == known[revision] else Verdict.CONFLICT
+    if revision < max(known):
+        return Verdict.STALE
     return _decide_newer(existing.state, cancels)
 
 
@@ -118,16 +138,19 @@ def revision_finding(verdict: Verdict, existing: Known | None, revision: int) ->
         )
     if existing is None or verdict not in _WORDED:
         return None
-    if verdict is Verdict.CONFLICT and revision != existing.revision:
+    known = {existing.revision, *existing.waiting}
+    if verdict is Verdict.CONFLICT and revision not in known:
         code, path, text = _AFTER_START
     else:
         code, path, text = _WORDED[verdict]
-    words = text.format(revision=revision, known=existing.revision, state=existing.state)
+    words = text.format(revision=revision, known=max(known), state=existing.state)
     return find(code, path, words)
 
 
 def _decide_newer(state: WorkOrderState, cancels: bool) -> Verdict:
-    if state in _WORK_BEGUN:
+    if state is WorkOrderState.STARTED:
+        return Verdict.ASK if cancels else Verdict.HOLD
+    if state in _WORK_DONE:
         return Verdict.CANCEL_TOO_LATE if cancels else Verdict.CONFLICT
     if cancels and state == WorkOrderState.CANCELLED:
         return Verdict.DUPLICATE

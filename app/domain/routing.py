@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,15 @@ class RouteFacts:
 
 @dataclass(frozen=True, slots=True)
 class RouteDecision:
-    """The partner and the rule that chose it, or neither, and always a sentence that says why."""
+    """The partner and the rule that chose it, or neither, and always a sentence that says why.
+
+    set_number: the version of the rules that decided.
+    """
 
     partner_code: str | None
     rule_id: int | None
     reason: str
+    set_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +60,29 @@ class CompiledRules:
     by_area: Mapping[tuple[str | None, str | None], tuple[RouteRule, ...]] = field(repr=False)
     types: frozenset[str]
     municipalities: frozenset[str]
+    set_number: int | None = None
 
 
-def compile_rules(rules: Iterable[RouteRule]) -> CompiledRules:
+class Miss(StrEnum):
+    """What keeps a rule from fitting an order."""
+
+    TYPE = "TYPE"
+    AREA = "AREA"
+    MODEL = "MODEL"
+    MASS = "MASS"
+    PARTNER = "PARTNER"
+    TIME = "TIME"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTry:
+    """One rule held against an order; without misses it fits, and the first that fits wins."""
+
+    rule: RouteRule
+    misses: tuple[Miss, ...]
+
+
+def compile_rules(rules: Iterable[RouteRule], set_number: int | None = None) -> CompiledRules:
     """Sort and file rules once, so that deciding does not walk hundreds of area rules per order.
 
     Order: priority number, then the more specific rule (it limits more things), then the lower id.
@@ -72,7 +97,7 @@ def compile_rules(rules: Iterable[RouteRule]) -> CompiledRules:
             for area in rule.municipality_codes or {*areas, None}:
                 filed.setdefault((kind, area), []).append(rule)
     by_area = {key: tuple(found) for key, found in filed.items()}
-    return CompiledRules(in_order, by_area, types, areas)
+    return CompiledRules(in_order, by_area, types, areas, set_number)
 
 
 def decide_route(facts: RouteFacts, rules: CompiledRules, at: datetime) -> RouteDecision:
@@ -84,8 +109,32 @@ def decide_route(facts: RouteFacts, rules: CompiledRules, at: datetime) -> Route
     area = facts.municipality_code if facts.municipality_code in rules.municipalities else None
     for rule in rules.by_area.get((kind, area), ()):
         if _fits_rest(rule, facts, at):
-            return RouteDecision(rule.partner_code, rule.id, _why(rule, facts))
-    return RouteDecision(None, None, _why_not(facts, rules.in_order, at))
+            return RouteDecision(rule.partner_code, rule.id, _why(rule, facts), rules.set_number)
+    return RouteDecision(None, None, _why_not(facts, rules.in_order, at), rules.set_number)
+
+
+def try_rules(facts: RouteFacts, rules: CompiledRules, at: datetime) -> tuple[RuleTry, ...]:
+    """Every rule in the order in which they win, and what keeps each from fitting."""
+    return tuple(
+        RuleTry(
+            rule, tuple(miss for miss, part in _PARTS.items() if part(rule, facts, at) is not None)
+        )
+        for rule in rules.in_order
+    )
+
+
+def fits(rule: RouteRule, facts: RouteFacts, at: datetime) -> bool:
+    """Whether a rule takes an order at a moment."""
+    return (
+        (not rule.order_type_codes or facts.order_type_code in rule.order_type_codes)
+        and (not rule.municipality_codes or facts.municipality_code in rule.municipality_codes)
+        and _fits_rest(rule, facts, at)
+    )
+
+
+def begun_at(rules: CompiledRules, at: datetime) -> datetime | None:
+    """When a rule last began to count; whatever had no route before then may have one now."""
+    return max((r.active_from for r in rules.in_order if r.active_from <= at), default=None)
 
 
 def _specificity(rule: RouteRule) -> int:
@@ -127,7 +176,7 @@ def _why_not(facts: RouteFacts, rules: tuple[RouteRule, ...], at: datetime) -> s
 
 
 def _misses(rule: RouteRule, facts: RouteFacts, at: datetime) -> list[str]:
-    return [miss for part in _PARTS if (miss := part(rule, facts, at)) is not None]
+    return [miss for part in _PARTS.values() if (miss := part(rule, facts, at)) is not None]
 
 
 def _type_miss(rule: RouteRule, facts: RouteFacts, _at: datetime) -> str | None:
@@ -181,11 +230,11 @@ def _listed(codes: frozenset[str]) -> str:
 
 _LISTED_COUNT = 4
 
-_PARTS: tuple[Callable[[RouteRule, RouteFacts, datetime], str | None], ...] = (
-    _type_miss,
-    _area_miss,
-    _model_miss,
-    _mass_miss,
-    _partner_miss,
-    _time_miss,
-)
+_PARTS: Mapping[Miss, Callable[[RouteRule, RouteFacts, datetime], str | None]] = {
+    Miss.TYPE: _type_miss,
+    Miss.AREA: _area_miss,
+    Miss.MODEL: _model_miss,
+    Miss.MASS: _mass_miss,
+    Miss.PARTNER: _partner_miss,
+    Miss.TIME: _time_miss,
+}

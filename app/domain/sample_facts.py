@@ -71,6 +71,9 @@ _FACTS: Mapping[Sample, Mapping[str, Any]] = {
         "meter": "65340012",
         "code": "482913",
         "words": "Asentaja tulee huomenna klo 9. Ilmoitamme, jos aika muuttuu.",
+        "rule": "Työtilaukset tunnissa",
+        "value": "12",
+        "limit": "100",
     },
     # Everything is on two days, so that times carry their day.
     Sample.WORST: {
@@ -92,6 +95,9 @@ _FACTS: Mapping[Sample, Mapping[str, Any]] = {
         "code": "482913",
         "words": "Asentajamme käy mittarilla huomenna klo 9.00-11.00, ja sähköt ovat poikki noin"
         " 20 minuuttia. Ilmoitamme heti, jos aika vielä muuttuu. Avaattehan portin ajoissa?",
+        "rule": "Työtilaukset tunnissa arkisin klo 7-16, massavaihdot",
+        "value": "1400.5",
+        "limit": "10000",
         "sites": "1 Vanhankirkonkylänmäentie 128 B 112, 2 Keskikoskenrannantie 55 A 12,"
         " 3 Rantatie 5, 4 Mökkitie 140 B, 5 Kauppakatu 2 C 41",
     },
@@ -99,6 +105,7 @@ _FACTS: Mapping[Sample, Mapping[str, Any]] = {
 # What reads otherwise in each language.
 _WORDS: Mapping[Sample, Mapping[str, Names]] = {
     Sample.TYPICAL: {
+        "event": Names("lauennut", "utlösts", "raised"),
         "area": Names("Ikaalinen", "Ikalis", "Ikaalinen"),
         "reason": Names("muuntaja puuttuu", "transformator saknas", "transformer missing"),
         "active": Names(
@@ -111,6 +118,7 @@ _WORDS: Mapping[Sample, Mapping[str, Names]] = {
         ),
     },
     Sample.WORST: {
+        "event": Names("päättynyt", "upphört", "cleared"),
         "area": Names(
             "Pohjois-Savon eteläosa", "Södra delen av Norra Savolax", "Southern North Savo"
         ),

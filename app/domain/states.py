@@ -98,6 +98,26 @@ class MeterState(StrEnum):
     SCRAPPED = "SCRAPPED"
 
 
+class OrderRequestState(StrEnum):
+    """What the CIS asked of an order whose work had begun: WAITING until the visit ends.
+
+    TAKEN: done as asked. REFUSED: too late, and the CIS was told. SUPERSEDED: a newer one came.
+    """
+
+    WAITING = "WAITING"
+    TAKEN = "TAKEN"
+    REFUSED = "REFUSED"
+    SUPERSEDED = "SUPERSEDED"
+
+
+class MismatchState(StrEnum):
+    """A meter that was reported as hung and that our stock does not know so; TAKEN: has an owner."""
+
+    OPEN = "OPEN"
+    TAKEN = "TAKEN"
+    SETTLED = "SETTLED"
+
+
 class SwapOutageState(StrEnum):
     """The cut that a meter swap causes; STALE when nobody reported its end in time (REQ-19)."""
 
@@ -181,6 +201,26 @@ class BundleState(StrEnum):
     RETIRED = "RETIRED"
 
 
+class RuleSetState(StrEnum):
+    """One version of the routing rules; exactly one is ACTIVE, at most one is worked on."""
+
+    DRAFT = "DRAFT"
+    SUBMITTED = "SUBMITTED"
+    ACTIVE = "ACTIVE"
+    RETIRED = "RETIRED"
+    REJECTED = "REJECTED"
+
+
+class ReplayState(StrEnum):
+    """Items chosen to be sent again: looked at, waiting for a second person, under way, over."""
+
+    PREVIEWED = "PREVIEWED"
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    DONE = "DONE"
+    DROPPED = "DROPPED"
+
+
 class ReplyCaseState(StrEnum):
     """Something that customers wrote and a person has to look at; TAKEN while somebody does."""
 
@@ -217,6 +257,17 @@ class RunState(StrEnum):
     PARTLY = "PARTLY"
     FAILED = "FAILED"
     KILLED = "KILLED"
+
+
+class ProcessStartState(StrEnum):
+    """One cause for a process to run; SKIPPED when the overlap policy let it pass."""
+
+    WAITING = "WAITING"
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
+    SKIPPED = "SKIPPED"
 
 
 class AckVerdict(StrEnum):
@@ -318,7 +369,10 @@ WORK_ORDER_MOVES = Moves(
         )
         | _AGAIN
         | _WORK,
-        WorkOrderState.STARTED: frozenset({WorkOrderState.COMPLETED, WorkOrderState.FAILED}),
+        # CANCELLED: called off while they were at it, and they stopped (order_course.py).
+        WorkOrderState.STARTED: frozenset(
+            {WorkOrderState.COMPLETED, WorkOrderState.FAILED, WorkOrderState.CANCELLED}
+        ),
         # Between two visits: the next one may be agreed, ordered anew or called off.
         WorkOrderState.FAILED: frozenset(
             {WorkOrderState.RETURNED, WorkOrderState.STARTED, WorkOrderState.COMPLETED}
@@ -411,8 +465,10 @@ _BROKEN_OR_GONE = frozenset({MeterState.FAULTY, MeterState.LOST})
 METER_MOVES = Moves(
     "meter",
     {
-        MeterState.ORDERED: frozenset({MeterState.DELIVERED}) | _BROKEN_OR_GONE,
-        # Stock lists lag behind the field, so a meter may be installed before it is allocated.
+        # Stock lists lag behind the field, so a meter may be installed before we hear of its
+        # delivery, or before it is allocated.
+        MeterState.ORDERED: frozenset({MeterState.DELIVERED, MeterState.INSTALLED})
+        | _BROKEN_OR_GONE,
         MeterState.DELIVERED: frozenset({MeterState.ALLOCATED, MeterState.INSTALLED})
         | _BROKEN_OR_GONE,
         MeterState.ALLOCATED: frozenset({MeterState.DELIVERED, MeterState.INSTALLED})
@@ -435,6 +491,25 @@ METER_MOVES = Moves(
         MeterState.LOST: frozenset(
             {MeterState.DELIVERED, MeterState.INSTALLED, MeterState.REMOVED, MeterState.RETURNED}
         ),
+    },
+)
+
+ORDER_REQUEST_MOVES = Moves(
+    "request about an order under way",
+    {
+        OrderRequestState.WAITING: frozenset(
+            {OrderRequestState.TAKEN, OrderRequestState.REFUSED, OrderRequestState.SUPERSEDED}
+        ),
+    },
+)
+
+MISMATCH_MOVES = Moves(
+    "serial mismatch",
+    {
+        MismatchState.OPEN: frozenset({MismatchState.TAKEN, MismatchState.SETTLED}),
+        MismatchState.TAKEN: frozenset({MismatchState.OPEN, MismatchState.SETTLED}),
+        # Another report of the same order names a doubtful meter again.
+        MismatchState.SETTLED: frozenset({MismatchState.OPEN}),
     },
 )
 
@@ -543,6 +618,29 @@ BUNDLE_MOVES = Moves(
     },
 )
 
+RULE_SET_MOVES = Moves(
+    "rule set",
+    {
+        RuleSetState.DRAFT: frozenset({RuleSetState.SUBMITTED, RuleSetState.REJECTED}),
+        RuleSetState.SUBMITTED: frozenset(
+            {RuleSetState.DRAFT, RuleSetState.ACTIVE, RuleSetState.REJECTED}
+        ),
+        # An older version comes back as a new one, so that every decision names what it rests on.
+        RuleSetState.ACTIVE: frozenset({RuleSetState.RETIRED}),
+    },
+)
+
+REPLAY_MOVES = Moves(
+    "replay",
+    {
+        ReplayState.PREVIEWED: frozenset(
+            {ReplayState.PROPOSED, ReplayState.APPROVED, ReplayState.DROPPED}
+        ),
+        ReplayState.PROPOSED: frozenset({ReplayState.APPROVED, ReplayState.DROPPED}),
+        ReplayState.APPROVED: frozenset({ReplayState.DONE}),
+    },
+)
+
 REPLY_CASE_MOVES = Moves(
     "reply case",
     {
@@ -578,6 +676,8 @@ OUTBOX_MOVES = Moves(
         ),
         # Replay by an operator, under the same dedupe key.
         OutboxState.DEAD: frozenset({OutboxState.READY, OutboxState.CANCELLED}),
+        # The same where a receiver has lost what it had; only if it tells repetitions by their key.
+        OutboxState.SENT: frozenset({OutboxState.READY}),
     },
 )
 
@@ -587,5 +687,16 @@ RUN_MOVES = Moves(
         RunState.RUNNING: frozenset(
             {RunState.OK, RunState.PARTLY, RunState.FAILED, RunState.KILLED}
         ),
+    },
+)
+
+_S = ProcessStartState
+
+PROCESS_START_MOVES = Moves(
+    "start of a process",
+    {
+        _S.WAITING: frozenset({_S.RUNNING, _S.SKIPPED, _S.STOPPED}),
+        # Waiting again: the worker died or was told to end.
+        _S.RUNNING: frozenset({_S.DONE, _S.FAILED, _S.STOPPED, _S.WAITING}),
     },
 )

@@ -2,6 +2,7 @@
 
 from app.models.ack import Ack
 from app.models.alarm import Alarm
+from app.models.alarm_rule import AlarmRule
 from app.models.announcement import Announcement
 from app.models.area_subscription import AreaSubscription
 from app.models.audit_entry import AuditEntry
@@ -26,16 +27,26 @@ from app.models.letter import Letter
 from app.models.mass_order import MassFile, MassOrder, MassStage, MassWaiver
 from app.models.message_version import MessageVersion
 from app.models.meter import Meter, MeterPlacement, MeterReading
+from app.models.meter_delivery import MeterDelivery, MeterDeliveryItem, SerialMismatch
 from app.models.meter_event import MeterEvent
 from app.models.metering_point import MeteringPoint, Occupancy, PointSearch
 from app.models.notice import DeliveryReceipt, Notice, NoticePoint
+from app.models.order_request import OrderRequest
 from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
 from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
 from app.models.partner_bundle import BundleDifference, PartnerBundle, UnmappedField
 from app.models.planned_cut import PlannedCut, PlannedCutFinding
+from app.models.process import (
+    MailMessage,
+    Process,
+    ProcessChange,
+    ProcessStart,
+    ProcessTrigger,
+)
+from app.models.replay import Replay
 from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
-from app.models.route_rule import RouteRule
+from app.models.route_rule import RouteRule, RuleSet
 from app.models.run import PayloadBlob, Run, Step
 from app.models.schedule import DailyTask, Schedule
 from app.models.sending import (
@@ -55,6 +66,7 @@ from app.models.work_order import WorkOrder, WorkOrderChange
 __all__ = [
     "Ack",
     "Alarm",
+    "AlarmRule",
     "Announcement",
     "AreaSubscription",
     "Attempt",
@@ -82,12 +94,15 @@ __all__ = [
     "InboundSms",
     "Lane",
     "Letter",
+    "MailMessage",
     "MassFile",
     "MassOrder",
     "MassStage",
     "MassWaiver",
     "MessageVersion",
     "Meter",
+    "MeterDelivery",
+    "MeterDeliveryItem",
     "MeterEvent",
     "MeterModel",
     "MeterPlacement",
@@ -97,6 +112,7 @@ __all__ = [
     "NoticePoint",
     "Occupancy",
     "OneTimeCode",
+    "OrderRequest",
     "OrderType",
     "Outage",
     "OutageEvent",
@@ -111,15 +127,22 @@ __all__ = [
     "PointSearch",
     "Preference",
     "PreferenceChange",
+    "Process",
+    "ProcessChange",
+    "ProcessStart",
+    "ProcessTrigger",
     "ProviderRoute",
     "ProviderRouteChange",
     "RateBucket",
     "RateCount",
+    "Replay",
     "ReplyCase",
     "RouteRule",
+    "RuleSet",
     "Run",
     "Schedule",
     "SendingStop",
+    "SerialMismatch",
     "ServiceHour",
     "SpendHour",
     "StaffAccount",

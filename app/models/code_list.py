@@ -19,6 +19,8 @@ class OrderType(Model):
     name_en: Mapped[Str]
     for_removal: Mapped[bool] = mapped_column(default=False)
     takes_new_meter: Mapped[bool] = mapped_column(default=True)
+    # Customers are told of it as a meter replacement; of other work there are no texts.
+    replaces_meter: Mapped[bool] = mapped_column(default=True, server_default="true")
     active: Mapped[bool] = mapped_column(default=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Model
-from app.models.columns import At, Str
+from app.models.columns import At, On, Str
 
 
 class Lane(Model):
@@ -21,6 +21,15 @@ class Lane(Model):
     in_flight_count: Mapped[int]
     # Items a second over all processes; None means no limit.
     rate_per_s: Mapped[int | None]
+    # Items a day in Finland that may reach the receiver; None means any number.
+    day_cap: Mapped[int | None]
+    # Opening hours as app/domain/opening_hours.py reads them; None means always open.
+    hours: Mapped[Str | None]
+    # What has reached the receiver on day_on, or may have; an older day counts as nothing.
+    day_on: Mapped[On | None]
+    day_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    # Closed or used up until then, as the last drain found it; spares the dispatcher the bell.
+    rests_until: Mapped[At | None]
     max_attempts: Mapped[int]
     # Failed calls in a row that blame the receiver; the circuit opens at the limit of the domain.
     failures: Mapped[int] = mapped_column(default=0)

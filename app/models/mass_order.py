@@ -107,6 +107,7 @@ class MassStage(Model):
     cause: Mapped[Str | None]
     partner_code: Mapped[Str | None]
     route_rule_id: Mapped[Big | None]
+    route_set_number: Mapped[int | None]
     payload_hash: Mapped[Str | None]
     facts: Mapped[Str | None]
     key_info: Mapped[Str | None]

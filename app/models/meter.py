@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from sqlalchemy import Index, Numeric
+from sqlalchemy import Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Model
@@ -15,6 +15,16 @@ class Meter(Model):
     """One meter, named by the number on its face; gsrn is where it hangs now, if anywhere."""
 
     __tablename__ = "meter"
+    __table_args__ = (
+        Index("ix_meter_serial", "serial", postgresql_where=text("serial IS NOT NULL")),
+        Index(
+            "ix_meter_stock",
+            "stock_code",
+            "state",
+            "model",
+            postgresql_where=text("stock_at IS NOT NULL"),
+        ),
+    )
 
     number: Mapped[Str] = mapped_column(primary_key=True)
     version: Mapped[Big] = mapped_column(default=0)
@@ -28,6 +38,11 @@ class Meter(Model):
     installed_at: Mapped[At | None]
     removed_at: Mapped[At | None]
     last_comm_at: Mapped[At | None]
+    # The partner in whose stock it is, or was when it was hung; with stock_at and none: our own.
+    stock_code: Mapped[Str | None]
+    # When the latest word of its maker or of a warehouse was given.
+    stock_at: Mapped[At | None]
+    delivered_at: Mapped[At | None]
     updated_at: Mapped[At]
 
 

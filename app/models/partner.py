@@ -30,5 +30,7 @@ class Partner(Model):
     # Grows to rotate the derived credentials; the one before stays valid until it is revoked.
     key_generation: Mapped[int] = mapped_column(default=1)
     oldest_key_generation: Mapped[int] = mapped_column(default=1)
+    # Since its stock is in our register, so that a meter missing there means something.
+    stock_since_at: Mapped[At | None]
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[At]

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db import Model
 from app.models.columns import At, Big, Id, Json, On, Str, Strs
 
-OPEN_STATES = "('RECEIVED','VALIDATED','NO_ROUTE','REJECTED','PARTNER_REJECTED')"
+OPEN_STATES = "('RECEIVED','VALIDATED','NO_ROUTE','REJECTED','PARTNER_REJECTED','RETURNED')"
 
 
 class WorkOrder(Model):
@@ -17,11 +17,27 @@ class WorkOrder(Model):
     __tablename__ = "work_order"
     __table_args__ = (
         Index("ix_work_order_gsrn", "gsrn"),
+        # Rows come in the order of this column; alarm rules count the last hour's.
+        Index("ix_work_order_created_at", "created_at", postgresql_using="brin"),
         Index(
             "ix_work_order_parked",
             "state",
             "state_at",
             postgresql_where=text(f"state IN {OPEN_STATES}"),
+        ),
+        # Those that a newer version of the rules, or a rule that has begun since, may help.
+        Index(
+            "ix_work_order_no_route",
+            "route_set_number",
+            "routed_at",
+            postgresql_where=text("state = 'NO_ROUTE'"),
+        ),
+        # At the partner, who has not said a word about it.
+        Index(
+            "ix_work_order_unanswered",
+            "partner_code",
+            "state_at",
+            postgresql_where=text("state = 'SENT'"),
         ),
         Index(
             "ix_work_order_partner_ref",
@@ -64,6 +80,9 @@ class WorkOrder(Model):
     partner_ref: Mapped[Str | None]
     route_rule_id: Mapped[Big | None]
     route_reason: Mapped[Str | None]
+    # The version of the rules that decided, and when its route was last looked at.
+    route_set_number: Mapped[int | None]
+    routed_at: Mapped[At | None]
     attempts: Mapped[int] = mapped_column(default=0)
     inbound_message_id: Mapped[Big]
     created_at: Mapped[At]

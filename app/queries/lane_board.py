@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from app.domain.clock import helsinki_day
+from app.domain.opening_hours import end_of_day, is_open, next_opening, parse_hours
 from app.models.outbox_item import OutboxItem
 
 STUCK_STATES = ("DEAD", "UNKNOWN", "HELD")
@@ -30,14 +32,55 @@ class LaneRow:
     dead: int
     unknown: int
     held: int
+    in_flight_count: int
+    rate_per_s: int | None
+    day_cap: int | None
+    hours: str | None
+    day_on: date | None
+    day_count: int
 
     def circuit(self, now: datetime) -> str:
-        """PAUSED, OPEN (no calls now), TRYING (one call may pass) or CLOSED (all well)."""
+        """PAUSED, RESTS (closed, or the day's cap is used up), OPEN (no calls now), TRYING (one call
+        may pass) or CLOSED (all well).
+        """
         if self.paused:
             return "PAUSED"
+        if self.rests_until(now) is not None:
+            return "RESTS"
         if self.open_until is None:
             return "CLOSED"
         return "OPEN" if self.open_until > now else "TRYING"
+
+    def used_today(self, now: datetime) -> int:
+        """How many have reached the receiver today."""
+        return self.day_count if self.day_on == helsinki_day(now) else 0
+
+    def rests_until(self, now: datetime) -> datetime | None:
+        """When its own bounds let it send again; None when they let it now."""
+        windows = parse_hours(self.hours) if self.hours else ()
+        if not is_open(windows, now):
+            return next_opening(windows, now)
+        if self.day_cap is not None and self.used_today(now) >= self.day_cap:
+            return end_of_day(now)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadReason:
+    """Items of a lane that were given up for one reason."""
+
+    error_class: str | None
+    count: int
+    oldest_at: datetime
+    example: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Orders that a partner has and has not said a word about."""
+
+    count: int
+    oldest_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +125,16 @@ _BOARD = text(
         UNION ALL
         SELECT 'replies', count(*), min(received_at) FROM inbound_sms WHERE state = 'WAITING'
         UNION ALL
-        SELECT 'notices', count(*), min(created_at) FROM announcement WHERE state = 'PENDING')
+        SELECT 'notices', count(*), min(created_at) FROM announcement WHERE state = 'PENDING'
+        UNION ALL
+        SELECT 'processes', count(*), min(created_at) FROM process_start WHERE state = 'WAITING')
     SELECT lane.name, lane.sends, lane.mode, lane.paused, lane.failures, lane.open_until,
         lane.last_error, lane.last_sent_at,
         coalesce(item.depth, 0) + coalesce(inbound.depth, 0) AS depth,
         least(item.oldest_at, inbound.oldest_at) AS oldest_at,
         coalesce(item.dead, 0) AS dead, coalesce(item.unknown, 0) AS unknown,
-        coalesce(item.held, 0) AS held
+        coalesce(item.held, 0) AS held, lane.in_flight_count, lane.rate_per_s, lane.day_cap,
+        lane.hours, lane.day_on, lane.day_count
     FROM lane
     LEFT JOIN item ON item.lane = lane.name
     LEFT JOIN inbound ON inbound.lane = lane.name
@@ -109,35 +155,58 @@ def find_lane(session: Session, name: str) -> LaneRow | None:
     return None if row is None else LaneRow(*row)
 
 
-def items_of(session: Session, lane: str, state: str, limit: int, after: int = 0) -> list[ItemRow]:
+ITEM_COLUMNS = (
+    OutboxItem.id,
+    OutboxItem.kind,
+    OutboxItem.business_key,
+    OutboxItem.gsrn,
+    OutboxItem.state,
+    OutboxItem.hold_reason,
+    OutboxItem.attempts,
+    OutboxItem.next_at,
+    OutboxItem.created_at,
+    OutboxItem.last_error_class,
+    OutboxItem.last_error,
+)
+
+
+def items_of(
+    session: Session,
+    lane: str,
+    state: str,
+    limit: int,
+    after: int = 0,
+    error_class: str | None = None,
+) -> list[ItemRow]:
     """Items of a lane in one state, oldest first."""
     statement = (
-        select(
-            OutboxItem.id,
-            OutboxItem.kind,
-            OutboxItem.business_key,
-            OutboxItem.gsrn,
-            OutboxItem.state,
-            OutboxItem.hold_reason,
-            OutboxItem.attempts,
-            OutboxItem.next_at,
-            OutboxItem.created_at,
-            OutboxItem.last_error_class,
-            OutboxItem.last_error,
-        )
+        select(*ITEM_COLUMNS)
         .where(OutboxItem.lane == lane, OutboxItem.state == state, OutboxItem.id > after)
         .order_by(OutboxItem.id)
         .limit(limit)
     )
+    if error_class is not None:
+        statement = statement.where(OutboxItem.last_error_class == error_class)
     return [ItemRow(*row) for row in session.execute(statement)]
 
 
-def ids_of(session: Session, lane: str, state: str, limit: int) -> list[int]:
-    """The ids of a lane's items in one state, oldest first."""
-    statement = (
-        select(OutboxItem.id)
-        .where(OutboxItem.lane == lane, OutboxItem.state == state)
-        .order_by(OutboxItem.id)
-        .limit(limit)
-    )
-    return list(session.execute(statement).scalars())
+_DEAD_REASONS = text(
+    """
+    SELECT last_error_class, count(*), min(created_at), min(last_error) FROM outbox_item
+    WHERE lane = :lane AND state = 'DEAD' GROUP BY 1 ORDER BY 2 DESC, 1
+    """
+)
+_UNANSWERED = text(
+    "SELECT count(*), min(state_at) FROM work_order"
+    " WHERE partner_code = :partner AND state = 'SENT'"
+)
+
+
+def dead_reasons(session: Session, lane: str) -> list[DeadReason]:
+    """What a lane has given up, by reason, the commonest first."""
+    return [DeadReason(*row) for row in session.execute(_DEAD_REASONS, {"lane": lane})]
+
+
+def unanswered(session: Session, partner_code: str) -> Unanswered:
+    """Orders that the partner took and has said nothing about."""
+    return Unanswered(*session.execute(_UNANSWERED, {"partner": partner_code}).one())

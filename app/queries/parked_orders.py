@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 # Orders of a mass order that somebody has paused are counted there, not here.
-PARKED_STATES = ("NO_ROUTE", "REJECTED", "PARTNER_REJECTED", "HELD")
+PARKED_STATES = ("NO_ROUTE", "REJECTED", "PARTNER_REJECTED", "RETURNED", "ASKED", "HELD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,16 @@ class ParkedOrder:
     findings: list[dict[str, Any]]
 
 
-# An order counts as held when one of its reports to other systems waits for a decision.
+# An order counts as held when one of its reports to other systems waits for a decision, and as
+# asked while what the CIS wants of it waits for the end of a visit.
 _PARKED = text(
     """
     WITH parked AS (
         SELECT order_id, state, state_at AS since_at, CAST(NULL AS text) AS hold_reason
-        FROM work_order WHERE state IN ('NO_ROUTE', 'REJECTED', 'PARTNER_REJECTED')
+        FROM work_order WHERE state IN ('NO_ROUTE', 'REJECTED', 'PARTNER_REJECTED', 'RETURNED')
+        UNION ALL
+        SELECT order_id, 'ASKED', min(asked_at), NULL FROM order_request
+        WHERE state = 'WAITING' GROUP BY order_id
         UNION ALL
         SELECT business_key, 'HELD', min(created_at), string_agg(DISTINCT hold_reason, ', ')
         FROM outbox_item
@@ -57,7 +61,9 @@ _PARKED = text(
 _COUNTS = text(
     """
     SELECT state, count(*) FROM work_order
-    WHERE state IN ('NO_ROUTE', 'REJECTED', 'PARTNER_REJECTED') GROUP BY state
+    WHERE state IN ('NO_ROUTE', 'REJECTED', 'PARTNER_REJECTED', 'RETURNED') GROUP BY state
+    UNION ALL
+    SELECT 'ASKED', count(DISTINCT order_id) FROM order_request WHERE state = 'WAITING'
     UNION ALL
     SELECT 'HELD', count(DISTINCT business_key) FROM outbox_item
     WHERE state = 'HELD' AND lane NOT IN ('sms', 'email')

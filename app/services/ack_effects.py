@@ -11,7 +11,15 @@ from app.domain.failure_reasons import FAILURE_REASONS, NextStep
 from app.domain.order_path import path_between
 from app.domain.states import SwapOutageState, WorkOrderState
 from app.models.work_order import WorkOrder
-from app.services import ack_notices, alarms, fan_out, meter_register, outages
+from app.services import (
+    ack_notices,
+    alarms,
+    fan_out,
+    meter_register,
+    order_ends,
+    outages,
+    serial_mismatches,
+)
 from app.services.ack_news import News, Reports, derive
 from app.services.completion import Completion, completion_of, register_report
 from app.services.order_facts import load_surroundings
@@ -33,9 +41,11 @@ def apply(session: Session, news: News) -> list[Change]:
 
     Returns the changes of the order's state, for the caller to record.
     """
+    before = news.order.state
     changes = _move(news)
     _cut(session, news)
     _complete(session, news)
+    order_ends.tell(session, news, before)
     _raise_alarms(session, news)
     ack_notices.tell_customers(session, news)
     return changes
@@ -96,6 +106,7 @@ def _complete(session: Session, news: News) -> None:
     if after is None:
         if before is not None:
             _take_back(session, news, before)
+            serial_mismatches.note(session, news.order, before, None, news.now)
         return
     if before is not None and (before.facts, before.version) == (after.facts, after.version):
         return
@@ -107,6 +118,7 @@ def _complete(session: Session, news: News) -> None:
         session, news.order.order_id, news.order.gsrn, report, replaced, news.now
     )
     fan_out.tell_all(session, news.order, after, report, around, stays, news.now)
+    serial_mismatches.note(session, news.order, before, after, news.now)
     if news.after.failed_ack_id is not None:
         # It may have been taken back before.
         alarms.close_alarm(session, fan_out.TAKEN_BACK_ALARM, news.order.order_id, news.now)

@@ -11,7 +11,7 @@ from app.domain.acks import AckType, Derived
 from app.domain.notice_types import NoticeType
 from app.domain.reject_codes import RejectCode
 from app.domain.states import AckVerdict, WorkOrderState
-from app.services import notices, visit_notices
+from app.services import code_lists, notices, visit_notices
 from app.services.ack_news import News, derive
 from app.services.completion import Reported, is_completing, is_effective
 from app.services.visits import Window
@@ -23,7 +23,12 @@ _ENDS = frozenset({AckType.COMPLETED, AckType.FAILED, AckType.CORRECTED})
 
 
 def tell_customers(session: Session, news: News) -> None:
-    """Plan a notice for everything that has become true; the policy decides whether it is news."""
+    """Plan a notice for everything that has become true; the policy decides whether it is news.
+
+    The texts speak of a meter replacement, so of other work nobody is told anything untrue.
+    """
+    if not code_lists.replaces_meter(session, news.order.order_type_code):
+        return
     fresh = [
         name
         for name in news.reports
@@ -44,11 +49,13 @@ def _tell_work(session: Session, news: News, name: str) -> None:
     told = _TOLD[report.fact.type](news, report)
     if told is not None:
         kind, facts = told
+        # Who was told that it is done has to hear that it is not, however long ago that was.
+        taken_back = report.fact.type is AckType.CORRECTED
         notices.plan_for_swap(
             session,
             news.order,
             kind,
-            report.fact.happened_at,
+            report.fact.received_at if taken_back else report.fact.happened_at,
             news.now,
             {"ack_id": name, "confirmed": _is_time_believed(report), **facts},
         )
@@ -130,7 +137,7 @@ def _corrected(_news: News, report: Reported) -> Told | None:
     return (
         None
         if reason_code is None
-        else (NoticeType.METER_SWAP_FAILED, {"reason_code": reason_code})
+        else (NoticeType.METER_SWAP_FAILED, {"reason_code": reason_code, "live": False})
     )
 
 

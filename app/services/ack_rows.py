@@ -63,6 +63,7 @@ def fact_of(
         reason_code=ack.failure.reason_code if ack.failure else None,
         old_meter_number=old.number if old else None,
         new_meter_number=new.number if new else None,
+        new_meter_serial=new.serial if new else None,
         old_readings=_readings(old.readings) if old else (),
         new_readings=_readings(new.readings) if new else (),
         multiplier=decimal_of(new.multiplier) if new else None,

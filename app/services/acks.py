@@ -175,7 +175,7 @@ def _check(
     fact = ack_rows.fact_of(ack.wire, ack.partner_code, ack.message.received_at, ())
     around = None
     if fact.type in _ABOUT_METERS:
-        around = load_surroundings(desk.session, order, fact.new_meter_number)
+        around = load_surroundings(desk.session, order, fact.new_meter_number, ack.partner_code)
     facts = make_order_facts(desk.session, order, ack.partner_code, around)
     return around, check_ack(fact, facts, ack.message.received_at)
 

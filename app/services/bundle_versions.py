@@ -206,7 +206,10 @@ def retire_overtaken(session: Session, now: datetime) -> int:
         RETURNING old.id
         """
     )
-    return len(session.execute(overtaken, {"now": now}).all())
+    retired = len(session.execute(overtaken, {"now": now}).all())
+    if retired:
+        _look_again(session)
+    return retired
 
 
 def get(session: Session, number: int) -> PartnerBundle | None:
@@ -309,6 +312,12 @@ def _put_in_force(
             )
             .values(state=BundleState.RETIRED, retired_at=now)
         )
+        _look_again(session)
+
+
+def _look_again(session: Session) -> None:
+    """Orders without a route may have one now that a partner takes another form."""
+    session.execute(text("UPDATE work_order SET route_set_number = 0 WHERE state = 'NO_ROUTE'"))
 
 
 def _move(row: PartnerBundle, state: BundleState) -> None:

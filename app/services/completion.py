@@ -34,10 +34,13 @@ class Completion:
     """The completion that counts.
 
     version grows with every report that has a say in it, so that the same set of reports has the
-    same version however it arrived. hold_reason: why the bill has to wait for somebody.
+    same version however it arrived. hold_reason: why the bill has to wait for somebody. partner_code
+    and checks: whose report it is, and what was found in it.
     """
 
     ack: InstallerAck
+    partner_code: str
+    checks: tuple[Finding, ...]
     at: datetime
     off_at: datetime | None
     on_at: datetime | None
@@ -63,6 +66,8 @@ def completion_of(derived: Derived, reports: Mapping[str, Reported]) -> Completi
     holds = [str(f.code) for f in counting.checks if REJECT_CODES[f.code].holds_billing]
     return Completion(
         ack=counting.wire,
+        partner_code=fact.partner_code,
+        checks=counting.checks,
         at=derived.completed_at,
         off_at=derived.off_at,
         on_at=derived.on_at,

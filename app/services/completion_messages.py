@@ -89,14 +89,16 @@ def for_cis(facts: Facts) -> dict[str, Any]:
 
 
 def for_nis(facts: Facts) -> dict[str, Any] | None:
-    """The device at the point; None when the work hung none, or one that is not the last.
+    """The device at the point, or that it is gone; None when the work changed nothing about it.
 
     The NIS keeps one device per point and goes by the version, so a late report of earlier work
     must not reach it behind one of later work.
     """
     number, new, point = facts.report.swap.new_number, facts.report.new_meter, facts.around.point
-    if number is None or facts.is_overtaken:
+    if facts.is_overtaken:
         return None
+    if number is None:
+        return _removed_device(facts)
     told = facts.order.facts
     fuse_a = point.main_fuse_a or told.get("main_fuse_a")
     device = NisDevice(
@@ -109,6 +111,14 @@ def for_nis(facts: Facts) -> dict[str, Any] | None:
         version=facts.version,
     )
     return build_device(device)
+
+
+def _removed_device(facts: Facts) -> dict[str, Any] | None:
+    if not facts.around.for_removal or facts.report.swap.old_number is None:
+        return None
+    return build_device(
+        NisDevice(gsrn=facts.order.gsrn, removed_at=facts.completion.at, version=facts.version)
+    )
 
 
 def for_dms(facts: Facts) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Telling the other systems of a completed order, and noticing when all of them know.
 
-One outbox item per system and version. Each is a full picture, so an older one that has not left
+One outbox item per system that has something to hear. Each is a full picture, so an older one that has not left
 yet is withdrawn when a newer one is put, and receivers pass over whatever comes late.
 """
 
@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+import msgspec
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from app.domain import lanes
@@ -25,12 +26,15 @@ from app.services.order_facts import Surroundings
 from app.services.outbox import NewItem, Settlement
 from app.services.work_orders import Change
 from integrations.billing.codec import KIND as BILLING_KIND
+from integrations.cis.completion_codec import END_KIND
 from integrations.cis.completion_codec import KIND as CIS_KIND
 from integrations.dms.codec import KIND as DMS_KIND
 from integrations.nis.codec import KIND as NIS_KIND
 
 TAKEN_BACK_ALARM = "COMPLETION_TAKEN_BACK"
 _KINDS = (CIS_KIND, NIS_KIND, DMS_KIND, BILLING_KIND)
+_ALL_KINDS = (*_KINDS, END_KIND)
+_VERSION = "version"
 # Others wait for these four while nobody waits at a door, so notices go first elsewhere.
 _PRIORITY = 50
 
@@ -44,28 +48,69 @@ def tell_all(
     stays: Sequence[Stay],
     now: datetime,
 ) -> int:
-    """Put one item per system; returns the version under which they know the order from now on.
+    """Put one item per system that has to hear something; returns the version under which.
 
     The version grows from order to order of a metering point, because the NIS knows only the point.
+    Whoever has been told the same before, of an earlier report of this order, hears nothing.
     """
     told = _newest_version(session, order.gsrn)
     version = max(completion.version, told + 1)
-    if told:
-        _withdraw(session, order.order_id, now)
     facts = Facts(order, completion, report, around, stays, version)
-    items = [
-        _item(order, lanes.CIS, CIS_KIND, version, completion_messages.for_cis(facts)),
-        _item(order, lanes.DMS, DMS_KIND, version, completion_messages.for_dms(facts)),
-    ]
-    device = completion_messages.for_nis(facts)
-    if device is not None:
-        items.append(_item(order, lanes.NIS, NIS_KIND, version, device))
-    change = completion_messages.for_billing(facts)
-    if change is not None:
-        hold = completion.hold_reason
-        items.append(_item(order, lanes.BILLING, BILLING_KIND, version, change, hold))
+    wanted = {
+        CIS_KIND: (lanes.CIS, completion_messages.for_cis(facts), None),
+        DMS_KIND: (lanes.DMS, completion_messages.for_dms(facts), None),
+        NIS_KIND: (lanes.NIS, completion_messages.for_nis(facts), None),
+        BILLING_KIND: (
+            lanes.BILLING,
+            completion_messages.for_billing(facts),
+            completion.hold_reason,
+        ),
+    }
+    known = _known(session, order.order_id) if told else {}
+    items = []
+    for kind, (lane, payload, hold) in wanted.items():
+        before = known.get(kind)
+        if before is not None and payload is not None and _says_the_same(before, payload, hold):
+            continue
+        if before is not None:
+            outbox.cancel_waiting(session, [order.order_id], kind, now)
+        if payload is not None:
+            items.append(_item(order, lane, kind, version, payload, hold))
+    if told:
+        outbox.cancel_waiting(session, [order.order_id], END_KIND, now)
     outbox.put(session, items, now)
     return version
+
+
+def tell_end(session: Session, order: WorkOrder, end: dict[str, Any], now: datetime) -> None:
+    """Tell the CIS how an order ended without a completion, in place of what it has not heard yet."""
+    version = _newest_version(session, order.gsrn) + 1
+    outbox.cancel_waiting(session, [order.order_id], END_KIND, now)
+    outbox.put(session, [_item(order, lanes.CIS, END_KIND, version, end)], now)
+
+
+_KNOWN = text(
+    """
+    SELECT DISTINCT ON (kind) kind, state, hold_reason, payload FROM outbox_item
+    WHERE business_key = :order_id AND kind = ANY(:kinds) AND state <> 'CANCELLED'
+    ORDER BY kind, version DESC, id DESC
+    """
+)
+
+
+def _known(session: Session, order_id: str) -> dict[str, Row[Any]]:
+    """The last message about the order of each kind, sent or on its way."""
+    rows = session.execute(_KNOWN, {"order_id": order_id, "kinds": list(_KINDS)})
+    return {row.kind: row for row in rows}
+
+
+def _says_the_same(before: Row[Any], payload: dict[str, Any], hold: str | None) -> bool:
+    """Whether only the version differs; what is held for a doubt that is gone must go."""
+    if before.state == "HELD" and before.hold_reason != hold:
+        return False
+    known = {name: value for name, value in before.payload.items() if name != _VERSION}
+    new = msgspec.to_builtins({n: v for n, v in payload.items() if n != _VERSION})
+    return bool(known == new)
 
 
 def take_back(session: Session, order_id: str, now: datetime) -> None:
@@ -93,13 +138,11 @@ _LOCK = text(
 _ALL_KNOW = text(
     """
     WITH newest AS (
-        SELECT business_key, max(version) AS version FROM outbox_item
-        WHERE business_key = ANY(:ids) AND kind = ANY(:kinds) GROUP BY business_key),
+        SELECT DISTINCT ON (business_key, kind) business_key, state FROM outbox_item
+        WHERE business_key = ANY(:ids) AND kind = ANY(:kinds) AND state <> 'CANCELLED'
+        ORDER BY business_key, kind, version DESC, id DESC),
     known AS (
-        SELECT item.business_key FROM outbox_item item
-        JOIN newest USING (business_key, version)
-        WHERE item.kind = ANY(:kinds)
-        GROUP BY item.business_key HAVING bool_and(item.state = 'SENT')),
+        SELECT business_key FROM newest GROUP BY business_key HAVING bool_and(state = 'SENT')),
     before AS (
         SELECT o.order_id, o.state FROM work_order o JOIN known ON known.business_key = o.order_id
         WHERE o.state IN ('COMPLETED', 'CORRECTED'))
@@ -145,13 +188,13 @@ def _newest_version(session: Session, gsrn: str) -> int:
                 " JOIN outbox_item item ON item.business_key = o.order_id"
                 " WHERE o.gsrn = :gsrn AND item.kind = ANY(:kinds)"
             ),
-            {"gsrn": gsrn, "kinds": list(_KINDS)},
+            {"gsrn": gsrn, "kinds": list(_ALL_KINDS)},
         ).scalar_one()
     )
 
 
 def _withdraw(session: Session, order_id: str, now: datetime) -> None:
-    for kind in _KINDS:
+    for kind in _ALL_KINDS:
         outbox.cancel_waiting(session, [order_id], kind, now)
 
 

@@ -29,8 +29,9 @@ def keep(
     body: bytes,
     now: datetime,
     message_id: str | None = None,
+    lane: str = NETWORK,
 ) -> Stored:
-    """Store one message for interpretation; the same bytes again change nothing."""
+    """Store one message for interpretation in a lane; the same bytes again change nothing."""
     stored = inbound.store_small(
         session,
         source=source,
@@ -45,7 +46,7 @@ def keep(
         audit.record(
             session, f"partner:{source}", "FEED_RECEIVED", f"inbound:{stored.id}", detail, now
         )
-        ring_after_commit(NETWORK)
+        ring_after_commit(lane)
     return stored
 
 

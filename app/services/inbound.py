@@ -317,6 +317,14 @@ def read_again(session: Session, message_id: int, now: datetime) -> str | None:
     ).scalar_one_or_none()
 
 
+def held_by_us(session: Session, limit: int) -> list[int]:
+    """Messages that were put aside by a fault of ours, oldest first."""
+    statement = select(InboundMessage.id).where(
+        InboundMessage.state == "HELD", InboundMessage.reason_code.like("INTERNAL%")
+    )
+    return list(session.execute(statement.order_by(InboundMessage.id).limit(limit)).scalars())
+
+
 def note_archived(session: Session, message_id: int, remote_name: str) -> None:
     """Remember under which name the source's server keeps the file; the first one stays."""
     session.execute(

@@ -29,7 +29,7 @@ from app.services import bundle_versions, code_lists, inbound, order_store, runs
 from app.services.bundle_tally import Tally
 from app.services.order_store import Existing, Weighed
 from app.services.partner_orders import Outgoing, outgoing
-from app.services.slices import Lists, Refusal, Slice, SliceResult, our_finding
+from app.services.slices import Lists, MassContext, Refusal, Slice, SliceResult, our_finding
 from integrations.cis.types import CisWorkOrder, ParsedOrder
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
@@ -43,6 +43,7 @@ def load_lists(session: Session, partner_key: str, now: datetime) -> Lists:
         code_lists.load_code_lists(session),
         code_lists.load_rules(session, now),
         frozenset(seeing),
+        frozenset(session.execute(select(Partner.code).where(Partner.active)).scalars()),
         partner_key,
         bundle_versions.load_in_force(session, Document.ORDER, Direction.OUT, now),
         Tally(),
@@ -128,7 +129,7 @@ def weigh(
         return Weighed(
             order, content_hash, verdict, verdict, existing, findings, WorkOrderState.CANCELLED
         )
-    if verdict not in (Verdict.NEW, Verdict.UPDATE):
+    if verdict not in (Verdict.NEW, Verdict.UPDATE, Verdict.HOLD):
         return Weighed(order, content_hash, verdict, verdict, existing, findings)
     findings += check_work_order(
         order, part.lists.codes, points.get(order.gsrn), helsinki_day(part.now)
@@ -139,10 +140,15 @@ def weigh(
         # A bad update leaves the order as it is; a bad new order is kept where staff see it.
         state = WorkOrderState.REJECTED if verdict is Verdict.NEW else None
         return Weighed(order, content_hash, verdict, "REJECTED", existing, findings, state)
-    route = decide_route(_route_facts(order, part), part.lists.rules, part.now)
-    made = None
-    if route.partner_code is not None:
-        route, made = _in_their_form(order, route, part, verdict)
+    if verdict is Verdict.HOLD:
+        # Routed when it is taken: by then another rule may be in force.
+        return Weighed(order, content_hash, verdict, verdict, existing, findings)
+    facts = _route_facts(order, part, existing)
+    route = _kept_route(existing, facts, part.lists) or decide_route(
+        facts, part.lists.rules, part.now
+    )
+    # What becomes of a change is decided, and counted, when it is written.
+    route, made = in_their_form(order, route, part.lists, part.mass, counts=verdict is Verdict.NEW)
     if route.partner_code is None:
         findings += (
             find(RejectCode.NO_ROUTE, "OrderTypeCode", route.reason, severity=Severity.WARN),
@@ -154,28 +160,33 @@ def weigh(
     )
 
 
-def _in_their_form(
-    order: CisWorkOrder, route: RouteDecision, part: Slice, verdict: Verdict
+def in_their_form(
+    order: CisWorkOrder,
+    route: RouteDecision,
+    lists: Lists,
+    mass: MassContext | None,
+    *,
+    suffix: str = "",
+    counts: bool = True,
 ) -> tuple[RouteDecision, Outgoing | None]:
     """The order as its partner would get it; one that the partner cannot be sent has no route."""
     code = route.partner_code
-    assert code is not None  # noqa: S101 - the caller has looked.
-    if code not in part.lists.orders:
-        reason = f"{route.reason} But {code} has no bundle in force for orders."
-        return RouteDecision(None, None, reason), None
+    if code is None:
+        return route, None
+    if code not in lists.orders:
+        return _unsendable(route, f"{code} has no bundle in force for orders"), None
     try:
-        # What becomes of a change is decided, and counted, when it is written.
-        is_new = verdict is Verdict.NEW
-        made = outgoing(order, code, "NEW", part.lists, mass=part.mass, counts=is_new)
+        made = outgoing(order, code, "NEW", lists, suffix=suffix, mass=mass, counts=counts)
     except ValueError as error:
-        reason = f"{route.reason} But its bundle cannot write it: {error}."
-        return RouteDecision(None, None, reason), None
+        return _unsendable(route, f"the bundle of {code} cannot write it: {error}"), None
     if made.refused:
         told = ", ".join(f"{f.code} {f.path}" for f in made.findings[:_REASONS_MOST])
-        return RouteDecision(
-            None, None, f"{route.reason} But it lacks what {code} needs: {told}."
-        ), None
+        return _unsendable(route, f"it lacks what {code} needs: {told}"), None
     return route, made
+
+
+def _unsendable(route: RouteDecision, why: str) -> RouteDecision:
+    return RouteDecision(None, None, f"{route.reason} But {why}.", route.set_number)
 
 
 def find_existing(session: Session, order_ids: Sequence[str]) -> dict[str, Existing]:
@@ -183,18 +194,33 @@ def find_existing(session: Session, order_ids: Sequence[str]) -> dict[str, Exist
     rows = session.execute(
         text(
             "SELECT order_id, revision, content_hash, state, base_state, inbound_message_id,"
-            " partner_code, gsrn, order_type_code FROM work_order"
+            " partner_code, gsrn, order_type_code, municipality_code, required_model, mass_id,"
+            " route_rule_id, route_reason, route_set_number, CASE WHEN state = 'STARTED' THEN ("
+            "  SELECT jsonb_object_agg(r.revision, r.content_hash) FROM order_request r"
+            "  WHERE r.order_id = work_order.order_id AND r.state = 'WAITING') END AS waiting"
+            " FROM work_order"
             " WHERE order_id = ANY(:ids) ORDER BY order_id FOR UPDATE"
         ),
         {"ids": list(order_ids)},
     )
     return {
         row.order_id: Existing(
-            Known(row.revision, row.content_hash, WorkOrderState(row.state)),
+            Known(
+                row.revision,
+                row.content_hash,
+                WorkOrderState(row.state),
+                {int(revision): told for revision, told in (row.waiting or {}).items()},
+            ),
             base_state=row.base_state,
             inbound_message_id=row.inbound_message_id,
             partner_code=row.partner_code,
             gsrn=row.gsrn,
+            route_facts=RouteFacts(
+                row.order_type_code, row.municipality_code, row.required_model, bool(row.mass_id)
+            ),
+            route=RouteDecision(
+                row.partner_code, row.route_rule_id, row.route_reason or "", row.route_set_number
+            ),
         )
         for row in rows
     }
@@ -241,13 +267,42 @@ def guarded(order: CisWorkOrder, banned: set[str]) -> CisWorkOrder:
     return msgspec.structs.replace(order, safety_ban=True)
 
 
-def _route_facts(order: CisWorkOrder, part: Slice) -> RouteFacts:
+# The partner has the order, or is getting it, and has not given it back.
+_IN_FLIGHT = frozenset(
+    {
+        WorkOrderState.ROUTED,
+        WorkOrderState.SENT,
+        WorkOrderState.ACCEPTED,
+        WorkOrderState.SCHEDULED,
+        WorkOrderState.RESCHEDULED,
+        WorkOrderState.FAILED,
+    }
+)
+
+
+def _route_facts(order: CisWorkOrder, part: Slice, existing: Existing | None) -> RouteFacts:
+    """What the rules look at; a change of one order does not take it out of its mass order."""
     return RouteFacts(
         order_type_code=order.order_type_code,
         municipality_code=order.municipality_code,
         model=order.required_model,
-        mass=part.mass is not None,
+        mass=part.mass is not None or (existing is not None and existing.route_facts.mass),
     )
+
+
+def _kept_route(existing: Existing | None, facts: RouteFacts, lists: Lists) -> RouteDecision | None:
+    """The route of an order in flight, if nothing has changed that it was decided by.
+
+    New rules are for new orders: they move nothing silently from one partner to another.
+    """
+    if (
+        existing is None
+        or existing.known.state not in _IN_FLIGHT
+        or existing.partner_code not in lists.partners
+        or existing.route_facts != facts
+    ):
+        return None
+    return existing.route
 
 
 def _step(

@@ -14,12 +14,14 @@ from app.domain.lanes import NOTICE_LANES, Mode
 from app.doorbell import ring_after_commit
 from app.models.lane import Lane
 from app.models.sending import ProviderRoute
-from app.services import alarms
+from app.services import alarms, lane_bounds
 from app.services.outbox import Settlement
 from app.services.sending_stops import CHANNEL_OF
 
 # Errors that blame the receiver or the way to it, not the item that was sent.
-_BLAME_RECEIVER = frozenset({"Retryable", "UnknownOutcome", "LaneDown"})
+_BLAME_RECEIVER = frozenset({"Retryable", "UnknownOutcome", "LaneDown", "ContractBroken"})
+# What uses up a day's cap: the receiver has it, or may have it.
+_REACHED = frozenset({"SENT", "UNKNOWN"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,16 @@ class OpenLane:
     breaker: Breaker
     half_open: bool
     rate_per_s: int | None = None
+    # How many more may reach the receiver today, and when it closes; None: no such bound.
+    day_room: int | None = None
+    closes_at: datetime | None = None
 
 
 def get_open_lane(session: Session, name: str, now: datetime) -> OpenLane | None:
-    """The lane if it may send now; None when it is paused or its circuit is open."""
+    """The lane if it may send now; None when it is paused, closed, used up or its circuit is open.
+
+    Asked once per claim: what one claim takes leaves within its slices, whatever the clock says.
+    """
     row = session.execute(
         select(
             Lane.mode,
@@ -46,12 +54,23 @@ def get_open_lane(session: Session, name: str, now: datetime) -> OpenLane | None
             Lane.open_until,
             Lane.paused,
             Lane.rate_per_s,
+            Lane.day_cap,
+            Lane.hours,
+            Lane.rests_until,
         ).where(Lane.name == name, Lane.sends)
     ).one_or_none()
     if row is None or row.paused:
         return None
     # A lane to several providers has a circuit per route, see provider_routes.py.
     if name not in NOTICE_LANES and row.open_until is not None and row.open_until > now:
+        return None
+    bounds = lane_bounds.look(session, name, row.hours, row.day_cap, now)
+    if bounds.rests_until is not None:
+        if bounds.rests_until != row.rests_until:
+            # Spares the dispatcher the bell, and tells the watch since when it may work again.
+            session.execute(
+                update(Lane).where(Lane.name == name).values(rests_until=bounds.rests_until)
+            )
         return None
     return OpenLane(
         name=name,
@@ -61,7 +80,15 @@ def get_open_lane(session: Session, name: str, now: datetime) -> OpenLane | None
         breaker=Breaker(row.failures, row.open_until),
         half_open=row.open_until is not None and name not in NOTICE_LANES,
         rate_per_s=row.rate_per_s,
+        day_room=bounds.day_room,
+        closes_at=bounds.closes_at,
     )
+
+
+def is_paused(session: Session, name: str) -> bool:
+    """Whether somebody has paused the lane; asked between two pieces of work."""
+    statement = select(Lane.paused).where(Lane.name == name)
+    return bool(session.execute(statement).scalar_one_or_none())
 
 
 def note_outcomes(
@@ -75,6 +102,7 @@ def note_outcomes(
     if not called:
         return True
     before = _lock(session, name)
+    reached = sum(s.outcome in _REACHED for s in called)
     blamed = [s.error_class in _BLAME_RECEIVER for s in called]
     down = next((s for s in called if s.error_class == "LaneDown"), None)
     retry_at = max(
@@ -84,7 +112,8 @@ def note_outcomes(
     sent = any(s.state == "SENT" for s in called)
     worst = down or next((s for s, b in zip(called, blamed, strict=True) if b), None)
     if breaker != before or sent:
-        _write(session, name, breaker, worst.error if worst else None, now if sent else None, now)
+        why = worst.error if worst else None
+        _write(session, name, breaker, why, now if sent else None, now, reached)
     _alarm(session, name, before, breaker, worst.error if worst else None, now)
     return breaker.open_until is None
 
@@ -111,6 +140,7 @@ def _write(
     why: str | None,
     sent_at: datetime | None,
     now: datetime,
+    reached: int = 0,
 ) -> None:
     is_open = breaker.open_until is not None
     session.execute(
@@ -122,6 +152,7 @@ def _write(
             opened_at=now if is_open else None,
             last_error=why if is_open else None,
             **({"last_sent_at": sent_at} if sent_at else {}),
+            **(lane_bounds.counted(reached, now) if reached else {}),
         )
     )
 

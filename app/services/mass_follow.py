@@ -75,12 +75,16 @@ _RELEASE = text(
     RETURNING lane
     """
 )
-# Work that has begun, and what is over, stays as it is.
+# What is over stays as it is; whoever is at work is asked to stop.
 _TO_CALL_OFF = text(
     """
-    SELECT order_id, revision, order_type_code, gsrn FROM work_order
-    WHERE mass_id = :mass_id AND state IN ('RECEIVED', 'VALIDATED', 'NO_ROUTE', 'ROUTED', 'SENT',
+    SELECT order_id, order_type_code, gsrn, greatest(revision, (
+        SELECT max(r.revision) FROM order_request r
+        WHERE r.order_id = work_order.order_id AND r.state = 'WAITING')) AS revision
+    FROM work_order
+    WHERE mass_id = :mass_id AND (state IN ('RECEIVED', 'VALIDATED', 'NO_ROUTE', 'ROUTED', 'SENT',
         'ACCEPTED', 'PARTNER_REJECTED', 'SCHEDULED', 'RESCHEDULED', 'FAILED', 'RETURNED')
+        OR state = 'STARTED' AND base_state <> 'CANCELLED')
     ORDER BY order_id LIMIT :limit
     """
 )

@@ -56,6 +56,8 @@ def split_slice(
         "hold_reason": mass.hold_reason,
         "kind": KIND,
         "now": now,
+        # Its rules were those of then: whatever has begun since may still help.
+        "staged_at": row.created_at,
         "known": [row.order_id for row in known if row.exists],
     }
     made = session.execute(_MAKE, values).all()
@@ -109,15 +111,16 @@ _MAKE = text(
     """
     WITH s AS MATERIALIZED (
         SELECT order_id, gsrn, verdict, content_hash, source_hash, municipality_code, customer_id,
-            cause, partner_code, route_rule_id, payload_hash, key_info, payload, facts,
+            cause, partner_code, route_rule_id, route_set_number, payload_hash, key_info, payload,
+            facts,
             CAST(facts->>'revision' AS int) AS revision,
             coalesce(CAST(facts->>'priority' AS int), 3) AS priority,
             CASE WHEN verdict = 'REJECTED' THEN 'REJECTED' WHEN partner_code IS NULL THEN 'NO_ROUTE'
                 ELSE 'ROUTED' END AS state
         FROM (SELECT *, CAST(m.facts_text AS jsonb) AS facts FROM (
                 SELECT order_id, gsrn, verdict, content_hash, source_hash, municipality_code,
-                    customer_id, cause, partner_code, route_rule_id, payload_hash, key_info,
-                    payload, facts AS facts_text
+                    customer_id, cause, partner_code, route_rule_id, route_set_number, payload_hash,
+                    key_info, payload, facts AS facts_text
                 FROM mass_stage
                 WHERE inbound_message_id = :id AND seq BETWEEN :first AND :last
                   AND verdict IN ('NEW', 'REJECTED') AND order_id <> ALL(:known)
@@ -126,16 +129,16 @@ _MAKE = text(
         INSERT INTO work_order (order_id, revision, content_hash, order_type_code, state, state_at,
             base_state, priority, mass_id, source_hash, gsrn, municipality_code, customer_id,
             old_meter_number, required_model, window_from, window_to, due_on, presence_required,
-            facts, key_info, partner_code, route_rule_id, route_reason, attempts,
-            inbound_message_id, created_at, updated_at)
+            facts, key_info, partner_code, route_rule_id, route_reason, route_set_number,
+            routed_at, attempts, inbound_message_id, created_at, updated_at)
         SELECT order_id, revision, content_hash, facts->>'order_type_code', state, :now, state,
             priority, :mass_id, source_hash, gsrn, municipality_code, customer_id,
             facts->>'old_meter_number', facts->>'required_model',
             CAST(facts->>'window_from' AS timestamptz), CAST(facts->>'window_to' AS timestamptz),
             CAST(facts->>'due_on' AS date),
             coalesce(CAST(facts->>'presence_required' AS boolean), false), facts, key_info,
-            partner_code, route_rule_id, CASE WHEN verdict = 'NEW' THEN cause END, 0, :id, :now,
-            :now
+            partner_code, route_rule_id, CASE WHEN verdict = 'NEW' THEN cause END,
+            route_set_number, :staged_at, 0, :id, :now, :now
         FROM s),
     told AS (
         INSERT INTO work_order_change (order_id, revision, at, from_state, states, cause, run_id)
@@ -243,14 +246,18 @@ def _take_known(session: Session, part: Slice, rows: Sequence[Any], result: Slic
 
 def _is_same(row: Any, order: CisWorkOrder, before: Existing) -> bool:
     if order.action == Action.CANCEL:
-        return before.known.state is WorkOrderState.CANCELLED
+        # base_state: called off while they were at it, and not answered yet.
+        return WorkOrderState.CANCELLED in (before.known.state, before.base_state)
     alive = before.known.state not in (WorkOrderState.REJECTED, WorkOrderState.CANCELLED)
-    return alive and before.known.content_hash == row.content_hash
+    waiting = before.known.waiting
+    newest = waiting[max(waiting)] if waiting else before.known.content_hash
+    return alive and newest == row.content_hash
 
 
 def _next_revision(before: Existing) -> int:
     rejected = before.known.state is WorkOrderState.REJECTED
-    return before.known.revision + (0 if rejected else 1)
+    newest = max([before.known.revision, *before.known.waiting])
+    return newest + (0 if rejected else 1)
 
 
 def _order_of(row: Any) -> CisWorkOrder:

@@ -20,6 +20,7 @@ from app.db import copy_text
 from app.domain.findings import Finding, has_error
 from app.domain.reject_codes import Severity
 from app.domain.revisions import Action, Verdict
+from app.domain.routing import RouteDecision
 from app.domain.states import WorkOrderState
 from app.domain.work_order_checks import PointFacts
 from app.services import inbound, intake, runs
@@ -46,6 +47,7 @@ STAGE_COLUMNS = (
     "cause",
     "partner_code",
     "route_rule_id",
+    "route_set_number",
     "payload_hash",
     "facts",
     "key_info",
@@ -130,9 +132,8 @@ def prepare(part: Slice, items: Sequence[Numbered], known: LookUps) -> Prepared:
                 findings += tuple(replace(f, line=item.line) for f in weighed.findings)
             route = weighed.route
             cause = route.reason if route else ", ".join(f.code for f in findings if _is_error(f))
-            partner, rule = (route.partner_code, route.rule_id) if route else (None, None)
             body = payload_bytes(weighed.made) if weighed.made is not None else None
-            done.rows.append(_row(part, seq, item, order, outcome, cause, partner, rule, body))
+            done.rows.append(_row(part, seq, item, order, outcome, cause, route, body))
         counts[outcome] += 1
         if findings:
             done.findings += [(order_id, finding) for finding in findings]
@@ -159,10 +160,10 @@ def _row(
     order: CisWorkOrder,
     verdict: str,
     cause: str,
-    partner: str | None,
-    rule_id: int | None,
+    route: RouteDecision | None,
     body: bytes | None,
 ) -> str:
+    partner = route.partner_code if route else None
     facts = facts_json(order)
     key_info = order.key_info
     content = facts[facts.index(_CONTENT) :] + (key_info or "")
@@ -185,7 +186,8 @@ def _row(
             order.customer_id,
             cause,
             partner,
-            rule_id,
+            route.rule_id if route else None,
+            route.set_number if route else None,
             digest,
             facts,
             key_info,
@@ -210,7 +212,7 @@ def _bad_row(part: Slice, seq: int, item: ParsedItem, order_id: str | None) -> s
             "t" if item.counted else "f",
             None,
             item.source_hash,
-            *(None,) * 9,
+            *(None,) * 10,
         )
     )
 

@@ -104,8 +104,11 @@ _UPSERT_METERS = text(
         removed_at timestamptz)
     LEFT JOIN LATERAL (SELECT m.multiplier FROM meter m WHERE m.number = n.number) known ON true
     ON CONFLICT (number) DO UPDATE SET
-        serial = coalesce(excluded.serial, meter.serial),
-        model = coalesce(excluded.model, meter.model),
+        -- Of what its maker has told us, the maker knows better.
+        serial = CASE WHEN meter.stock_at IS NULL THEN coalesce(excluded.serial, meter.serial)
+            ELSE coalesce(meter.serial, excluded.serial) END,
+        model = CASE WHEN meter.stock_at IS NULL THEN coalesce(excluded.model, meter.model)
+            ELSE coalesce(meter.model, excluded.model) END,
         firmware = coalesce(excluded.firmware, meter.firmware),
         multiplier = excluded.multiplier, state = excluded.state, gsrn = excluded.gsrn,
         installed_at = excluded.installed_at, removed_at = excluded.removed_at,

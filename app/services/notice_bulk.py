@@ -94,46 +94,63 @@ _ITEM_COLUMNS = (
 )
 
 
-def write_notices(
+@dataclass(frozen=True, slots=True)
+class NoticeRows:
+    """One decided notice as the rows that it becomes; item is None where nothing leaves."""
+
+    decided: Decided
+    notice: tuple[object, ...]
+    points: tuple[tuple[object, ...], ...]
+    item: tuple[object, ...] | None
+    # The lane that has something to do at once.
+    rings: str | None
+
+
+def build_rows(
     session: Session,
     announcement: Announcement,
     outage_id: int | None,
     decided: Sequence[Decided],
     settings: Settings,
     now: datetime,
-) -> None:
-    """Write what was decided; lanes with something due are rung after the commit."""
-    if not decided:
-        return
-    ids = _next_ids(session, len(decided))
-    copy_rows(
-        session,
-        "notice",
-        _NOTICE_COLUMNS,
-        (
-            _notice(notice_id, announcement, outage_id, one, now)
-            for notice_id, one in zip(ids, decided, strict=True)
-        ),
-    )
-    copy_rows(
-        session,
-        "notice_point",
-        ("notice_id", "gsrn"),
-        (
-            (notice_id, point.gsrn)
-            for notice_id, one in zip(ids, decided, strict=True)
-            if len(one.telling.points) > 1
-            for point in one.telling.points
-        ),
-    )
-    items = [
-        item
-        for notice_id, one in zip(ids, decided, strict=True)
-        if (item := _item(notice_id, announcement, one, settings)) is not None
+) -> list[NoticeRows]:
+    """Make the rows of what was decided, under numbers that nobody else gets; writes nothing."""
+    return [
+        _rows(notice_id, announcement, outage_id, one, settings, now)
+        for notice_id, one in zip(_next_ids(session, len(decided)), decided, strict=True)
     ]
-    copy_rows(session, "outbox_item", _ITEM_COLUMNS, (_row(item, now) for item in items))
-    for lane in {item.lane for item in items if item.not_before is None}:
+
+
+def write_rows(session: Session, rows: Sequence[NoticeRows]) -> None:
+    """Write what was decided; lanes with something due are rung after the commit."""
+    if not rows:
+        return
+    copy_rows(session, "notice", _NOTICE_COLUMNS, (one.notice for one in rows))
+    points = (point for one in rows for point in one.points)
+    copy_rows(session, "notice_point", ("notice_id", "gsrn"), points)
+    items = (one.item for one in rows if one.item is not None)
+    copy_rows(session, "outbox_item", _ITEM_COLUMNS, items)
+    for lane in {one.rings for one in rows if one.rings is not None}:
         ring_after_commit(lane)
+
+
+def _rows(
+    notice_id: int,
+    announcement: Announcement,
+    outage_id: int | None,
+    one: Decided,
+    settings: Settings,
+    now: datetime,
+) -> NoticeRows:
+    points = one.telling.points
+    item = _item(notice_id, announcement, one, settings)
+    return NoticeRows(
+        one,
+        _notice(notice_id, announcement, outage_id, one, now),
+        tuple((notice_id, point.gsrn) for point in points) if len(points) > 1 else (),
+        _row(item, now) if item is not None else None,
+        item.lane if item is not None and item.not_before is None else None,
+    )
 
 
 def dedupe_key(one: Decided) -> str:

@@ -35,7 +35,7 @@ from app.models.announcement import Announcement
 from app.services import blast_guard, message_templates, published_texts
 from app.services.audience import Listener, family, open_audience
 from app.services.message_templates import Messages, Prepared, Rendered
-from app.services.notice_bulk import Decided, dedupe_key, write_notices
+from app.services.notice_bulk import Decided, NoticeRows, build_rows, dedupe_key, write_rows
 from app.services.notice_sending import hold_still, stop_older
 from app.settings import Settings
 
@@ -59,11 +59,13 @@ class PlanSlice:
     """Decisions that belong into the ledger.
 
     leaning: those that were decided by what older notices are doing, which may change any moment.
+    rows: of the decided ones, once they are built.
     """
 
     decided: list[Decided]
     leaning: list[Leaning]
     now: datetime
+    rows: tuple[NoticeRows, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,17 @@ def _decide(plan: Plan, listener: Listener, now: datetime) -> Leaning:
     return Leaning(listener, Decided(listener.recipient, told, rendered), *stops)
 
 
+def build_slice(session: Session, plan: Plan, part: PlanSlice, settings: Settings) -> PlanSlice:
+    """The same slice with its rows, so that the next one's are made while this one's are written."""
+    return replace(part, rows=tuple(_build(session, plan, part.decided, settings, part.now)))
+
+
+def _build(
+    session: Session, plan: Plan, decided: list[Decided], settings: Settings, now: datetime
+) -> list[NoticeRows]:
+    return build_rows(session, plan.announcement, plan.outage_id, decided, settings, now)
+
+
 def write_slice(
     session: Session, plan: Plan, part: PlanSlice, settings: Settings
 ) -> Planned | None:
@@ -185,10 +198,12 @@ def write_slice(
     if _locked(session, announcement_id) is None:
         return None
     stopped = _stop_older(session, plan, part)
-    decided = _without_known(session, [*part.decided, *stopped])
-    write_notices(session, plan.announcement, plan.outage_id, decided, settings, part.now)
-    told = sum(one.rendered is not None for one in decided)
-    counts = Planned(told, len(decided) - told)
+    rows = _without_known(
+        session, [*part.rows, *_build(session, plan, stopped, settings, part.now)]
+    )
+    write_rows(session, rows)
+    told = sum(one.decided.rendered is not None for one in rows)
+    counts = Planned(told, len(rows) - told)
     values = {"id": announcement_id, "told": counts.told, "suppressed": counts.suppressed}
     session.execute(_COUNT, values)
     return counts
@@ -342,25 +357,26 @@ def _address(told: TellingDecision, listener: Listener, language: Language) -> s
     return address or HIDDEN_ADDRESS.in_language(language)
 
 
-def _without_known(session: Session, decided: list[Decided]) -> list[Decided]:
+def _without_known(session: Session, rows: list[NoticeRows]) -> list[NoticeRows]:
     """Leave out what is in the ledger already although the audience could not see it there.
 
     Summaries that another outage of the same night has brought about, and, after a planner's
     death, the records of those who have no address.
     """
     unseen = {
-        dedupe_key(one): one
-        for one in decided
-        if one.telling.type is NoticeType.MORNING_SUMMARY or one.recipient.contact is None
+        dedupe_key(one.decided): one
+        for one in rows
+        if one.decided.telling.type is NoticeType.MORNING_SUMMARY
+        or one.decided.recipient.contact is None
     }
     if not unseen:
-        return decided
+        return rows
     known = session.execute(
         text("SELECT dedupe_key FROM notice WHERE dedupe_key = ANY(:keys)"),
         {"keys": list(unseen)},
     )
     gone = {id(unseen[key]) for key in known.scalars()}
-    return [one for one in decided if id(one) not in gone]
+    return [one for one in rows if id(one) not in gone]
 
 
 _COUNT = text(

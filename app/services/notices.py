@@ -85,7 +85,8 @@ def plan_for_swap(
     order apart), over_at (when the situation ended, if it has), confirmed (False: the time is not
     to be believed), no_outage (the power stayed on), reason_code (of a failed visit), from_at and
     to_at (of a visit that is planned), true_until (when the text turns untrue by itself; for a plan
-    the visit's beginning unless given), if_told (True: only for those who know of the plan).
+    the visit's beginning unless given), if_told (True: only for those who know of the plan),
+    live (False: it is not happening now, so it can wait for the morning).
     """
     kind = NoticeType(notice_type)
     ledger = _ledger(session, order)
@@ -100,6 +101,7 @@ def plan_for_swap(
         no_outage=bool(facts.get("no_outage", False)),
         true_until=facts.get("true_until") or facts.get("from_at"),
         if_told=bool(facts.get("if_told", False)),
+        live=bool(facts.get("live", True)),
     )
     swap = _Swap(
         event=event,

@@ -34,7 +34,9 @@ class Surroundings:
 _AROUND = text(
     """
     SELECT t.takes_new_meter, t.for_removal, p.*, reg.number AS register_number,
-        nm.state AS new_state, nm.gsrn AS new_gsrn
+        nm.state AS new_state, nm.gsrn AS new_gsrn, nm.stock_code AS new_stock,
+        nm.serial AS new_serial, nm.stock_at AS new_stock_at,
+        nm.installed_at AS new_installed_at, pa.stock_since_at
     FROM (SELECT 1) one
     LEFT JOIN order_type t ON t.code = :order_type_code
     LEFT JOIN metering_point p ON p.gsrn = :gsrn
@@ -42,18 +44,22 @@ _AROUND = text(
         SELECT number FROM meter WHERE meter.gsrn = :gsrn
         ORDER BY installed_at DESC NULLS LAST, number LIMIT 1) reg ON true
     LEFT JOIN meter nm ON nm.number = :new_number
+    LEFT JOIN partner pa ON pa.code = :partner_code
     """
 )
 
 
-def load_surroundings(session: Session, order: WorkOrder, new_number: str | None) -> Surroundings:
-    """Read what a report about meters is compared with."""
+def load_surroundings(
+    session: Session, order: WorkOrder, new_number: str | None, partner_code: str | None = None
+) -> Surroundings:
+    """Read what a report about meters is compared with; partner_code is whose report it is."""
     row = session.execute(
         _AROUND,
         {
             "order_type_code": order.order_type_code,
             "gsrn": order.gsrn,
             "new_number": new_number,
+            "partner_code": partner_code,
         },
     ).one()
     return Surroundings(row.takes_new_meter is not False, bool(row.for_removal), new_number, row)
@@ -82,8 +88,7 @@ def make_order_facts(
         lat=_first(told.get("lat"), point.lat if point else None),
         lon=_first(told.get("lon"), point.lon if point else None),
         new_meter=_new_meter(around),
-        # No partner's stock is in the register yet, so a meter missing there says nothing.
-        stock_known=False,
+        stock_known=bool(point and point.stock_since_at),
     )
 
 
@@ -108,7 +113,22 @@ def _former_partners(session: Session, order: WorkOrder, partner_code: str) -> f
 def _new_meter(around: Surroundings | None) -> MeterFacts | None:
     if around is None or around.new_number is None or around.point.new_state is None:
         return None
-    return MeterFacts(around.new_number, MeterState(around.point.new_state), around.point.new_gsrn)
+    row = around.point
+    return MeterFacts(
+        around.new_number,
+        MeterState(row.new_state),
+        row.new_gsrn,
+        row.new_stock,
+        # What an installer has told of a serial number before proves nothing.
+        row.new_serial if row.new_stock_at is not None else None,
+        listed=row.new_stock_at is not None or not _hung_since_lists(row),
+    )
+
+
+def _hung_since_lists(row: Row[Any]) -> bool:
+    """Whether an installer has hung it after its stock came into our register."""
+    since, at = row.stock_since_at, row.new_installed_at
+    return since is not None and at is not None and bool(at >= since)
 
 
 def _last_readings(told: dict[str, Any]) -> tuple[Reading, ...]:

@@ -18,12 +18,13 @@ from app.db import copy_rows
 from app.domain.findings import Finding
 from app.domain.lanes import ACKS
 from app.domain.revisions import Known, Verdict
-from app.domain.routing import RouteDecision
+from app.domain.routing import RouteDecision, RouteFacts
 from app.domain.states import WORK_ORDER_MOVES, WorkOrderState, check_move
 from app.domain.work_order_checks import PointFacts
 from app.doorbell import ring_after_commit
 from app.models.work_order import WorkOrder
-from app.services import inbound, outbox, points, visit_notices, work_orders
+from app.services import inbound, order_requests, outbox, points, visit_notices, work_orders
+from app.services.order_requests import Request
 from app.services.partner_orders import Outgoing, outgoing, partner_item
 from app.services.slices import Slice
 from app.services.work_orders import Change
@@ -45,6 +46,8 @@ class Existing:
     inbound_message_id: int
     partner_code: str | None
     gsrn: str
+    route_facts: RouteFacts
+    route: RouteDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,9 @@ class Weighed:
     # In the partner's form, as a new order.
     made: Outgoing | None = None
 
+
+# Work is going on: what is asked waits for the end of the visit.
+_ASKED = frozenset({Verdict.HOLD, Verdict.ASK})
 
 _COLUMNS = (
     "order_id",
@@ -88,6 +94,8 @@ _COLUMNS = (
     "partner_code",
     "route_rule_id",
     "route_reason",
+    "route_set_number",
+    "routed_at",
     "attempts",
     "inbound_message_id",
     "created_at",
@@ -114,6 +122,9 @@ def write(
                 .where(WorkOrder.order_id == one.order.order_id)
                 .values(_changed_values(one, part))
             )
+    asked = [one for one in weighed if one.outcome in _ASKED]
+    if asked:
+        order_requests.keep(session, [_request(one) for one in asked], part)
     work_orders.record_changes(session, (_change(one) for one in stored), part.now, part.run_id)
     points.add_unknown(
         session,
@@ -126,7 +137,8 @@ def write(
         visit_notices.tell_called_off(
             session, {order.order_id: order.revision for order in called_off}, part.now
         )
-    items = [item for one in stored for item in _items(session, one, part)]
+    leaving = stored + [one for one in asked if one.verdict is Verdict.ASK]
+    items = [item for one in leaving for item in _items(session, one, part)]
     outbox.put(session, items, part.now)
     held = inbound.reopen(
         session, "ACK", [one.order.order_id for one in fresh], "ACK_UNKNOWN_ORDER"
@@ -160,6 +172,8 @@ def _row(one: Weighed, part: Slice) -> tuple[Any, ...]:
         route.partner_code if route else None,
         route.rule_id if route else None,
         route.reason if route else None,
+        route.set_number if route else None,
+        part.now if route else None,
         0,
         part.message_id,
         part.now,
@@ -195,6 +209,17 @@ def facts_json(order: CisWorkOrder) -> str:
     """The order as JSON without the key information, which has a column and a permission of its own."""
     plain = msgspec.structs.replace(order, key_info=None) if order.key_info else order
     return _encoder.encode(plain).decode()
+
+
+def _request(one: Weighed) -> Request:
+    return Request(
+        order_id=one.order.order_id,
+        revision=one.order.revision,
+        cancels=one.verdict is Verdict.ASK,
+        content_hash=one.content_hash,
+        facts=facts_json(one.order),
+        key_info=one.order.key_info,
+    )
 
 
 def _change(one: Weighed) -> Change:

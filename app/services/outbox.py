@@ -475,13 +475,14 @@ def may_have_left(session: Session, business_key: str, kind: str) -> bool:
 
 
 def lanes_with_work(session: Session, now: datetime) -> list[str]:
-    """Sending lanes that have something due, are not paused and whose circuit lets a call pass."""
+    """Sending lanes that have something due, are neither paused nor closed, and may call."""
     return list(
         session.execute(
             text(
                 """
                 SELECT name FROM lane
                 WHERE sends AND NOT paused AND (open_until IS NULL OR open_until <= :now)
+                  AND (rests_until IS NULL OR rests_until <= :now)
                   AND EXISTS (SELECT 1 FROM outbox_item item
                               WHERE item.lane = lane.name AND item.state = 'READY'
                                 AND item.next_at <= :now)
@@ -493,13 +494,29 @@ def lanes_with_work(session: Session, now: datetime) -> list[str]:
     )
 
 
+def dead_ids(session: Session, lane: str | None, limit: int) -> list[int]:
+    """Items that were given up, oldest first; of one lane, or of those that repeat without harm."""
+    return list(
+        session.execute(
+            text(
+                "SELECT id FROM outbox_item WHERE state = 'DEAD' AND mode <> :once"
+                " AND (CAST(:lane AS text) IS NULL OR lane = :lane) ORDER BY id LIMIT :most"
+            ),
+            {"lane": lane, "most": limit, "once": Mode.ONCE.value},
+        ).scalars()
+    )
+
+
 def retry_dead(session: Session, ids: Sequence[int], now: datetime) -> int:
-    """Make dead items due again under their original keys; the receiver tells repetitions apart."""
+    """Make dead items due again under their original keys; the receiver tells repetitions apart.
+
+    All tries are theirs anew but one: what was tried may have arrived, and must be called off aloud.
+    """
     lanes = list(
         session.execute(
             text(
-                "UPDATE outbox_item SET state = 'READY', next_at = :now, attempts = 0,"
-                " settled_at = NULL WHERE id = ANY(:ids) AND state = 'DEAD' RETURNING lane"
+                "UPDATE outbox_item SET state = 'READY', next_at = :now,"
+                " attempts = least(attempts, 1), settled_at = NULL WHERE id = ANY(:ids) AND state = 'DEAD' RETURNING lane"
             ),
             {"ids": list(ids), "now": now},
         ).scalars()

@@ -31,6 +31,11 @@ _CODES = text(
 )
 
 
+# A cause that comes again after more than a year is a new one.
+_STARTS = text("DELETE FROM process_start WHERE ended_at < :before")
+_STARTS_AFTER = timedelta(days=400)
+
+
 def purge(session: Session, settings: Settings, now: datetime) -> None:
     """Remove what ended a week ago or stood still since, and one-time codes after their period."""
     before = now - _AFTER
@@ -38,4 +43,5 @@ def purge(session: Session, settings: Settings, now: datetime) -> None:
     session.execute(_SIGHTINGS, {"before": before})
     session.execute(_SESSIONS, {"before": before})
     session.execute(_CODES, {"before": now - timedelta(hours=settings.retention_code_h)})
+    session.execute(_STARTS, {"before": now - _STARTS_AFTER})
     rate_limits.forget(session, now)

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import Session
 
 from app.db import copy_rows, text_array
+from app.domain.processes import LogLevel, keeps_step
 from app.models.run import PayloadBlob, Run
 
 
@@ -55,8 +56,19 @@ def start_run(
     return session.execute(statement).scalar_one()
 
 
+_LOG_LEVEL = text(
+    "SELECT p.log_level FROM run r JOIN process p ON p.run_name = r.process WHERE r.id = :run"
+)
+
+
 def add_steps(session: Session, run_id: int, steps: Iterable[StepRow]) -> None:
-    """Record steps in the transaction of their effect, so that both are there or neither."""
+    """Record steps in the transaction of their effect, so that both are there or neither.
+
+    How much of them is kept is set with the process: only what went wrong, or no payloads.
+    """
+    level = session.execute(_LOG_LEVEL, {"run": run_id}).scalar_one_or_none()
+    if level == LogLevel.ERRORS:
+        steps = [s for s in steps if keeps_step(level, s.state, s.error_class)]
     copy_rows(
         session,
         "step",
@@ -81,7 +93,7 @@ def add_steps(session: Session, run_id: int, steps: Iterable[StepRow]) -> None:
                 step.duration_ms,
                 step.detail,
                 step.error_class,
-                step.payload_hash,
+                None if level == LogLevel.RESULTS else step.payload_hash,
             )
             for step in steps
         ),

@@ -13,9 +13,11 @@ from app.domain.lanes import (
     NETWORK,
     NOTICES,
     PARTNER_FILES,
+    PROCESSES,
     RECEIPTS,
     REPLIES,
 )
+from app.services import process_starts
 
 
 def move_on(session: Session, now: datetime) -> list[str]:
@@ -41,7 +43,7 @@ def lanes_waiting(session: Session, now: datetime) -> list[str]:
         text(
             """
             SELECT EXISTS (SELECT 1 FROM inbound_message WHERE state = 'STORED'
-                             AND kind = 'CIS_FILE' AND next_at <= :now)
+                             AND kind IN ('CIS_FILE', 'METER_DELIVERY') AND next_at <= :now)
                     OR EXISTS (SELECT 1 FROM mass_file WHERE state = 'READY'
                                  AND next_at <= :now)
                     OR EXISTS (SELECT 1 FROM mass_order WHERE todo IS NOT NULL),
@@ -60,4 +62,19 @@ def lanes_waiting(session: Session, now: datetime) -> list[str]:
         {"now": now},
     ).one()
     lanes = (INTAKE, ACKS, RECEIPTS, NOTICES, REPLIES, NETWORK, PARTNER_FILES)
-    return [lane for lane, waits in zip(lanes, row, strict=True) if waits]
+    found = [lane for lane, waits in zip(lanes, row, strict=True) if waits]
+    if process_starts.is_waiting(session):
+        found.append(PROCESSES)
+    return found
+
+
+def without_paused(session: Session, lanes: list[str]) -> list[str]:
+    """Those of the lanes that nobody has paused."""
+    if not lanes:
+        return lanes
+    paused = set(
+        session.execute(
+            text("SELECT name FROM lane WHERE paused AND name = ANY(:lanes)"), {"lanes": lanes}
+        ).scalars()
+    )
+    return [lane for lane in lanes if lane not in paused]

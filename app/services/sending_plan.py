@@ -48,6 +48,8 @@ def make_plan(session: Session, lane: OpenLane, settings: Settings, now: datetim
     # A half-open circuit lets one call pass to see whether the receiver is back.
     most = 1 if lane.half_open else lane.in_flight_count * SLICES_PER_CLAIM
     plan = Plan(limit=min(most, max(_CLAIM_MOST, lane.in_flight_count)))
+    if lane.day_room is not None:
+        plan.limit = min(plan.limit, lane.day_room)
     if lane.name in NOTICE_LANES:
         may, plan.urgencies = sending_stops.allowed(session, lane.name)
         if not may:

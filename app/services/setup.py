@@ -5,6 +5,7 @@ Running it again adds what is missing and changes nothing that somebody has edit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,13 +15,14 @@ from sqlalchemy.orm import Session
 
 from app.domain import lanes
 from app.domain.codes import DATAHUB_CODES, DEFAULT_METER_MODELS, DEFAULT_ORDER_TYPES
+from app.domain.states import RuleSetState
 from app.models.code_list import CodeValue, MeterModel, OrderType
 from app.models.lane import Lane
 from app.models.partner import FEED, SFTP, Partner
-from app.models.route_rule import RouteRule
+from app.models.route_rule import RouteRule, RuleSet
 from app.models.schedule import Schedule
 from app.models.sending import ProviderRoute
-from app.services import bundle_content, bundle_versions
+from app.services import bundle_content, bundle_versions, processes
 from app.settings import Settings
 
 MASS_INSTALLER = "voima"
@@ -28,6 +30,7 @@ FEEDS = {
     "cis": "Customer information system",
     "dms": "Distribution management system",
     "head-end": "Head-end",
+    "maker": "Meter maker",
 }
 # Where its interface is until somebody says; nothing answers there, which opens the circuit.
 MASS_INSTALLER_URL = "http://127.0.0.1:9/installer"
@@ -42,7 +45,11 @@ _EMAILS_IN_FLIGHT = 2000
 
 
 def install_defaults(
-    session: Session, settings: Settings, *, installer_url: str = MASS_INSTALLER_URL
+    session: Session,
+    settings: Settings,
+    *,
+    installer_url: str = MASS_INSTALLER_URL,
+    regions: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Add the defaults that are not there yet."""
     _add(
@@ -56,6 +63,7 @@ def install_defaults(
                 "name_en": kind.name.en,
                 "for_removal": kind.for_removal,
                 "takes_new_meter": kind.takes_new_meter,
+                "replaces_meter": kind.replaces_meter,
                 "active": True,
             }
             for kind in DEFAULT_ORDER_TYPES
@@ -94,11 +102,12 @@ def install_defaults(
             for code, names in codes.items()
         ],
     )
-    _add_partner_and_routes(session, installer_url)
+    _add_partner_and_routes(session, installer_url, regions)
     _add_bundles(session)
     _add_lanes(session, settings)
     _add_provider_routes(session, settings)
     _add_schedules(session, settings)
+    processes.install(session, settings.environment, datetime.now(UTC))
 
 
 def set_partner_url(session: Session, code: str, base_url: str) -> bool:
@@ -110,7 +119,9 @@ def set_partner_url(session: Session, code: str, base_url: str) -> bool:
     return result.one_or_none() is not None
 
 
-def _add_partner_and_routes(session: Session, installer_url: str) -> None:
+def _add_partner_and_routes(
+    session: Session, installer_url: str, regions: Sequence[tuple[str, str]]
+) -> None:
     now = datetime.now(UTC)
     _add(
         session,
@@ -145,22 +156,40 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
             for code, name in FEEDS.items()
         ],
     )
-    if session.execute(select(RouteRule.id).limit(1)).first() is not None:
+    if session.execute(select(RuleSet.number).limit(1)).first() is not None:
         return
-    for priority, name, codes in (
-        (100, "Mass replacement", ["MVM"]),
-        (200, "Single and urgent replacement", ["MVY", "MVV"]),
-        (300, "First meter of a connection", ["UUA"]),
+    session.add(
+        RuleSet(
+            number=1,
+            state=RuleSetState.ACTIVE,
+            note="",
+            authors=["system:setup"],
+            created_at=now,
+            changed_at=now,
+            activated_at=now,
+        )
+    )
+    session.flush()
+    single = ["MVY", "MVV", "UUA"]
+    for priority, name, codes, areas, partner in (
+        (100, "Mass replacement", ["MVM"], [], MASS_INSTALLER),
+        *(
+            (150, f"Single orders in {area} by {code}", single, [area], code)
+            for code, area in regions
+        ),
+        (200, "Single and urgent replacement", ["MVY", "MVV"], [], MASS_INSTALLER),
+        (300, "First meter of a connection", ["UUA"], [], MASS_INSTALLER),
     ):
         session.add(
             RouteRule(
+                set_number=1,
                 name=name,
                 priority=priority,
                 order_type_codes=codes,
-                municipality_codes=[],
+                municipality_codes=areas,
                 models=[],
                 mass=None,
-                partner_code=MASS_INSTALLER,
+                partner_code=partner,
                 active_from=_FROM,
                 created_by="system:setup",
                 created_at=now,
@@ -214,48 +243,12 @@ def add_partner(
     return made is not None
 
 
-def add_rule(
-    session: Session,
-    partner_code: str,
-    name: str,
-    *,
-    priority: int,
-    order_types: list[str],
-    municipalities: list[str],
-    by: str,
-    now: datetime,
-) -> bool:
-    """Add a routing rule; False when there is no such partner, or one of that name is there."""
-    if session.get(Partner, partner_code) is None:
-        return False
-    made = session.execute(
-        insert(RouteRule)
-        .values(
-            name=name,
-            priority=priority,
-            order_type_codes=order_types,
-            municipality_codes=municipalities,
-            models=[],
-            mass=None,
-            partner_code=partner_code,
-            active=True,
-            active_from=now,
-            version=1,
-            created_by=by,
-            created_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(RouteRule.id)
-    ).scalar_one_or_none()
-    return made is not None
-
-
 def _add_lanes(session: Session, settings: Settings) -> None:
     partners = session.execute(
         select(Partner.code, Partner.transport).where(Partner.transport != FEED)
     ).all()
     sending = [lanes.partner_lane(one.code) for one in partners]
-    sending += [*lanes.DOWNSTREAM_LANES, *lanes.NOTICE_LANES]
+    sending += [*lanes.DOWNSTREAM_LANES, *lanes.NOTICE_LANES, *lanes.SIGNAL_LANES]
     in_flight = {lanes.CIS: _SFTP_IN_FLIGHT, lanes.EMAIL: _EMAILS_IN_FLIGHT}
     in_flight |= {
         lanes.partner_lane(one.code): _SFTP_IN_FLIGHT for one in partners if one.transport == SFTP

@@ -23,6 +23,8 @@ class Lists:
     codes: CodeLists
     rules: CompiledRules
     key_info_partners: frozenset[str]
+    # Partners in use: what they have stays theirs when the rules change.
+    partners: frozenset[str]
     partner_key: str
     # By partner: the form in which orders go there, compiled.
     orders: Mapping[str, InForce]

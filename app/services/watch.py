@@ -14,22 +14,26 @@ LANE_OLD = "LANE_OLD"
 ITEMS_DEAD = "ITEMS_DEAD"
 OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
 INBOUND_HELD = "INBOUND_HELD"
+PARTNER_SILENT = "PARTNER_SILENT"
 
 _OLD_AFTER = timedelta(minutes=15)
 _UNKNOWN_AFTER = timedelta(hours=1)
+_SILENT_AFTER_S = 86_400.0
 # Partners are sometimes faster than the CIS's files, but not by a day.
 _ORDER_MISSING_AFTER = timedelta(days=1)
 
-# What has never been tried is due from its next_at on: a notice held for the night is not late.
+# What has never been tried is due from its next_at on: a notice held for the night is not late, and
+# neither is what waits for a receiver to open.
 _OLD = text(
     """
     SELECT lane, count(*), min(due_at) FROM (
-        SELECT lane, CASE WHEN attempts = 0 THEN greatest(created_at, next_at)
-            ELSE created_at END AS due_at
-        FROM outbox_item WHERE state = 'READY'
+        SELECT item.lane, greatest(lane.rests_until, item.created_at,
+            CASE WHEN item.attempts = 0 THEN item.next_at END) AS due_at
+        FROM outbox_item item LEFT JOIN lane ON lane.name = item.lane WHERE item.state = 'READY'
         UNION ALL
-        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'ACK' THEN 'acks'
-            WHEN 'PARTNER_FILE' THEN 'partner_files' ELSE 'network' END, received_at
+        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'METER_DELIVERY' THEN 'intake'
+            WHEN 'ACK' THEN 'acks' WHEN 'PARTNER_FILE' THEN 'partner_files' ELSE 'network' END,
+            received_at
         FROM inbound_message WHERE state = 'STORED'
         UNION ALL
         SELECT 'receipts', received_at FROM delivery_receipt WHERE verdict = 'WAITING'
@@ -38,6 +42,10 @@ _OLD = text(
         UNION ALL
         SELECT 'notices', greatest(created_at, not_before_at) FROM announcement
         WHERE state = 'PENDING'
+        UNION ALL
+        SELECT 'processes', s.created_at FROM process_start s
+        JOIN process p ON p.code = s.process_code
+        WHERE s.state = 'WAITING' AND p.stopped_at IS NULL
     ) AS waiting (lane, due_at)
     WHERE due_at < :before GROUP BY lane
     """
@@ -53,17 +61,34 @@ _UNKNOWN = text(
 # What failed by our own fault waits for a person at once.
 _HELD = text(
     """
-    SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'ACK' THEN 'acks'
-        WHEN 'PARTNER_FILE' THEN 'partner_files' ELSE 'network' END, count(*), min(id)
+    SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'METER_DELIVERY' THEN 'intake'
+        WHEN 'ACK' THEN 'acks' WHEN 'PARTNER_FILE' THEN 'partner_files' ELSE 'network' END,
+        count(*), min(id)
     FROM inbound_message
     WHERE state = 'HELD' AND (reason_code LIKE 'INTERNAL%' OR received_at < :before)
     GROUP BY 1
     """
 )
+# A partner that takes orders and says nothing about them: nobody else would notice.
+_SILENT = text(
+    """
+    SELECT 'partner.' || partner_code, count(*), min(state_at) FROM work_order
+    WHERE state = 'SENT' AND state_at < :before GROUP BY partner_code
+    """
+)
 
 
-def raise_alarms(session: Session, now: datetime) -> None:
-    """Open an alarm for each lane that needs somebody, and close those that need nobody any more."""
+def raise_alarms(session: Session, now: datetime, silent_after_s: float = _SILENT_AFTER_S) -> None:
+    """Open an alarm for each lane that needs somebody, and close those that need nobody any more.
+
+    silent_after_s: how long a partner may have an order without a word about it.
+    """
+    silent = {
+        row[
+            0
+        ]: f"{row[1]} orders are sent and not acknowledged, the oldest since {row[2]:%Y-%m-%d %H:%M} UTC."
+        for row in session.execute(_SILENT, {"before": now - timedelta(seconds=silent_after_s)})
+    }
     old = {
         row[0]: f"{row[1]} wait, the oldest since {row[2]:%Y-%m-%d %H:%M} UTC."
         for row in session.execute(_OLD, {"before": now - _OLD_AFTER})
@@ -77,6 +102,7 @@ def raise_alarms(session: Session, now: datetime) -> None:
         row[0]: f"{row[1]} received messages wait for a person, the first is number {row[2]}."
         for row in session.execute(_HELD, {"before": now - _ORDER_MISSING_AFTER})
     }
+    _are(session, PARTNER_SILENT, silent, now)
     _are(session, INBOUND_HELD, held, now)
     _are(session, LANE_OLD, old, now)
     _are(session, ITEMS_DEAD, dead, now)

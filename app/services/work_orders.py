@@ -76,22 +76,25 @@ def record_changes(
     )
 
 
-# base_state is where an order stands before any acknowledgement is weighed.
+# base_state is where an order stands before any acknowledgement is weighed. What the partner had
+# refused, and has taken now that it was sent again, is with it after all.
 _MARK_SENT = text(
     """
     WITH told AS (
-        SELECT o.order_id, o.revision, o.state AS from_state, s.ref
+        SELECT o.order_id, o.revision, o.state AS from_state, s.ref,
+            o.state = 'ROUTED' OR o.state = 'PARTNER_REJECTED' AND o.base_state = o.state AS moves
         FROM work_order o
         JOIN unnest(CAST(:ids AS text[]), CAST(:versions AS int[]), CAST(:refs AS text[]))
             AS s (order_id, revision, ref) ON s.order_id = o.order_id AND s.revision = o.revision
         ORDER BY o.order_id FOR UPDATE OF o)
     UPDATE work_order o
-    SET base_state = CASE WHEN o.base_state = 'ROUTED' THEN 'SENT' ELSE o.base_state END,
-        state = CASE WHEN o.state = 'ROUTED' THEN 'SENT' ELSE o.state END,
-        state_at = CASE WHEN o.state = 'ROUTED' THEN CAST(:now AS timestamptz) ELSE o.state_at END,
+    SET base_state = CASE WHEN o.base_state IN ('ROUTED', 'PARTNER_REJECTED') THEN 'SENT'
+            ELSE o.base_state END,
+        state = CASE WHEN told.moves THEN 'SENT' ELSE o.state END,
+        state_at = CASE WHEN told.moves THEN CAST(:now AS timestamptz) ELSE o.state_at END,
         partner_ref = coalesce(told.ref, o.partner_ref), updated_at = :now
     FROM told WHERE o.order_id = told.order_id
-    RETURNING o.order_id, o.revision, told.from_state
+    RETURNING o.order_id, o.revision, told.from_state, told.moves
     """
 )
 
@@ -120,7 +123,7 @@ def note_settled(session: Session, settled: Sequence[Settlement], now: datetime)
                     "partner has it",
                 )
                 for row in rows
-                if row.from_state == WorkOrderState.ROUTED
+                if row.moves
             ),
             now,
         )

@@ -137,6 +137,7 @@ NOTICE_TYPE: Mapping[str, Label] = {
     "WHICH_SITE": Label(_l("Reply: which site"), "info", "unknown"),
     "NOT_UNDERSTOOD": Label(_l("Reply: not understood"), "info", "unknown"),
     "AGENT_REPLY": Label(_l("Customer service wrote"), "info", "person"),
+    "STAFF_ALARM": Label(_l("Alarm to staff"), "warn", "warn"),
 }
 
 TOPIC: Mapping[str, Label] = {
@@ -365,9 +366,48 @@ STEP: Mapping[str, Label] = {
 PARKED: Mapping[str, Label] = {
     **WORK_ORDER,
     "HELD": Label(_l("A report is held for a check"), "warn", "held"),
+    "ASKED": Label(_l("A change waits for the visit's end"), "warn", "wait"),
+}
+
+ORDER_REQUEST: Mapping[str, Label] = {
+    "WAITING": Label(_l("Waits for the visit's end"), "warn", "wait"),
+    "TAKEN": Label(_l("Done as asked"), "ok", "ok"),
+    "REFUSED": Label(_l("Too late, the CIS was told"), "fail", "fail"),
+    "SUPERSEDED": Label(_l("Replaced by a newer one"), "calm", "calm"),
+}
+DELIVERY_KIND: Mapping[str, Label] = {
+    "ORDERED": Label(_l("Ordered"), "info", "wait"),
+    "DELIVERED": Label(_l("Delivered"), "ok", "inbox"),
+    "RETURNED": Label(_l("Returned"), "calm", "calm"),
+    "SCRAPPED": Label(_l("Scrapped"), "calm", "calm"),
+    "FAULTY": Label(_l("Faulty"), "fail", "fail"),
+    "LOST": Label(_l("Lost"), "fail", "unknown"),
+}
+DELIVERY_ITEM: Mapping[str, Label] = {
+    "TAKEN": Label(_l("Taken in"), "ok", "ok"),
+    "KNOWN": Label(_l("Known already"), "calm", "calm"),
+    "LATE": Label(_l("Came after the meter was hung"), "warn", "wait"),
+    "REJECTED": Label(_l("Rejected"), "fail", "fail"),
+}
+MISMATCH: Mapping[str, Label] = {
+    "OPEN": Label(_l("Nobody's yet"), "fail", "warn"),
+    "TAKEN": Label(_l("Being looked at"), "warn", "person"),
+    "SETTLED": Label(_l("Settled"), "ok", "ok"),
+}
+MISMATCH_END: Mapping[str, Label] = {
+    "DELIVERY": Label(_l("Explained by a delivery"), "ok", "inbox"),
+    "CORRECTED": Label(_l("Corrected by the installer"), "ok", "ok"),
+    "ACCEPTED": Label(_l("Accepted by a person"), "ok", "person"),
+}
+MISMATCH_VIEW: Mapping[str, Label] = {
+    "open": Label(_l("Not settled")),
+    "mine": Label(_l("Mine")),
+    "settled": Label(_l("Settled")),
 }
 
 ALARM: Mapping[str, Label] = {
+    "RULE": Label(_l("An alarm rule was broken"), "fail", "warn"),
+    "MAILBOX_DOWN": Label(_l("A mailbox cannot be read"), "fail", "off"),
     "MASS_FILE_HELD": Label(_l("A mass file waits for a decision"), "fail", "held"),
     "MASS_SPLIT_FAILED": Label(_l("Orders of a mass file could not be made"), "fail", "fail"),
     "LANE_DOWN": Label(_l("The receiver does not answer"), "fail", "off"),
@@ -378,6 +418,9 @@ ALARM: Mapping[str, Label] = {
         _l("A message did not arrive, and nothing could replace it"), "fail", "fail"
     ),
     "LANE_OLD": Label(_l("Work waits for too long"), "fail", "wait"),
+    "PARTNER_SILENT": Label(
+        _l("A contractor has orders and says nothing about them"), "fail", "wait"
+    ),
     "ITEMS_DEAD": Label(_l("Sending was given up"), "fail", "fail"),
     "OUTCOME_UNKNOWN": Label(_l("Outcomes have long been unknown"), "warn", "unknown"),
     "INBOUND_HELD": Label(_l("Received messages could not be read"), "fail", "held"),
@@ -430,6 +473,9 @@ INBOUND_KIND: Mapping[str, Label] = {
     "PLANNED_CUT": Label(_l("Planned cut"), "info", "off"),
     "DMS_OUTAGES": Label(_l("Outages from the DMS"), "info", "off"),
     "METER_EVENTS": Label(_l("Meter events"), "info", "meter"),
+    "MAIL": Label(_l("E-mail"), "info", "inbox"),
+    "MAIL_ATTACHMENT": Label(_l("Attachment of an e-mail"), "info", "inbox"),
+    "METER_DELIVERY": Label(_l("Meter delivery"), "info", "inbox"),
 }
 
 SEVERITY: Mapping[str, Label] = {
@@ -440,8 +486,8 @@ SEVERITY: Mapping[str, Label] = {
 
 METER: Mapping[str, Label] = {
     "ORDERED": Label(_l("Ordered"), "info", "wait"),
-    "DELIVERED": Label(_l("In stock"), "info", "inbox"),
-    "ALLOCATED": Label(_l("Reserved for an order"), "info", "order"),
+    "DELIVERED": Label(_l("In our stock"), "info", "inbox"),
+    "ALLOCATED": Label(_l("In a contractor's stock"), "info", "order"),
     "INSTALLED": Label(_l("Installed"), "ok", "meter"),
     "COMMUNICATING": Label(_l("Communicating"), "ok", "meter"),
     "FAULTY": Label(_l("Faulty"), "fail", "fail"),
@@ -458,6 +504,32 @@ CIRCUIT: Mapping[str, Label] = {
     "OPEN": Label(_l("Circuit broken"), "fail", "fail"),
     "TRYING": Label(_l("Trying again"), "warn", "going"),
     "PAUSED": Label(_l("Paused by an operator"), "warn", "held"),
+    "RESTS": Label(_l("Closed until later"), "info", "wait"),
+}
+
+RULE_SET: Mapping[str, Label] = {
+    "DRAFT": Label(_l("Draft"), "info", "wait"),
+    "SUBMITTED": Label(_l("Waits for a second person"), "warn", "held"),
+    "ACTIVE": Label(_l("In force"), "ok", "ok"),
+    "RETIRED": Label(_l("Was in force"), "calm", "calm"),
+    "REJECTED": Label(_l("Rejected"), "calm", "calm"),
+}
+
+REPLAY: Mapping[str, Label] = {
+    "PREVIEWED": Label(_l("Only looked at"), "info", "wait"),
+    "PROPOSED": Label(_l("Waits for a second person"), "warn", "held"),
+    "APPROVED": Label(_l("Under way"), "info", "going"),
+    "DONE": Label(_l("Done"), "ok", "ok"),
+    "DROPPED": Label(_l("Dropped"), "calm", "calm"),
+}
+
+LEFT_OUT: Mapping[str, Label] = {
+    "WAITING": Label(_l("On their way anyway")),
+    "SENT": Label(_l("Have arrived")),
+    "MAY_HAVE_ARRIVED": Label(_l("Have arrived or may have, and nobody may get them twice")),
+    "CALLED_OFF": Label(_l("Called off before they left")),
+    "NEWER": Label(_l("The receiver has been told something newer")),
+    "NOT_FOUND": Label(_l("Not found in this lane")),
 }
 
 LETTER: Mapping[str, Label] = {
@@ -559,6 +631,8 @@ LANE: Mapping[str, Label] = {
     "notices": Label(_l("Deciding whom to tell")),
     "replies": Label(_l("Replies of customers")),
     "upkeep": Label(_l("Upkeep")),
+    "processes": Label(_l("Processes")),
+    "webhook": Label(_l("Alarms and signals to the webhook")),
     "cis": Label(_l("Reports to the CIS")),
     "nis": Label(_l("Network information system (NIS)")),
     "dms": Label(_l("Distribution management system (DMS)")),
@@ -614,6 +688,12 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "run": RUN,
     "step": STEP,
     "parked": PARKED,
+    "order_request": ORDER_REQUEST,
+    "delivery_kind": DELIVERY_KIND,
+    "delivery_item": DELIVERY_ITEM,
+    "mismatch": MISMATCH,
+    "mismatch_end": MISMATCH_END,
+    "mismatch_view": MISMATCH_VIEW,
     "alarm": {**ALARM, **_FAULT_ALARMS},
     "outage": OUTAGE,
     "outage_kind": OUTAGE_KIND,
@@ -627,6 +707,9 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "severity": SEVERITY,
     "meter": METER,
     "circuit": CIRCUIT,
+    "rule_set": RULE_SET,
+    "replay": REPLAY,
+    "left_out": LEFT_OUT,
     "letter": LETTER,
     "doubt": DOUBT,
     "channel": CHANNEL,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.db import db
 from app.domain.roles import Permission
-from app.queries import alarm_list, inbox, mass_list
+from app.queries import alarm_list, inbox, mass_list, meter_stock, replay_list, routing
 from app.web.access import may
 
 
@@ -102,7 +102,21 @@ _SECTIONS: Sequence[_Section] = (
         _l("Machinery"),
         (
             _Page("operators.runs", _l("Runs"), ("operators.run", "operators.payload"), _OPERATE),
-            _Page("operators.lanes", _l("Lanes"), ("operators.lane",), _OPERATE),
+            _Page("operators.processes", _l("Processes"), ("operators.process",), _OPERATE),
+            _Page(
+                "operators.lanes",
+                _l("Lanes"),
+                ("operators.lane", "operators.replay"),
+                _OPERATE,
+                replay_list.count_waiting,
+            ),
+            _Page(
+                "operators.routing",
+                _l("Routing"),
+                ("operators.routing",),
+                _OPERATE,
+                routing.count_waiting,
+            ),
             _Page(
                 "operators.mass_orders_list",
                 _l("Mass orders"),
@@ -110,12 +124,25 @@ _SECTIONS: Sequence[_Section] = (
                 _OPERATE,
                 mass_list.count_waiting,
             ),
-            _Page("operators.orders", _l("Parked orders"), ("operators.orders",), _OPERATE),
+            _Page("operators.orders", _l("Parked orders"), ("operators.order",), _OPERATE),
+            _Page(
+                "operators.stock",
+                _l("Meter stock"),
+                ("operators.stock", "operators.meter"),
+                _OPERATE,
+            ),
+            _Page(
+                "operators.mismatches",
+                _l("Serial mismatches"),
+                ("operators.mismatch",),
+                _OPERATE,
+                meter_stock.count_mismatches,
+            ),
             _Page("operators.inbound", _l("Inbound"), ("operators.inbound",), _OPERATE),
         ),
     ),
     _Section(
-        None,
+        _l("Alarms"),
         (
             _Page(
                 "operators.alarms",
@@ -124,6 +151,7 @@ _SECTIONS: Sequence[_Section] = (
                 _OPERATE,
                 alarm_list.count_open,
             ),
+            _Page("operators.alarm_rules", _l("Alarm rules"), ("operators.alarm_rule",), _OPERATE),
         ),
     ),
     _Section(None, (_Page("staff.accounts", _l("Staff"), ("staff.",), Permission.MANAGE_STAFF),)),

@@ -16,6 +16,7 @@ from app.web import (
     labels,
     login,
     navigation,
+    process_words,
     security,
     stop_banner,
     wording,
@@ -25,7 +26,7 @@ from app.web.customers import navigation as customer_navigation
 from app.web.customers import pages as customers
 from app.web.customers import unsubscribe
 from app.web.operators import pages as operators
-from app.web.operators import staff, texts
+from app.web.operators import routing_words, staff, texts
 from app.web.public import front, planned_cuts, service_level, status, subscribe
 
 
@@ -39,12 +40,14 @@ def register(app: Flask) -> None:
         formats,
         labels,
         wording,
+        process_words,
         access,
         navigation,
         customer_navigation,
         change_words,
         installation,
         stop_banner,
+        routing_words,
     ):
         part.init(app)
     login.init(app)

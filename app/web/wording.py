@@ -27,6 +27,8 @@ _PLANNED_CUT = re.compile(r"planned-cut:(\d{1,18})", re.ASCII)
 _PROCESS = {
     "mass split": _l("Making the orders of mass orders"),
     "mass follow": _l("Holding, releasing or calling off mass orders"),
+    "meter deliveries": _l("Taking in meter deliveries"),
+    "answer requests": _l("Answering changes to orders under way"),
     "poll CIS": _l("Fetching CIS files"),
     "poll partners": _l("Fetching partners' files"),
     "partner files": _l("Reading partners' files"),
@@ -40,6 +42,18 @@ _PROCESS = {
     "welcome": _l("Confirming new enrolments"),
     "tenancies": _l("Ending what ended contracts had"),
     "retention": _l("Removing what may not be kept"),
+    "routing": _l("Looking again at orders without a route"),
+    "replay": _l("Sending again what was chosen"),
+}
+
+_PROCESS |= {
+    "mailboxes": _l("Fetching e-mails"),
+    "public status": _l("Renewing the public status"),
+    "service level": _l("Counting the public figures"),
+    "purge": _l("Clearing away what nobody needs"),
+    "read held": _l("Reading again what was put aside"),
+    "retry dead": _l("Trying again what was given up"),
+    "signal": _l("Signal to the webhook"),
 }
 
 _TRIGGER = {
@@ -47,15 +61,25 @@ _TRIGGER = {
     "schedule": _l("The schedule"),
     "operator": _l("An operator"),
     "dispatcher (no Redis)": _l("The dispatcher, without Redis"),
+    "file": _l("Arrival of a file"),
+    "mail": _l("E-mail to a mailbox"),
+    "http": _l("Request by HTTP"),
+    "change": _l("Change in the database"),
+    "end": _l("End of another process"),
+    "manual": _l("By hand"),
+    "replay": _l("Run again"),
 }
 
 # What an outbox item carries, or what a step was about.
 _KIND = {
     "WORK_ORDER": _l("Work order"),
     "CIS_COMPLETION": _l("Completion"),
+    "CIS_ORDER_END": _l("End without a completion"),
     "CIS_REJECT": _l("Reject file"),
     "CIS_REPLY": _l("Reply to an IEC message"),
     "PARTNER_REJECT": _l("Reject file for a partner"),
+    "METERS": _l("Meters of a delivery"),
+    "ORDER_REQUEST": _l("Change to an order under way"),
     "NIS_DEVICE": _l("Device at the point"),
     "DMS_SWAP_OUTAGE": _l("Power cut of a replacement"),
     "BILLING_METER_CHANGE": _l("Meter change"),
@@ -65,6 +89,8 @@ _KIND = {
     "METER_EVENTS": _l("Meter events"),
     "REPLY": _l("Reply of a customer"),
     "STORE_FILE": _l("File stored"),
+    "STORE_MAIL": _l("E-mail stored"),
+    "SIGNAL": _l("Alarm or signal"),
     "FETCH": _l("File fetched"),
     "LOOK_AGAIN": _l("File looked at again"),
     "READ_FILE": _l("File read"),
@@ -92,10 +118,16 @@ _COUNT = {
     "DUPLICATE": _l("repeated"),
     "TAKEN_BEFORE": _l("taken in before"),
     "STALE": _l("out of date"),
-    "TAKEN": _l("taken in"),
     "CONFLICT": _l("in conflict"),
     "NO_ROUTE": _l("without a route"),
+    "ROUTED": _l("given a route"),
+    "GONE": _l("settled meanwhile"),
+    "QUEUED": _l("due again"),
     "APPLIED": _l("applied"),
+    "TAKEN": _l("taken in"),
+    "HOLD": _l("waiting for the visit's end"),
+    "ASK": _l("asked to stop"),
+    "SUPERSEDED": _l("replaced"),
     "HELD": _l("held"),
     "LATE": _l("too late"),
     "STORED": _l("stored"),
@@ -176,8 +208,12 @@ def process_name(process: str) -> str:
 
 
 def trigger_name(trigger: str) -> str:
-    """What made a run begin."""
-    return str(_TRIGGER.get(trigger, trigger))
+    """What made a run begin; of a process's start its kind and cause."""
+    kind, colon, cause = trigger.partition(": ")
+    known = _TRIGGER.get(trigger) or _TRIGGER.get(kind)
+    if known is None:
+        return trigger
+    return f"{known}: {cause}" if colon else str(known)
 
 
 def kind_name(kind: str) -> str:
@@ -319,6 +355,9 @@ def subject_link(subject: str) -> Markup:
         number = subject.removeprefix("fault:")
         text = gettext("Fault %(number)s", number=number)
         href = url_for("operators.outage", outage_id=number)
+    elif subject.startswith("alarm-rule:"):
+        text = subject.removeprefix("alarm-rule:")
+        href = url_for("operators.alarm_rule", code=text)
     elif _ORDER_ID.fullmatch(subject):
         # An order leads to the page of its metering point.
         href = url_for("agents.search", q=subject)

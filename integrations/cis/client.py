@@ -20,8 +20,9 @@ Payload = TypeVar("Payload")
 class CisReturnsClient:
     """One file per item, named by its key: the same item leaves the same file, once.
 
-    kind CIS_COMPLETION takes a CisCompletion as payload, CIS_REJECT a CisReject and CIS_REPLY a
-    CisReply, all as they are written by `msgspec.to_builtins`.
+    The kinds CIS_COMPLETION and CIS_ORDER_END (it ended without a completion) take a CisCompletion
+    as payload, CIS_REJECT a CisReject and CIS_REPLY a CisReply, all as they are written by
+    `msgspec.to_builtins`.
     """
 
     def __init__(self, config: SftpPlace) -> None:
@@ -43,7 +44,7 @@ class CisReturnsClient:
 
 def _build(item: Outbound) -> bytes:
     message_id = str(uuid5(NAMESPACE_URL, f"urn:tiedolla:cis:{item.kind}:{item.key}"))
-    if item.kind == completion_codec.KIND:
+    if item.kind in (completion_codec.KIND, completion_codec.END_KIND):
         completion = _convert(item.payload, CisCompletion)
         return completion_codec.build_completion(completion, message_id)
     if item.kind == reject_codec.KIND:

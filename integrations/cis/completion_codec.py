@@ -16,6 +16,8 @@ from integrations.cis.xml_writer import Elements, write_message
 
 NAMESPACE = "urn:tiedolla:cis:completion:1"
 KIND = "CIS_COMPLETION"
+# How an order ended without a completion: it came back to the company, or was called off at work.
+END_KIND = "CIS_ORDER_END"
 _SCHEMA_VERSION = "1.0"
 
 

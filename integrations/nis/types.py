@@ -20,12 +20,13 @@ class _Wire(
 
 
 class NisDevice(_Wire, frozen=True, kw_only=True):
-    """The device at one metering point from `installed_at` on."""
+    """The device at one metering point from `installed_at` on; none from `removed_at` on."""
 
     gsrn: str
-    meter_number: str
+    meter_number: str | None = None
     model: str | None = None
-    installed_at: At
+    installed_at: At | None = None
+    removed_at: At | None = None
     main_fuse_a: float | None = None
     phases: int | None = None
     version: int

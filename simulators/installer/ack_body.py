@@ -98,7 +98,7 @@ def _completed(job: Job, now: datetime, draw: random.Random, meter_tag: str) -> 
         multiplier = value_at(job.order, "newMeter.multiplier")
         body["newMeter"] = {
             "number": f"{_digits(model)}{meter_tag}",
-            "serial": f"AID{meter_tag}",
+            "serial": f"AID{_digits(model)}{meter_tag}",
             "model": model,
             "firmware": "2.18.3",
             "readings": [_reading(0, at)],

@@ -101,10 +101,6 @@ def test_a_new_partner_begins_with_a_shipped_kind(app: Flask) -> None:
     wrong = run(app, "begin", "rautio", "own_crews")
     assert wrong.exit_code == 1
     assert "another kind" in wrong.output
-    rule = ("partners", "route", "rautio", "--rule", "Kuopio", "--priority", "50")
-    assert app.test_cli_runner().invoke(args=[*rule, "--municipality", "297"]).exit_code == 0
-    assert app.test_cli_runner().invoke(args=[*rule]).exit_code == 1
-    assert "Kuopio: 297" in app.test_cli_runner().invoke(args=["partners", "rules"]).output
 
 
 def run(app: Flask, *words: str, given: str = PASSWORD) -> Result:

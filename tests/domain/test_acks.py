@@ -49,6 +49,26 @@ def test_a_whole_visit_in_every_order_of_arrival_ends_completed_with_its_times()
 
 
 @pytest.mark.parametrize(
+    ("types", "state", "verdict"),
+    [
+        (["STARTED", "CANCELLED"], S.CANCELLED, V.APPLIED),
+        (["STARTED", "FAILED"], S.CANCELLED, V.APPLIED),
+        (["STARTED", "REJECTED"], S.STARTED, V.STALE),
+        (["STARTED", "COMPLETED"], S.COMPLETED, V.APPLIED),
+        (["STARTED", "CANCELLED", "COMPLETED"], S.COMPLETED, V.APPLIED),
+    ],
+)
+def test_work_on_an_order_that_was_called_off_stops_fails_or_is_done(
+    types: list[str], state: WorkOrderState, verdict: AckVerdict
+) -> None:
+    facts = [ack(f"a{n}", kind, 10 * n) for n, kind in enumerate(types)]
+    for arrival in permutations(facts):
+        derived = derive_order_state(S.CANCELLED, arrival, revision=1, partner_code="voima")
+        assert derived.state is state
+        assert derived.verdicts[f"a{len(types) - 1}"] is verdict
+
+
+@pytest.mark.parametrize(
     ("types", "state"),
     [
         ([], S.SENT),

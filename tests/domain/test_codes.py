@@ -61,6 +61,7 @@ def test_doubtful_acknowledgements_hold_the_bill_and_nothing_else_does() -> None
         RejectCode.MULTIPLIER_CHANGED,
         RejectCode.METER_NOT_IN_STOCK,
         RejectCode.METER_ALREADY_INSTALLED,
+        RejectCode.METER_SERIAL_MISMATCH,
         RejectCode.TIME_IN_FUTURE,
         RejectCode.GPS_FAR,
     }

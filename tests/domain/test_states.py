@@ -8,6 +8,8 @@ from app.domain.states import (
     METER_MOVES,
     NOTICE_MOVES,
     OUTBOX_MOVES,
+    REPLAY_MOVES,
+    RULE_SET_MOVES,
     RUN_MOVES,
     SWAP_OUTAGE_MOVES,
     WORK_ORDER_MOVES,
@@ -16,6 +18,8 @@ from app.domain.states import (
     Moves,
     NoticeState,
     OutboxState,
+    ReplayState,
+    RuleSetState,
     RunState,
     SwapOutageState,
     WorkOrderState,
@@ -29,6 +33,8 @@ MACHINES = [
     (SWAP_OUTAGE_MOVES, SwapOutageState, SwapOutageState.OPEN),
     (OUTBOX_MOVES, OutboxState, OutboxState.READY),
     (RUN_MOVES, RunState, RunState.RUNNING),
+    (RULE_SET_MOVES, RuleSetState, RuleSetState.DRAFT),
+    (REPLAY_MOVES, ReplayState, ReplayState.PREVIEWED),
 ]
 
 
@@ -59,7 +65,6 @@ def test_no_state_moves_to_itself(moves: Moves, states: type) -> None:
         (NOTICE_MOVES, NoticeState.SUPPRESSED),
         (NOTICE_MOVES, NoticeState.SUPERSEDED),
         (NOTICE_MOVES, NoticeState.FALLBACK),
-        (OUTBOX_MOVES, OutboxState.SENT),
         (OUTBOX_MOVES, OutboxState.CANCELLED),
         (RUN_MOVES, RunState.OK),
         (RUN_MOVES, RunState.KILLED),
@@ -96,7 +101,7 @@ def test_a_work_order_moves_as_the_field_does(from_state: str, to_state: str) ->
     ("from_state", "to_state"),
     [
         ("STARTED", "VALIDATED"),
-        ("STARTED", "CANCELLED"),
+        ("STARTED", "ACCEPTED"),
         ("COMPLETED", "FAILED"),
         ("COMPLETED", "VALIDATED"),
         ("REPORTED", "COMPLETED"),

@@ -13,12 +13,14 @@ from typing import Any
 import msgspec
 
 import integrations
+from integrations.alarm_webhook.types import Signal
 from integrations.billing.types import MeterChange
 from integrations.dms.outage_types import DmsMessage
 from integrations.dms.types import SwapOutage
 from integrations.head_end.types import MeterEvents
 from integrations.installer.ack_types import InstallerAck
 from integrations.installer.types import InstallerOrder
+from integrations.meter_maker.types import MeterDelivery
 from integrations.nis.types import NisDevice
 from integrations.planner.types import PlannedCutRequest
 
@@ -30,6 +32,8 @@ SCHEMAS: Mapping[str, type[msgspec.Struct]] = {
     "planner/schema/planned_cut.schema.json": PlannedCutRequest,
     "dms/schema/outages.schema.json": DmsMessage,
     "head_end/schema/events.schema.json": MeterEvents,
+    "alarm_webhook/schema/signal.schema.json": Signal,
+    "meter_maker/schema/delivery.schema.json": MeterDelivery,
     "billing/schema/meter_change.schema.json": MeterChange,
 }
 

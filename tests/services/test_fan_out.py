@@ -62,7 +62,8 @@ def test_what_is_settled_of_an_older_version_reports_nothing(completed: Flask) -
     for lane, items in on_the_wire.items():
         _settle_items(lane, 7, items, "SENT")
     assert _state() == "CORRECTED"
-    for lane in DOWNSTREAM_LANES:
+    for lane in ("cis", "dms", "billing"):
+        assert _state() == "CORRECTED"
         _settle(lane, "SENT")
     assert _state() == "REPORTED"
     assert [change.states for change in _history()][-2:] == [["CORRECTED"], ["REPORTED"]]
@@ -73,9 +74,43 @@ def test_a_correction_after_the_report_is_reported_again(completed: Flask) -> No
         _settle(lane, "SENT")
     arrive(make_ack("CORRECTED", 40), 40)
     assert _state() == "CORRECTED"
-    for lane in DOWNSTREAM_LANES:
+    # The same meter hangs there since the same time, so the NIS hears nothing.
+    lanes = {item.lane for item in _waiting()} - {"sms"}
+    assert lanes == {"cis", "dms", "billing"}
+    for lane in ("cis", "dms", "billing"):
         _settle(lane, "SENT")
     assert _state() == "REPORTED"
+
+
+def test_a_correction_is_told_to_the_cis_and_to_those_for_whom_something_differs(
+    completed: Flask,
+) -> None:
+    told = {item.lane: item.version for item in _waiting()}
+    corrected = make_ack("CORRECTED", 20)
+    corrected["newMeter"]["model"] = "6550"
+    arrive(corrected, 40)
+    after = {item.lane: item for item in _waiting()}
+    assert {lane for lane, item in after.items() if item.version > told[lane]} == {"cis", "nis"}
+    assert after["nis"].payload["model"] == "6550"
+    for lane in DOWNSTREAM_LANES:
+        assert _state() == "CORRECTED"
+        _settle(lane, "SENT")
+    assert _state() == "REPORTED"
+
+
+def test_req_20_a_correction_that_ends_a_doubt_lets_the_same_bill_go(app: Flask) -> None:
+    with app.app_context():
+        with transaction() as session:
+            add_order(session)
+        doubtful = make_ack("COMPLETED", 20)
+        # Somebody else's clock: the time is doubted, what is billed is not.
+        doubtful["site"] = {"lat": 60.0, "lon": 20.0, "accuracyM": 5}
+        arrive(doubtful, 20)
+        assert [i.hold_reason for i in _waiting() if i.lane == "billing"] == ["GPS_FAR"]
+        arrive(make_ack("CORRECTED", 20), 40)
+        bills = [item for item in _waiting() if item.lane == "billing"]
+        assert [(item.state, item.version) for item in bills] == [("READY", 2)]
+        db.session.remove()
 
 
 def test_a_late_report_that_changes_nothing_leaves_a_reported_order_alone(

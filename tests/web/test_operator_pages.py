@@ -186,13 +186,16 @@ def test_what_was_given_up_is_tried_again_under_its_original_key(
 
     operator.post("/lanes/nis/retry", {"item": one.id}, page="/lanes/nis")
     assert states(app) == {one.id: "READY", other.id: "DEAD"}
-    operator.post("/lanes/nis/retry", page="/lanes/nis")
+    # All of them only after a look, and with a reason.
+    seen = operator.post("/lanes/nis/retry", page="/lanes/nis").location
+    assert states(app) == {one.id: "READY", other.id: "DEAD"}
+    operator.post(f"{seen}/ask", {"note": "it is back"}, page=seen)
     assert states(app) == {one.id: "READY", other.id: "READY"}
 
     with app.app_context():
         assert db.session.get_one(OutboxItem, one.id).dedupe_key == key
         db.session.remove()
-    assert [entry[1] for entry in audited(app)] == ["LANE_RETRIED", "LANE_RETRIED"]
+    assert [entry[1] for entry in audited(app)] == ["REPLAY_APPROVED", "REPLAY_APPROVED"]
 
 
 def test_what_was_held_goes_only_when_it_is_named(

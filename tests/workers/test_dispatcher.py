@@ -15,11 +15,22 @@ from rq.webhook import Webhook
 from sqlalchemy import select, text
 
 from app.db import db, transaction, try_session_lock
+from app.domain.processes import TriggerKind
 from app.doorbell import JOB, lanes_ringing, queue_of, ring
 from app.factory import create_app
-from app.models import Alarm, Drainer, OutboxItem, Run, Schedule
-from app.services import alarms, inbound, leases, outbox, runs, schedules
+from app.models import Alarm, Drainer, OutboxItem, ProcessStart, Run, Schedule
+from app.services import (
+    alarms,
+    inbound,
+    leases,
+    outbox,
+    process_starts,
+    runs,
+    schedules,
+    triggers,
+)
 from app.services.outbox import NewItem
+from app.services.process_starts import Cause
 from tests.conftest import test_settings
 from workers import jobs
 from workers.cli import LaneWorker
@@ -133,6 +144,62 @@ def test_a_worker_whose_lease_ran_out_loses_it(app: Flask, dispatcher: Dispatche
         with transaction() as session:
             assert session.scalars(select(OutboxItem.state)).one() == "READY"
         holder.close()
+
+
+def test_a_start_that_a_killed_worker_had_waits_again_and_its_lane_is_rung(
+    app: Flask, dispatcher: Dispatcher
+) -> None:
+    with app.app_context():
+        with transaction() as session:
+            cause = Cause(TriggerKind.MANUAL, "manual/1", "", "staff:otso", {})
+            process_starts.ask(session, "purge", cause, NOW)
+        lease = _lease_of_a_killed_process(app)
+        with transaction() as session:
+            assert process_starts.claim(session, lease, "doorbell", NOW) is not None
+        queue_of("nis").connection.flushall()
+        dispatcher.tick(datetime.now(UTC))
+        with transaction() as session:
+            start = session.scalars(select(ProcessStart)).one()
+            assert (start.state, start.attempts, start.lease) == ("WAITING", 1, None)
+            assert session.scalars(select(Run.state)).one() == "KILLED"
+        assert lanes_ringing(["processes"]) == {"processes": 1}
+
+
+def test_causes_become_starts_and_a_fault_in_that_keeps_no_lane_from_being_rung(
+    app: Flask, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        _put_item("a")
+        with transaction() as session:
+            session.execute(text("UPDATE process_trigger SET next_at = :now"), {"now": NOW})
+
+        def broken(*_args: Any) -> int:
+            raise ValueError("no")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(triggers, "consume_changes", broken)
+            dispatcher.tick(datetime.now(UTC))
+        assert lanes_ringing(["nis", "processes"]) == {"nis": 1, "processes": 1}
+        assert _open_alarms() == [("UPKEEP_FAILED", "triggers")]
+        dispatcher.tick(datetime.now(UTC))
+        assert _open_alarms() == []
+        with transaction() as session:
+            kinds = session.scalars(select(ProcessStart.kind)).all()
+        assert kinds == ["SCHEDULE"] * 3
+
+
+def test_a_lane_that_somebody_paused_is_not_rung_for_what_waits(
+    app: Flask, dispatcher: Dispatcher
+) -> None:
+    with app.app_context():
+        with transaction() as session:
+            inbound.store_small(
+                session, source="cis", kind="CIS_FILE", name="x", body=b"<x/>", now=NOW
+            )
+            session.execute(text("UPDATE lane SET paused = true WHERE name = 'intake'"))
+        queue_of("nis").connection.flushall()
+        dispatcher.tick(datetime.now(UTC))
+        assert lanes_ringing(["intake"]) == {"intake": 0}
 
 
 def test_a_holder_whose_connection_died_works_on_under_another_number(app: Flask) -> None:
@@ -252,3 +319,9 @@ with app.app_context():
     )
     assert done.returncode == -9, done.stderr
     return int(done.stdout)
+
+
+def _open_alarms() -> list[tuple[str, str]]:
+    with transaction() as session:
+        rows = session.execute(select(Alarm.kind, Alarm.subject).where(Alarm.closed_at.is_(None)))
+        return [(row.kind, row.subject) for row in rows]

@@ -55,7 +55,7 @@ def test_what_is_sent_is_settled_with_its_reference_attempt_run_and_step(
         (Reply(429, b"", {"Retry-After": "40"}), "READY", "NOT_SENT", "Retryable"),
         (Reply(503), "READY", "NOT_SENT", "Retryable"),
         (Reply(401), "READY", "NOT_SENT", "LaneDown"),
-        (Reply(200, b"<html>"), "DEAD", "REJECTED", "ContractBroken"),
+        (Reply(200, b"<html>"), "READY", "NOT_SENT", "ContractBroken"),
         (Behaviour.DROP_AFTER, "READY", "NOT_SENT", "Retryable"),
     ],
 )

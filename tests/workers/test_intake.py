@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -152,6 +155,19 @@ def test_a_file_that_breaks_off_keeps_the_orders_before_the_break(
             assert len(session.scalars(select(WorkOrder.order_id)).all()) == GOOD_COUNT - 1
 
 
+def test_a_worker_has_no_pages_in_memory() -> None:
+    for command, wants in (("worker", False), ("dispatcher", False), ("routes", True)):
+        asked = (
+            "import sys, app.factory; from tests.conftest import test_settings;"
+            f" app.factory.load_settings = test_settings; sys.argv[1:] = [{command!r}];"
+            " import wsgi; print(*sys.modules)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", asked], capture_output=True, text=True, check=True
+        )
+        assert ("app.web.register" in done.stdout.split()) is wants, command
+
+
 def test_a_death_between_two_slices_costs_nothing_when_the_file_is_read_again(
     app: Flask, orders: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,7 +177,7 @@ def test_a_death_between_two_slices_costs_nothing_when_the_file_is_read_again(
 
     def _die_at_the_third(part: Any, batch: list[object]) -> Any:
         calls.append(len(batch))
-        if len(calls) == 3:
+        if len(calls) >= 3:
             raise KeyboardInterrupt
         return take(part, batch)
 
@@ -179,6 +195,38 @@ def test_a_death_between_two_slices_costs_nothing_when_the_file_is_read_again(
             assert len(keys) == len(set(keys)) == GOOD_COUNT
             counts = session.scalars(select(InboundMessage.counts)).one()
             assert counts == {"TAKEN_BEFORE": 4, "NEW": 3}
+
+
+def test_revisions_of_one_order_in_neighbouring_slices_are_taken_in_the_order_of_the_file(
+    app: Flask, orders: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "SLICE_COUNT", 1)
+    count = 12
+    first, *rest = (part + b"</WorkOrder>" for part in orders.split(b"</WorkOrder>")[:-1])
+    head, one = first[: first.index(b"<WorkOrder>")], first[first.index(b"<WorkOrder>") :]
+    assert b"<Revision>1</Revision>" in one
+    tail = orders[orders.rindex(b"</WorkOrder>") + len(b"</WorkOrder>") :]
+    revisions = [
+        one.replace(b"<Revision>1</Revision>", b"<Revision>%d</Revision>" % number)
+        for number in range(1, count + 1)
+    ]
+    take, overtaken = worker._take_orders, Event()
+
+    def _slow_at_first(part: Any, batch: list[object]) -> Any:
+        if overtaken.is_set() or batch[0].order.revision != 1:  # type: ignore[attr-defined]
+            overtaken.set()
+        else:
+            overtaken.wait(0.5)
+        return take(part, batch)
+
+    monkeypatch.setattr(worker, "_take_orders", _slow_at_first)
+    with app.app_context():
+        _store(head + b"".join(revisions) + rest[0] + tail, "orders.xml")
+        _interpret(app)
+        with transaction() as session:
+            counts = session.scalars(select(InboundMessage.counts)).one()
+            assert counts == {"NEW": 2, "UPDATE": count - 1}
+            assert sorted(session.scalars(select(WorkOrder.revision))) == [1, count]
 
 
 def test_a_fault_of_ours_postpones_the_file_and_lets_the_next_one_pass(

@@ -18,6 +18,7 @@ from app.models import (
     MassFile,
     MassOrder,
     MassStage,
+    OrderRequest,
     OutboxItem,
     Run,
     WorkOrder,
@@ -361,6 +362,44 @@ def test_the_cis_calls_off_items_and_the_whole(app: Flask, tmp_path: Path) -> No
         assert Counter(row[1] for row in _orders().values()) == {"CANCELLED": COUNT}
 
 
+def test_a_child_at_which_somebody_works_waits_for_the_end_of_the_visit(
+    app: Flask, tmp_path: Path
+) -> None:
+    with app.app_context():
+        _drop(tmp_path)
+        _interpret(app)
+        _deliver(COUNT)
+        at_work = "M-1-000030"
+        with transaction() as session:
+            session.execute(
+                text("UPDATE work_order SET state = 'STARTED' WHERE order_id = :id"),
+                {"id": at_work},
+            )
+        wish = MassWish("M-1", "2026-W50", "Tampere", changed=frozenset({30}))
+        for _ in range(2):
+            # The second file says the same: it waits already.
+            _drop(tmp_path, wish=wish)
+            _interpret(app)
+            assert _requests() == [(at_work, 2, "UPDATE", "WAITING")]
+        with transaction() as session:
+            mass_orders.call_off(session, "M-1", NOW, by="staff:a")
+        _interpret(app)
+        _interpret(app)
+        states = Counter(row[1] for row in _orders().values())
+        assert states == {"CANCELLED": COUNT - 1, "STARTED": 1}
+        assert _requests() == [
+            (at_work, 2, "UPDATE", "SUPERSEDED"),
+            (at_work, 3, "CANCEL", "WAITING"),
+        ]
+        with transaction() as session:
+            told = session.scalars(
+                select(OutboxItem.payload).where(
+                    OutboxItem.business_key == at_work, OutboxItem.state == "READY"
+                )
+            ).all()
+            assert [(item["action"], item["revision"]) for item in told] == [("CANCEL", 3)]
+
+
 def test_a_change_of_one_child_by_itself_keeps_it_in_its_mass_order(
     app: Flask, tmp_path: Path
 ) -> None:
@@ -402,6 +441,19 @@ def test_a_run_is_found_by_the_order_that_it_made(app: Flask, tmp_path: Path) ->
             found = run_list.find_runs(session, 10, key="M-1-000004")
             assert [run.process for run in found] == ["mass split"]
             assert session.scalars(select(Run.state)).all() == ["OK", "OK"]
+
+
+def _requests() -> list[tuple[str, int, str, str]]:
+    with transaction() as session:
+        rows = session.execute(
+            select(
+                OrderRequest.order_id,
+                OrderRequest.revision,
+                OrderRequest.action,
+                OrderRequest.state,
+            ).order_by(OrderRequest.revision)
+        )
+        return [tuple(row) for row in rows]
 
 
 def _body(

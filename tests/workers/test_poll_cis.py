@@ -15,14 +15,16 @@ from sqlalchemy import select, text
 
 from app.db import db, transaction
 from app.models import Alarm, InboundMessage, OutboxItem, Run, Step, WorkOrder
-from app.services import inbound
+from app.services import inbound, schedules
 from app.settings import Settings
 from integrations.sftp.inbox import SftpInbox
 from simulators.cis.work_orders import Wish, write_work_orders
 from simulators.cis.world import make_points
+from simulators.maker.delivery import as_csv, make_delivery, make_meters
 from tests.integrations.cis.servers import asyncssh_server
 from tests.servers import SftpServer
 from workers.intake import interpret_files
+from workers.meter_deliveries import take_deliveries
 from workers.poll_cis import poll_cis
 
 BODY = b"<WorkOrderMessage xmlns='urn:tiedolla:cis:work-order:1'/>" + bytes(range(256)) * 5000
@@ -42,6 +44,29 @@ def test_a_file_is_stored_byte_for_byte_and_archived(
             message_id = message.id
         assert b"".join(inbound.read_chunks(db.engine, message_id)) == BODY
     assert _tree(sshd) == {"archive/orders.xml"}
+
+
+def test_a_file_of_the_meter_maker_is_kept_as_a_delivery_and_put_into_the_stock(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    meters = list(make_meters("1234", 1, 2))
+    delivery = make_delivery(
+        meters, name="F-1", kind="DELIVERED", partner="voima", now=datetime.now(UTC)
+    )
+    body = as_csv(delivery)
+    _put(sshd, "Meter-Delivery_F-1.csv", body)
+    with app.app_context():
+        _poll_twice(settings)
+        with transaction() as session:
+            message = session.scalars(select(InboundMessage)).one()
+            assert (message.source, message.kind) == ("maker-files", "METER_DELIVERY")
+            assert inbound.read_body(session, message.id) == body
+            assert schedules.lanes_waiting(session, datetime.now(UTC)) == ["intake"]
+        take_deliveries(settings, 1, "test")
+        with transaction() as session:
+            states = session.execute(text("SELECT DISTINCT state FROM meter")).scalars().all()
+            assert states == ["ALLOCATED"]
+    assert _tree(sshd) == {"archive/Meter-Delivery_F-1.csv"}
 
 
 def test_a_growing_file_is_left_alone_until_it_rests(

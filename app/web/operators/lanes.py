@@ -1,4 +1,4 @@
-"""Lanes: how deep, how old, what got stuck; pause, resume, retry and release, each recorded."""
+"""Lanes: how deep, how old, what got stuck; pause, resume, bounds, retry and release, each recorded."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
 from app.db import db, transaction
+from app.domain.lanes import NOTICE_LANES, partner_of
 from app.domain.roles import Permission
-from app.queries import lane_board
-from app.services import audit, notice_sending, outbox
+from app.queries import lane_board, replay_list
+from app.services import audit, outbox
+from app.services import lane_bounds as bounds
 from app.services import lanes as lane_service
 from app.web.access import actor, role_required
 from app.web.clock import now
 from app.web.labels import lane_name
 from app.web.operators.blueprint import blueprint
+from app.web.operators.lane_forms import BoundsForm
 from app.web.paging import place
 
 PAGE_ROWS = 50
-# One press moves at most this many; a second press moves the rest.
-ACTION_LIMIT = 10_000
+REPLAY_ROWS = 10
 _STATES = ("DEAD", "UNKNOWN", "HELD", "READY", "CLAIMED")
 
 
@@ -46,9 +48,13 @@ def lane(name: str) -> ResponseReturnValue:
     state = request.args.get("state", "")
     if state not in _STATES:
         state = next((state for state, count in counts.items() if count), "READY")
-    items = lane_board.items_of(session, name, state, PAGE_ROWS + 1, place().after or 0)
+    error_class = request.args.get("error", "")[:80] or None
+    items = lane_board.items_of(
+        session, name, state, PAGE_ROWS + 1, place().after or 0, error_class
+    )
     more = len(items) > PAGE_ROWS
     items = items[:PAGE_ROWS]
+    partner = partner_of(name)
     return render_template(
         "operators/lane.html",
         lane=found,
@@ -56,7 +62,14 @@ def lane(name: str) -> ResponseReturnValue:
         states=_STATES,
         counts=counts,
         items=items,
-        next_href=url_for(".lane", name=name, state=state, after=items[-1].id) if more else None,
+        error_class=error_class,
+        dead_reasons=lane_board.dead_reasons(session, name) if found.dead else [],
+        unanswered=lane_board.unanswered(session, partner) if partner is not None else None,
+        replays=replay_list.replays_of(session, name, REPLAY_ROWS) if found.sends else [],
+        has_quiet_hours=name in NOTICE_LANES,
+        next_href=url_for(".lane", name=name, state=state, error=error_class, after=items[-1].id)
+        if more
+        else None,
         now=now(),
     )
 
@@ -75,21 +88,29 @@ def lane_resume(name: str) -> ResponseReturnValue:
     return _set_paused(name, False)
 
 
-@blueprint.post("/lanes/<name>/retry")
-@role_required(Permission.REPLAY)
-def lane_retry(name: str) -> ResponseReturnValue:
-    """Try items again that were given up, under their original keys: one, or all of the lane."""
-    moment = now()
-    with transaction() as session:
-        ids = _chosen() or lane_board.ids_of(session, name, "DEAD", ACTION_LIMIT)
-        count = outbox.retry_dead(session, ids, moment)
-        notice_sending.queue_again(session, ids, moment)
-        audit.record(session, actor(), "LANE_RETRIED", f"lane:{name}", _detail(ids, count), moment)
-    text = ngettext(
-        "%(num)d item will be tried again.", "%(num)d items will be tried again.", count
+@blueprint.route("/lanes/<name>/bounds", methods=["GET", "POST"])
+@role_required(Permission.OPERATE)
+def lane_bounds(name: str) -> ResponseReturnValue:
+    """Set how much, how fast and when a lane may send; what it was before stays on record."""
+    found = lane_board.find_lane(db.session(), name)
+    if found is None or not found.sends:
+        abort(404)
+    form = BoundsForm(obj=found) if request.method == "GET" else BoundsForm()
+    if form.validate_on_submit():
+        with transaction() as session:
+            bounds.set_bounds(
+                session, name, form.values(), form.reason.data or "", by=actor(), now=now()
+            )
+        flash(gettext("The limits of %(lane)s were changed.", lane=lane_name(name)), "ok")
+        return redirect(url_for(".lane", name=name))
+    page = render_template(
+        "operators/lane_bounds.html",
+        lane=found,
+        form=form,
+        has_quiet_hours=name in NOTICE_LANES,
+        now=now(),
     )
-    flash(text, "ok")
-    return redirect(url_for(".lane", name=name, state="DEAD"))
+    return page, 422 if form.errors else 200
 
 
 @blueprint.post("/lanes/<name>/release")

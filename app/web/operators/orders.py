@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from flask import render_template, request
+from flask import abort, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.db import db
 from app.domain.roles import Permission
-from app.queries import order_types, parked_orders
+from app.queries import order_story, order_types, parked_orders
 from app.web.access import role_required
 from app.web.clock import now
 from app.web.i18n import current_language
@@ -36,5 +36,24 @@ def orders() -> ResponseReturnValue:
         state=state,
         counts=parked_orders.count_parked(session),
         type_names=order_types.names(session, current_language()),
+        now=now(),
+    )
+
+
+@blueprint.get("/orders/<path:order_id>")
+@role_required(Permission.OPERATE)
+def order(order_id: str) -> ResponseReturnValue:
+    """One work order and all that became of it."""
+    session = db.session()
+    story = order_story.order_story(session, order_id)
+    if story is None:
+        abort(404)
+    return render_template(
+        "operators/order.html",
+        story=story,
+        order=story.order,
+        type_name=order_types.names(session, current_language()).get(
+            story.order.order_type_code, story.order.order_type_code
+        ),
         now=now(),
     )

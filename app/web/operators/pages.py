@@ -1,6 +1,7 @@
 """Knows every page of the operators, so that importing this one registers them all."""
 
 from app.web.operators import (
+    alarm_rules,
     alarms,
     announcements,
     connections,
@@ -9,11 +10,17 @@ from app.web.operators import (
     lanes,
     letters,
     mass_orders,
+    meter_stock,
     orders,
     outage_acts,
     outages,
     planned_changes,
     planned_cuts,
+    process_acts,
+    processes,
+    replays,
+    routing,
+    routing_acts,
     runs,
     sending,
     storms,
@@ -21,6 +28,7 @@ from app.web.operators import (
 from app.web.operators.blueprint import blueprint
 
 __all__ = [
+    "alarm_rules",
     "alarms",
     "announcements",
     "blueprint",
@@ -30,11 +38,17 @@ __all__ = [
     "lanes",
     "letters",
     "mass_orders",
+    "meter_stock",
     "orders",
     "outage_acts",
     "outages",
     "planned_changes",
     "planned_cuts",
+    "process_acts",
+    "processes",
+    "replays",
+    "routing",
+    "routing_acts",
     "runs",
     "sending",
     "storms",

@@ -1,0 +1,1 @@
+"""Alarms and signals of processes, posted to an address that the customer chose."""

@@ -1,0 +1,1 @@
+"""Mailboxes that others write to, read over IMAP."""

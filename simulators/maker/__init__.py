@@ -1,0 +1,1 @@
+"""The meter maker: tells of the meters that it delivers to the installer's stock."""

@@ -1,0 +1,228 @@
+"""A partner in trouble, judged by the ledger that the simulated partner keeps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from pydantic import SecretStr
+from sqlalchemy import select, text
+
+from app import clients
+from app.db import transaction
+from app.models import Alarm, OutboxItem, WorkOrder
+from app.queries import lane_board
+from app.services import setup, watch
+from app.settings import Settings
+from tests.services.queueing import drain_now, set_lane, states
+from tests.services.routing_world import a_swap, take
+from tests.simulators.running import Listener, RunningRehearsal, listening
+
+LANE = "partner.voima"
+COUNT = 30
+
+
+def test_a_partner_that_is_down_for_three_days_gets_every_order_once_and_in_order(
+    app: Flask, partner: _Partner
+) -> None:
+    with app.app_context():
+        # Two revisions each, so that their order can be seen.
+        take([a_swap(n) for n in range(1, COUNT + 1)])
+        partner.disturb(drop_before_ratio=1.0)
+        partner.drain()
+        take([a_swap(n, revision=2, phone="+358501234567") for n in range(1, COUNT + 1)], 2)
+        for _ in range(72):
+            _grow_older(hours=1)
+            sent = partner.drain()
+            # The circuit lets one call an hour find out whether the partner is back.
+            assert sum(sent.values()) == 1, sent
+        assert partner.taken() == []
+        assert states() == {"READY": 2 * COUNT}
+        with transaction() as session:
+            # Tried more often than any item may be, and kept all the same: it is not to blame.
+            assert session.execute(text("SELECT sum(attempts) FROM outbox_item")).scalar() > 72
+            assert session.scalars(select(Alarm.kind).where(Alarm.closed_at.is_(None))).all() == [
+                "LANE_DOWN"
+            ]
+        partner.calm()
+        _grow_older(hours=1)
+        # Back: first one call, and then as many at a time as the lane may, never more.
+        set_lane(LANE, in_flight_count=4)
+        partner.drain(batches=1)
+        assert len(partner.taken()) == 1
+        while partner.drain():
+            _grow_older(hours=1)
+        told = [(one["order_id"], one["revision"]) for one in partner.taken()]
+        assert Counter(told) == {
+            (f"A-{n}", revision): 1 for n in range(1, COUNT + 1) for revision in (1, 2)
+        }
+        for n in range(1, COUNT + 1):
+            assert [revision for name, revision in told if name == f"A-{n}"] == [1, 2]
+        assert states() == {"SENT": 2 * COUNT}
+        with transaction() as session:
+            assert set(session.scalars(select(WorkOrder.state))) == {"SENT"}
+            assert session.scalars(select(Alarm.kind).where(Alarm.closed_at.is_(None))).all() == []
+
+
+def test_a_lone_order_outlives_three_days_without_its_partner(
+    app: Flask, partner: _Partner
+) -> None:
+    with app.app_context():
+        take([a_swap(1)])
+        partner.disturb(drop_before_ratio=1.0)
+        for _ in range(3 * 24 * 4):
+            partner.drain()
+            _grow_older(hours=0.25)
+        with transaction() as session:
+            item = session.scalars(select(OutboxItem)).one()
+            assert (item.state, item.attempts > 60) == ("READY", True)
+        partner.calm()
+        _grow_older(hours=1)
+        partner.drain()
+        assert [one["order_id"] for one in partner.taken()] == ["A-1"]
+
+
+def test_a_partner_that_answers_nonsense_loses_no_order_and_gets_none_twice(
+    app: Flask, partner: _Partner
+) -> None:
+    with app.app_context():
+        take([a_swap(n) for n in range(1, COUNT + 1)])
+        partner.disturb(nonsense_ratio=1.0)
+        assert partner.drain() == {"NOT_SENT": COUNT}
+        with transaction() as session:
+            row = lane_board.find_lane(session, LANE)
+            assert row is not None
+            assert row.circuit(datetime.now(UTC)) == "OPEN"
+            assert "answer not as agreed" in str(row.last_error)
+        for _ in range(24):
+            _grow_older(hours=1)
+            partner.drain()
+        assert states() == {"READY": COUNT}
+        partner.calm()
+        _grow_older(hours=1)
+        while partner.drain():
+            _grow_older(hours=1)
+        assert states() == {"SENT": COUNT}
+        # It had recorded every order behind its page of nonsense: each once, then repetitions.
+        assert Counter(one["order_id"] for one in partner.taken()) == {
+            f"A-{n}": 1 for n in range(1, COUNT + 1)
+        }
+        assert len(partner.rehearsal.ledger("installer", "repeat")) >= COUNT
+
+
+def test_one_order_that_alone_meets_nonsense_is_given_up_and_told(
+    app: Flask, partner: _Partner
+) -> None:
+    with app.app_context():
+        take([a_swap(1)])
+        partner.disturb(nonsense_ratio=1.0)
+        for _ in range(5):
+            partner.drain()
+            _grow_older(hours=1)
+        assert states() == {"DEAD": 1}
+        with transaction() as session:
+            assert session.scalars(select(WorkOrder.state)).all() == ["PARTNER_REJECTED"]
+            (reason,) = lane_board.dead_reasons(session, LANE)
+            assert (reason.error_class, reason.count) == ("ContractBroken", 1)
+
+
+def test_a_partner_that_accepts_and_never_acknowledges_is_seen_with_its_age(
+    app: Flask, partner: _Partner
+) -> None:
+    with app.app_context():
+        partner.disturb(callbacks="none")
+        take([a_swap(n) for n in range(1, COUNT + 1)])
+        assert partner.drain() == {"SENT": COUNT}
+        assert len(partner.taken()) == COUNT
+        now = datetime.now(UTC)
+        with transaction() as session:
+            silent = lane_board.unanswered(session, "voima")
+            assert silent.count == COUNT
+            assert silent.oldest_at is not None
+            assert abs(silent.oldest_at - now) < timedelta(minutes=1)
+            watch.raise_alarms(session, now + timedelta(hours=23))
+            assert _silent(session) == []
+            watch.raise_alarms(session, now + timedelta(hours=25))
+            assert _silent(session) == [LANE]
+            # A word about each ends it.
+            session.execute(text("UPDATE work_order SET state = 'ACCEPTED'"))
+            watch.raise_alarms(session, now + timedelta(hours=26))
+            assert _silent(session) == []
+
+
+class _Partner:
+    """The simulated mass installer, and a drain of its lane."""
+
+    def __init__(
+        self, rehearsal: RunningRehearsal, settings: Settings, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.rehearsal = rehearsal
+        self._settings = settings
+        self._loop = loop
+
+    def drain(self, **more: int) -> dict[str, int]:
+        return drain_now(self._settings, self._loop, LANE, **more)
+
+    def disturb(self, **faults: float | str) -> None:
+        self.rehearsal.disturb("installer", **faults)
+
+    def calm(self) -> None:
+        self.rehearsal.calm("installer")
+
+    def taken(self) -> list[dict[str, object]]:
+        """The orders that the partner has taken, in the order in which it took them."""
+        return self.rehearsal.ledger("installer", "order")
+
+
+def _grow_older(hours: float) -> None:
+    """Time passes: whatever waits for a moment has waited so much longer."""
+    values = {"hours": timedelta(hours=hours)}
+    with transaction() as session:
+        session.execute(
+            text("UPDATE lane SET open_until = open_until - CAST(:hours AS interval)"), values
+        )
+        session.execute(
+            text(
+                "UPDATE outbox_item SET next_at = next_at - CAST(:hours AS interval),"
+                " created_at = created_at - CAST(:hours AS interval)"
+            ),
+            values,
+        )
+
+
+def _silent(session: object) -> list[str]:
+    rows = session.scalars(  # type: ignore[attr-defined]
+        select(Alarm.subject).where(Alarm.kind == "PARTNER_SILENT", Alarm.closed_at.is_(None))
+    )
+    return list(rows)
+
+
+@pytest.fixture(scope="module")
+def tiedolla() -> Iterator[Listener]:
+    """Who the partner's reports go to."""
+    with listening() as listener:
+        yield listener
+
+
+@pytest.fixture
+def partner(app: Flask, tmp_path: Path, tiedolla: Listener) -> Iterator[_Partner]:
+    rehearsal = RunningRehearsal(tmp_path / "rehearsal", tiedolla.url)
+    # Its crews say nothing while a test looks.
+    rehearsal.configure("installer", accepted_after_s=[600.0, 600.0])
+    rehearsal.start()
+    settings: Settings = app.extensions["tiedolla_settings"]
+    token = SecretStr(rehearsal.config["installer"]["token"])
+    settings = settings.model_copy(update={"partner_tokens": {"voima": token}})
+    loop = asyncio.new_event_loop()
+    with app.app_context():
+        with transaction() as session:
+            setup.set_partner_url(session, "voima", f"{rehearsal.url}/installer")
+        yield _Partner(rehearsal, settings, loop)
+        clients.close_clients(loop)
+    loop.close()
+    rehearsal.kill()
