@@ -14,13 +14,31 @@ from sqlalchemy.orm import Session
 
 from app.db import db, transaction
 from app.domain.mapping.vocabulary import MappingInvalid
-from app.models import AuditEntry, BundleDifference, Partner, PartnerBundle, UnmappedField
+from app.models import (
+    AuditEntry,
+    BundleDifference,
+    OutboxItem,
+    Partner,
+    PartnerBundle,
+    UnmappedField,
+    WorkOrder,
+)
 from app.queries import bundle_list
-from app.services import acks, bundle_bench, bundle_drift, bundle_versions, inbound, intake, runs
+from app.services import (
+    acks,
+    bundle_bench,
+    bundle_drift,
+    bundle_versions,
+    inbound,
+    intake,
+    rerouting,
+    runs,
+)
 from app.services.bundle_content import Content, compile_bundle, shipped_content
 from app.services.bundle_versions import BundleRefused
 from app.services.partner_orders import outgoing
-from integrations.cis.types import CisWorkOrder
+from app.services.slices import Slice
+from integrations.cis.types import CisWorkOrder, ParsedOrder
 from tests.field_work import add_order, encode, make_ack
 
 NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
@@ -235,6 +253,52 @@ def test_a_partner_that_sends_ever_new_names_fills_no_table(session: Session) ->
         lists.tally.note_unmapped("voima", "ack", "A", paths)
         lists.tally.flush(session, NOW)
     assert session.execute(text("SELECT count(*) FROM unmapped_field")).scalar() <= 300
+
+
+def test_what_a_partner_cannot_be_sent_is_parked_with_the_reason_and_taken_up_again(
+    session: Session,
+) -> None:
+    needs_a_street = msgspec.structs.replace(
+        _second(),
+        mapping={
+            "mapping": 1,
+            "rules": [
+                {"target": "orderId", "source": "order_id"},
+                {"target": "street", "source": "street_name", "required": True},
+            ],
+        },
+    )
+    row = bundle_versions.add(session, "voima", needs_a_street, by="staff:lina", now=NOW)
+    _bring_into_force(session, row)
+    now = _later(5)
+    lists = intake.load_lists(session, "key", now)
+    taken = inbound.store_small(
+        session, source="cis", kind="CIS_FILE", name="a", body=b"a", now=now, state="INTERPRETED"
+    )
+    run_id = runs.start_run(session, "intake", "test", now)
+    order = msgspec.structs.replace(ORDER, required_model="6534", old_meter_number="5")
+    part = Slice(taken.id, run_id, now, lists)
+    result = intake.take_slice(session, part, [ParsedOrder(1, order, order.order_id)])
+    assert dict(result.counts) == {"NO_ROUTE": 1}
+    parked = session.scalars(select(WorkOrder)).one()
+    assert parked.state == "NO_ROUTE"
+    assert "lacks what voima needs: FIELD_MISSING street_name" in str(parked.route_reason)
+    assert session.scalars(select(OutboxItem)).all() == []
+    # Looked at again, it is as it was; and it goes once another form is in force.
+    assert not rerouting.is_due(session, lists, now)
+    first = session.scalars(
+        select(PartnerBundle).where(
+            PartnerBundle.partner_code == "voima",
+            PartnerBundle.document == "order",
+            PartnerBundle.version == 1,
+        )
+    ).one()
+    bundle_versions.roll_back(session, first, by="staff:aino", now=_later(6))
+    lists = intake.load_lists(session, "key", _later(7))
+    assert rerouting.is_due(session, lists, _later(7))
+    assert dict(rerouting.reroute_slice(session, lists, run_id, _later(7))) == {"ROUTED": 1}
+    item = session.scalars(select(OutboxItem)).one()
+    assert (item.lane, item.payload["orderId"]) == ("partner.voima", "A-1")
 
 
 def test_the_bench_shows_what_any_version_makes_of_a_message_and_where_two_differ() -> None:
