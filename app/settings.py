@@ -107,6 +107,16 @@ class Settings(BaseSettings):
         default_factory=dict,
         description='JSON object, partner code to its API token: {"voima": "…"}',
     )
+    partner_sftp_key_file: str = Field(
+        "", description="private key for the login to partners' SFTP servers"
+    )
+    partner_host_keys: dict[str, str] = Field(
+        default_factory=dict,
+        description='JSON object, partner code to its server\'s pinned host key: {"x": "ssh-ed25519 AAAA…"}',
+    )
+    partner_poll_s: float = Field(
+        30.0, gt=0, description="pause between two looks into partners' folders"
+    )
     ack_patience_s: float = Field(
         86_400.0, gt=0, description="a partner may have an order so long without a word about it"
     )
@@ -334,7 +344,7 @@ def _from_mapping(source: dict[str, str], values: dict[str, Any]) -> Settings:
         if text == "" and field.is_required():
             continue
         values[name] = text
-    for name in ("partner_tokens", "twilio2_senders", "mailboxes"):
+    for name in ("partner_tokens", "partner_host_keys", "twilio2_senders", "mailboxes"):
         if isinstance(values.get(name), str):
             try:
                 values[name] = json.loads(values[name])

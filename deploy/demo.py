@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 from deploy import casting
 from deploy.demo_record import Login, describe, keep_logins, write_record
 from deploy.environment import (
+    CONTRACTOR,
     Rehearsal,
     clean_environment,
     keep_secrets,
@@ -42,7 +43,11 @@ HAND_OVER_PATIENCE_S = 30.0
 WEB_THREADS = "4"
 PARTNER = "voima"
 PLANNER = "planning"
-SEED_POINTS, SEED_ORDERS, SEED_FAULTS = 200, 40, 4
+CONTRACTOR_KIND = "regional_contractor"
+CONTRACTOR_MUNICIPALITY = "297"
+SEED_POINTS, SEED_ORDERS, SEED_SINGLE, SEED_FAULTS = 200, 40, 40, 4
+# Orders that come in another CIS's envelope.
+SEED_IEC = 5
 # A rollout that began some weeks ago: the first wave is ordered and mostly done, two are planned.
 # Name, first point, number of points, and between which days, counted from today.
 PAST_WAVE = "A1"
@@ -144,7 +149,11 @@ class Demo:
         self._logins = keep_logins(self._home / "logins.json")
         new = [] if done.exists() else list(self._logins.values())
         self._flask("db", "upgrade")
-        self._flask("setup", "--installer-url", f"{self._rehearsal.url}/installer")
+        self._add_contractor()
+        self._flask(
+            *("setup", "--installer-url", f"{self._rehearsal.url}/installer"),
+            *("--region", CONTRACTOR, CONTRACTOR_MUNICIPALITY),
+        )
         for login in new:
             account = ("staff", "create", login.username, "--role", login.role)
             self._flask(*account, "--password-stdin", given=login.password)
@@ -159,6 +168,14 @@ class Demo:
         feed = json.loads(self._flask("partners", "credential", "dms", "--json"))
         self._rehearsal.give_feed_credentials(feed)
         return self._flask("lanes", "--plain").split()
+
+    def _add_contractor(self) -> None:
+        """A regional contractor that works with files."""
+        self._flask(
+            *("partners", "add", CONTRACTOR, "--name", "Rautio Sähkö Oy", "--transport", "SFTP"),
+            *("--address", self._rehearsal.contractor_address),
+        )
+        self._flask("bundles", "begin", CONTRACTOR, CONTRACTOR_KIND)
 
     def _start_children(self) -> None:
         self._supervisor.on_change = self._keep_record
@@ -187,6 +204,15 @@ class Demo:
         self._simulate("maker", "deliver", "--name", "AID-1", *stock)
         self._simulate("cis", "master-data", "--points", str(SEED_POINTS))
         self._simulate("cis", "orders", "--count", str(SEED_ORDERS))
+        # Single replacements, of which those in one municipality go to the contractor with files.
+        self._simulate(
+            *("cis", "orders", "--type", "MVY", "--count", str(SEED_SINGLE)),
+            *("--points-from", str(SEED_ORDERS + 1)),
+        )
+        self._simulate(
+            *("cis", "orders", "--iec", "--type", "MVV", "--count", str(SEED_IEC)),
+            *("--points-from", str(SEED_ORDERS + SEED_SINGLE + 1)),
+        )
         self._simulate("planner", "cut", "--points", str(SEED_CUT_POINTS))
         self._seed_rollout()
         # By then the points are known; a version that comes too early is made good by the next.

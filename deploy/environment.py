@@ -12,6 +12,7 @@ from typing import Any
 
 from deploy.private_dirs import write_private
 
+CONTRACTOR = "rautio"
 SFTP_FOLDERS = ("inbox", "processing", "archive", "quarantine", "returns")
 
 
@@ -45,6 +46,12 @@ class Rehearsal:
         private = self.folder / str(self.config["sftp"]["host_key_file"])
         words = private.with_name(f"{private.name}.pub").read_text("utf-8").split()
         return " ".join(words[:2])
+
+    @property
+    def contractor_address(self) -> str:
+        """Where the contractor's folders are."""
+        user = self.config["contractor"]["user"]
+        return f"sftp://{user}@127.0.0.1:{self.sftp_port}"
 
     def give_ack_credentials(self, credentials: Mapping[str, str]) -> None:
         """Tell the simulated installer with which key it signs what it sends to the product."""
@@ -142,6 +149,9 @@ def product_settings(
         "cis_poll_s": "2",
         "rollout_refresh_s": "20",
         "partner_tokens": json.dumps({"voima": config["installer"]["token"]}),
+        "partner_sftp_key_file": str(rehearsal.client_key_file),
+        "partner_host_keys": json.dumps({CONTRACTOR: rehearsal.host_key}),
+        "partner_poll_s": "2",
         "twilio_url": f"{url}/twilio",
         "twilio_account_sid": str(config["twilio"]["account_sid"]),
         "twilio_auth_token": str(config["twilio"]["auth_token"]),

@@ -51,6 +51,18 @@ class Installer:
 
 
 @dataclass(frozen=True, slots=True)
+class Contractor:
+    """The regional contractor: who logs in to its folders, and how its crews work."""
+
+    user: str
+    root_dir: Path
+    accepted_after_s: Span
+    started_after_s: Span
+    completed_after_s: Span
+    fail_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
 class Feed:
     """The DMS's credentials towards Tiedolla."""
 
@@ -90,6 +102,7 @@ class Config:
     seed: int
     sftp: Sftp
     installer: Installer
+    contractor: Contractor
     bearer_tokens: Mapping[str, str] = field(repr=False)
     dms_feed: Feed
     twilio: Twilio
@@ -127,6 +140,14 @@ def load_config(path: Path) -> Config:
             scheduled_ratio=raw.number("installer.scheduled_ratio"),
             fail_ratio=raw.number("installer.fail_ratio"),
             past_wave=raw.optional_text("installer.past_wave"),
+        ),
+        contractor=Contractor(
+            user=raw.text("contractor.user"),
+            root_dir=raw.file("contractor.root_dir"),
+            accepted_after_s=raw.span("contractor.accepted_after_s"),
+            started_after_s=raw.span("contractor.started_after_s"),
+            completed_after_s=raw.span("contractor.completed_after_s"),
+            fail_ratio=raw.number("contractor.fail_ratio"),
         ),
         bearer_tokens={
             system: raw.text(f"{system}.token") for system in ("installer", "nis", "dms", "billing")

@@ -19,6 +19,8 @@ from app.services import (
     alarm_rules,
     alarms,
     budget,
+    bundle_drift,
+    bundle_versions,
     inbound,
     letters,
     outages,
@@ -81,6 +83,7 @@ def _chores(
         ("routing", partial(reroute, settings, lease, trigger)),
         ("replays", partial(send_again, lease, trigger)),
         ("mass orders", partial(count_mass_orders, now)),
+        ("bundles", partial(_look_after_bundles, now)),
         ("visits", partial(_remind, trigger, lease, now)),
         ("public status", partial(publish_status, settings, now)),
         ("service level", partial(publish_service_level, settings, now)),
@@ -111,6 +114,12 @@ def _watch(settings: Settings, now: datetime) -> None:
         watch.raise_alarms(session, now, settings.ack_patience_s)
         budget.watch(session, settings, now)
         letters.withdraw_passed(session, now)
+
+
+def _look_after_bundles(now: datetime) -> None:
+    with transaction() as session:
+        bundle_versions.retire_overtaken(session, now)
+        bundle_drift.watch(session, now)
 
 
 def _look_at_rules(settings: Settings, now: datetime) -> None:

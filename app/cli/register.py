@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from app.cli.bundles import bundle_commands
 from app.cli.contacts import contacts_commands
 from app.cli.customers import customers_commands
 from app.cli.doctor import doctor_command
@@ -25,6 +26,7 @@ from app.cli.storms import storms_commands
 def register(app: Flask) -> None:
     """Add every command to the application."""
     for command in (
+        bundle_commands,
         contacts_commands,
         customers_commands,
         doctor_command,

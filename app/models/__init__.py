@@ -35,6 +35,7 @@ from app.models.order_request import OrderRequest
 from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
 from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
+from app.models.partner_bundle import BundleDifference, PartnerBundle, UnmappedField
 from app.models.planned_cut import PlannedCut, PlannedCutFinding
 from app.models.process import (
     MailMessage,
@@ -72,6 +73,7 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "BudgetRaise",
+    "BundleDifference",
     "CallListEntry",
     "CodeValue",
     "ConnectionEvent",
@@ -118,6 +120,7 @@ __all__ = [
     "OutagePoint",
     "OutboxItem",
     "Partner",
+    "PartnerBundle",
     "PayloadBlob",
     "PendingQuestion",
     "PlannedCut",
@@ -151,6 +154,7 @@ __all__ = [
     "StaffAddress",
     "Step",
     "Storm",
+    "UnmappedField",
     "Visit",
     "VisitAnswer",
     "WorkOrder",

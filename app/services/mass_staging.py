@@ -25,7 +25,7 @@ from app.domain.states import WorkOrderState
 from app.domain.work_order_checks import PointFacts
 from app.services import inbound, intake, runs
 from app.services.order_store import facts_json
-from app.services.partner_orders import partner_payload
+from app.services.partner_orders import payload_bytes
 from app.services.slices import Refusal, Slice, SliceResult, our_finding
 from integrations.cis.types import CisWorkOrder, ParsedItem, SameItem
 
@@ -132,7 +132,8 @@ def prepare(part: Slice, items: Sequence[Numbered], known: LookUps) -> Prepared:
                 findings += tuple(replace(f, line=item.line) for f in weighed.findings)
             route = weighed.route
             cause = route.reason if route else ", ".join(f.code for f in findings if _is_error(f))
-            done.rows.append(_row(part, seq, item, order, outcome, cause, route))
+            body = payload_bytes(weighed.made) if weighed.made is not None else None
+            done.rows.append(_row(part, seq, item, order, outcome, cause, route, body))
         counts[outcome] += 1
         if findings:
             done.findings += [(order_id, finding) for finding in findings]
@@ -149,6 +150,7 @@ def write(session: Session, part: Slice, done: Prepared) -> None:
     inbound.add_findings(session, part.message_id, done.findings, part.now)
     if done.steps:
         runs.add_steps(session, part.run_id, done.steps)
+    part.lists.tally.flush(session, part.now)
 
 
 def _row(
@@ -159,19 +161,14 @@ def _row(
     verdict: str,
     cause: str,
     route: RouteDecision | None,
+    body: bytes | None,
 ) -> str:
     partner = route.partner_code if route else None
     facts = facts_json(order)
     key_info = order.key_info
     content = facts[facts.index(_CONTENT) :] + (key_info or "")
     payload = digest = None
-    if partner is not None and part.mass is not None:
-        body = partner_payload(
-            order,
-            sees_key_info=partner in part.lists.key_info_partners,
-            partner_key=part.lists.partner_key,
-            mass=part.mass,
-        )
+    if body is not None:
         payload, digest = body.decode(), hashlib.sha256(body).hexdigest()
     return _line(
         (
