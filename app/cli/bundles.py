@@ -27,6 +27,7 @@ _ACTOR = "system:cli"
 _WHY = {
     "PARTNER_UNKNOWN": "there is no such partner; see: flask partners list",
     "TRANSPORT_DIFFERS": "the bundle's transport is not the partner's",
+    "FOLDER_TAKEN": "another document of this partner comes in the same folders; give it its own",
     "VERSION_TAKEN": "this version is there already with another content; give it a new number",
     "WRONG_STATE": "it is not in a state from which this leads on; see: flask bundles list",
     "SHADOW_TAKEN": "another version runs as the shadow of this document",

@@ -427,6 +427,7 @@ ALARM: Mapping[str, Label] = {
     "CIS_SFTP": Label(_l("The CIS's file server does not answer"), "fail", "off"),
     "STATUS_NOT_WRITTEN": Label(_l("The public status cannot be renewed"), "fail", "off"),
     "PARTNER_SFTP": Label(_l("A partner's file server does not answer"), "fail", "off"),
+    "PARTNER_LEFT_ALONE": Label(_l("Something in a partner's inbox is never taken"), "warn", "inbox"),
     "BUNDLE_DRIFT": Label(_l("A partner sends fields that nobody reads"), "warn", "unknown"),
     "CIS_LEFT_ALONE": Label(_l("Something in the CIS's inbox is never taken"), "warn", "inbox"),
     "REDIS_DOWN": Label(_l("Redis is out of reach: work goes on, but slowly"), "fail", "off"),
