@@ -6,7 +6,7 @@ what is in a message is for them to ask.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +22,13 @@ from app.services.slices import MassContext
 from integrations.cis.types import CisWorkOrder
 from integrations.installer.acks import AckInvalid, parse_ack
 from integrations.installer.types import Action
-from integrations.partners.codecs import FileUnreadable, decode
+from integrations.partners.codecs import FileUnreadable, Row, decode
 
 # Tokens shown on a bench must open nothing.
 BENCH_KEY = "bench"
+# A record as it may be seen, and the names of what is hidden in it; it also gets what the mapping
+# makes of the whole, which tells whose record it is.
+Hide = Callable[[Mapping[str, Any], Mapping[str, Any]], tuple[Mapping[str, Any], tuple[str, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class Trial:
     """What a version makes of one record.
 
     source: what the mapping read; canonical: our form; outgoing: what would go to them, as text,
-    None for what comes in. unread: source fields that no rule looks at.
+    None for what comes in. unread: source fields that no rule looks at. hidden: fields whose values
+    are kept from whoever looks.
     """
 
     line: int
@@ -42,6 +46,7 @@ class Trial:
     outgoing: str | None
     findings: tuple[Finding, ...]
     unread: tuple[str, ...]
+    hidden: tuple[str, ...] = ()
 
 
 def try_order(
@@ -71,8 +76,8 @@ def try_order(
     return Trial(0, shown, shown, text, findings, bundle.mapping.unread(shown))
 
 
-def try_incoming(bundle: CompiledBundle, body: bytes) -> list[Trial]:
-    """A message of theirs as we would read it, record by record.
+def try_incoming(bundle: CompiledBundle, body: bytes, hide: Hide | None = None) -> list[Trial]:
+    """A message of theirs as we would read it, record by record; hide: what may not be seen in it.
 
     A file that cannot be read at all is one trial without a record, with the finding that says why.
     """
@@ -89,11 +94,22 @@ def try_incoming(bundle: CompiledBundle, body: bytes) -> list[Trial]:
             finding = find(RejectCode.FIELD_INVALID, row.fault.path, text)
             trials.append(Trial(row.line, row.record, {}, None, (finding,), ()))
             continue
-        mapped = bundle.mapping.run(row.record)
-        findings = mapped.findings or _check(bundle, mapped.value)
-        unread = bundle.mapping.unread(row.record)
-        trials.append(Trial(row.line, row.record, mapped.value, None, findings, unread))
+        trials.append(_try_row(bundle, row, hide))
     return trials
+
+
+def _try_row(bundle: CompiledBundle, row: Row, hide: Hide | None) -> Trial:
+    record: Mapping[str, Any] = row.record
+    hidden: tuple[str, ...] = ()
+    mapped = bundle.mapping.run(record)
+    # What is wrong, and what nobody reads, is told of the whole; neither holds a value.
+    findings = mapped.findings or _check(bundle, mapped.value)
+    unread = bundle.mapping.unread(record)
+    if hide is not None:
+        record, hidden = hide(record, mapped.value)
+        if hidden:
+            mapped = bundle.mapping.run(record)
+    return Trial(row.line, record, mapped.value, None, findings, unread, hidden)
 
 
 def compare(before: Trial, after: Trial) -> tuple[Difference, ...]:

@@ -122,6 +122,9 @@ def start_shadow(session: Session, row: PartnerBundle, *, by: str, now: datetime
         raise BundleRefused("NOTHING_ACTIVE")
     if _shadow_of(session, row) is not None:
         raise BundleRefused("SHADOW_TAKEN")
+    if row.state == BundleState.RETIRED:
+        # It was proposed for another time: to bring it back this way, two people agree anew.
+        row.proposed_by = row.proposed_at = row.proposed_from = None
     _move(row, BundleState.SHADOW)
     session.execute(delete(BundleDifference).where(BundleDifference.partner_bundle_id == row.id))
     row.shadow_at, row.shadow_count, row.shadow_differing = now, 0, 0

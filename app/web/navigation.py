@@ -13,7 +13,15 @@ from sqlalchemy.orm import Session
 
 from app.db import db
 from app.domain.roles import Permission
-from app.queries import alarm_list, inbox, mass_list, meter_stock, replay_list, routing
+from app.queries import (
+    alarm_list,
+    bundle_list,
+    inbox,
+    mass_list,
+    meter_stock,
+    replay_list,
+    routing,
+)
 from app.web.access import may
 
 
@@ -130,6 +138,13 @@ _SECTIONS: Sequence[_Section] = (
                 ("operators.routing",),
                 _OPERATE,
                 routing.count_waiting,
+            ),
+            _Page(
+                "operators.bundles",
+                _l("Mappings"),
+                ("operators.bundle",),
+                _OPERATE,
+                bundle_list.count_waiting,
             ),
             _Page("operators.orders", _l("Parked orders"), ("operators.order",), _OPERATE),
             _Page(
