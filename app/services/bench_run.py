@@ -234,7 +234,7 @@ def _parsed(session: Session, body: bytes, now: datetime) -> Iterator[ParsedOrde
     if kind is DocumentKind.IEC_REQUEST:
         reader = bundle_versions.find_in_force(session, "cis", Document.ORDER, Direction.IN, now)
         # A tally that is never written: what is tried here is no traffic.
-        parts = parse_iec_orders([body], reader.active if reader else None, Tally())
+        parts = parse_iec_orders([body], reader, Tally())
     elif kind is DocumentKind.WORK_ORDERS:
         parts = parse_work_orders([body])
     else:

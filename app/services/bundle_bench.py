@@ -13,12 +13,15 @@ from typing import Any
 import msgspec
 
 from app.domain.findings import Finding, find
-from app.domain.mapping.canonical import Direction, Document
+from app.domain.mapping.canonical import Document
 from app.domain.mapping.difference import Difference, differences
 from app.domain.reject_codes import RejectCode
 from app.services.bundle_content import CompiledBundle, file_payload
 from app.services.canonical_order import canonical_order
-from app.services.slices import MassContext
+from app.services.iec_orders import sources_of
+from app.services.maker_deliveries import check_row
+from app.services.slices import MassContext, our_finding
+from integrations.cis.profile_check import ProfileCheck
 from integrations.cis.types import CisWorkOrder
 from integrations.installer.acks import AckInvalid, parse_ack
 from integrations.installer.types import Action
@@ -26,6 +29,7 @@ from integrations.partners.codecs import FileUnreadable, Row, decode
 
 # Tokens shown on a bench must open nothing.
 BENCH_KEY = "bench"
+_Check = Callable[[Mapping[str, Any]], tuple[Finding, ...]]
 # A record as it may be seen, and the names of what is hidden in it; it also gets what the mapping
 # makes of the whole, which tells whose record it is.
 Hide = Callable[[Mapping[str, Any], Mapping[str, Any]], tuple[Mapping[str, Any], tuple[str, ...]]]
@@ -88,22 +92,23 @@ def try_incoming(bundle: CompiledBundle, body: bytes, hide: Hide | None = None) 
         finding = find(RejectCode.FILE_UNREADABLE, fault.path, f"{fault.code}: {fault.text}")
         return [Trial(0, {}, {}, None, (finding,), ())]
     trials = []
+    check = _check_of(bundle)
     for row in rows:
         if row.fault is not None:
             text = f"{row.fault.code}: {row.fault.text}"
             finding = find(RejectCode.FIELD_INVALID, row.fault.path, text)
             trials.append(Trial(row.line, row.record, {}, None, (finding,), ()))
             continue
-        trials.append(_try_row(bundle, row, hide))
+        trials.append(_try_row(bundle, row, check, hide))
     return trials
 
 
-def _try_row(bundle: CompiledBundle, row: Row, hide: Hide | None) -> Trial:
+def _try_row(bundle: CompiledBundle, row: Row, check: _Check, hide: Hide | None) -> Trial:
     record: Mapping[str, Any] = row.record
     hidden: tuple[str, ...] = ()
     mapped = bundle.mapping.run(record)
     # What is wrong, and what nobody reads, is told of the whole; neither holds a value.
-    findings = mapped.findings or _check(bundle, mapped.value)
+    findings = mapped.findings or check(mapped.value)
     unread = bundle.mapping.unread(record)
     if hide is not None:
         record, hidden = hide(record, mapped.value)
@@ -119,11 +124,18 @@ def compare(before: Trial, after: Trial) -> tuple[Difference, ...]:
     return tuple(differences(_parsed(before.outgoing), _parsed(after.outgoing)))
 
 
-def _check(bundle: CompiledBundle, value: Mapping[str, Any]) -> tuple[Finding, ...]:
+def _check_of(bundle: CompiledBundle) -> _Check:
     """What the next room would say of our own form."""
-    content = bundle.content
-    if (content.document, content.direction) != (Document.ACK, Direction.IN):
-        return ()
+    document = bundle.content.document
+    if document == Document.ACK:
+        return _check_ack
+    if document == Document.ORDER:
+        profile, sources = ProfileCheck(), sources_of(bundle)
+        return lambda value: tuple(map(our_finding, profile.read(value, sources)[1]))
+    return _check_meter
+
+
+def _check_ack(value: Mapping[str, Any]) -> tuple[Finding, ...]:
     try:
         parse_ack(msgspec.json.encode(value))
     except AckInvalid as error:
@@ -131,6 +143,12 @@ def _check(bundle: CompiledBundle, value: Mapping[str, Any]) -> tuple[Finding, .
             find(RejectCode.FIELD_INVALID, f.path, f"{f.code}: {f.text}") for f in error.findings
         )
     return ()
+
+
+def _check_meter(value: Mapping[str, Any]) -> tuple[Finding, ...]:
+    return tuple(
+        find(RejectCode.FIELD_INVALID, f.path, f"{f.code}: {f.text}") for f in check_row(value)
+    )
 
 
 def _parsed(text: str) -> Any:

@@ -65,6 +65,15 @@ def read_delivery(bundles: InForce, body: bytes, partner_code: str, tally: Tally
     return Delivery(head, tuple(items))
 
 
+def check_row(value: Mapping[str, Any]) -> tuple[outcomes.Finding, ...]:
+    """What would be said of one mapped row by itself: of its delivery, and of its meter."""
+    try:
+        read_head(_head_of(value), "")
+    except DeliveryInvalid as error:
+        return error.findings
+    return read_item(_meter_of(value), 1, "").findings
+
+
 def _read_head(said: Mapping[str, Any], mapped: Mapped) -> DeliveryHead:
     try:
         return read_head(said, "")
@@ -83,7 +92,11 @@ def _read_item(mapped: Mapped, said: Mapping[str, Any], place: int) -> ReadItem:
     if any(own[name] != said.get(name) for name in own):
         text = "a line of another delivery"
         return bad_item(place, value, outcomes.Finding("", "VALUE_INVALID", text))
-    return read_item({name: value[name] for name in _METER if name in value}, place, "")
+    return read_item(_meter_of(value), place, "")
+
+
+def _meter_of(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value[name] for name in _METER if name in value}
 
 
 def _head_of(value: Mapping[str, Any]) -> dict[str, Any]:
