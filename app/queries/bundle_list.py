@@ -65,6 +65,19 @@ def find(session: Session, number: int, now: datetime) -> tuple[BundleRow, Partn
     return None if found is None else (_row(found, _in_force(session, now)), found)
 
 
+def find_in_force(
+    session: Session, partner_code: str, document: str, direction: str, now: datetime
+) -> int | None:
+    """The number of the version that counts for a document of a partner."""
+    statement = select(PartnerBundle.id).where(
+        PartnerBundle.id.in_(_in_force(session, now)),
+        PartnerBundle.partner_code == partner_code,
+        PartnerBundle.document == document,
+        PartnerBundle.direction == direction,
+    )
+    return session.execute(statement).scalar_one_or_none()
+
+
 def count_waiting(session: Session) -> int:
     """Versions that somebody has proposed and that wait for a second person."""
     statement = text(

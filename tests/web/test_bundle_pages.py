@@ -206,6 +206,21 @@ def test_an_archived_message_is_found_by_order_file_name_and_number(
 
 
 @pytest.mark.parametrize("body", ["", "nonsense", "{", "<a/>", "\x00", "å" * 1000])
+def test_orders_messages_and_alarms_lead_here(world: dict[str, int], operator: Visitor) -> None:
+    order = operator.get("/orders/A-1?lang=en").text
+    assert f"/bundles/{world['first']}/bench?order=A-1" in order
+    message = operator.get(f"/inbound/{world['file']}?lang=en").text
+    assert f"/bundles/{world['acks']}/bench?message={world['file']}" in message
+    assert "/bench" not in operator.get(f"/inbound/{world['cis_file']}?lang=en").text
+    assert "/bundles/unmapped" in operator.get("/alarms?lang=en").text
+
+
+def test_customer_service_sees_none_of_it(app: Flask, world: dict[str, int]) -> None:
+    visitor = visitor_as(app, Role.AGENT)
+    for path in ("/bundles", f"/bundles/{world['draft']}", f"/bundles/{world['draft']}/bench"):
+        assert visitor.get(path).status_code == 403
+
+
 def test_nonsense_on_the_bench_is_answered_in_words(
     world: dict[str, int], operator: Visitor, body: str
 ) -> None:
