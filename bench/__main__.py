@@ -28,6 +28,7 @@ from deploy.valkey import PrivateValkey
 BENCHES = (
     "intake",
     "mass",
+    "dispatch",
     "announce",
     "sms",
     "email",
@@ -72,6 +73,7 @@ def main() -> int:
                 sizes = {
                     "intake": asked.orders,
                     "mass": asked.items,
+                    "dispatch": asked.items,
                     "announce": asked.affected,
                     "sms": asked.messages,
                     "email": asked.emails,
