@@ -43,6 +43,8 @@ from app.models.process import (
     ProcessStart,
     ProcessTrigger,
 )
+from app.models.purge_report import PurgeReport
+from app.models.reconciliation import Difference, DifferenceChange, Snapshot
 from app.models.replay import Replay
 from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
 from app.models.route_rule import RouteRule, RuleSet
@@ -83,6 +85,8 @@ __all__ = [
     "CustomerSession",
     "DailyTask",
     "DeliveryReceipt",
+    "Difference",
+    "DifferenceChange",
     "DmsStatement",
     "Drainer",
     "FileSighting",
@@ -130,6 +134,7 @@ __all__ = [
     "ProcessTrigger",
     "ProviderRoute",
     "ProviderRouteChange",
+    "PurgeReport",
     "RateBucket",
     "RateCount",
     "Replay",
@@ -141,6 +146,7 @@ __all__ = [
     "SendingStop",
     "SerialMismatch",
     "ServiceHour",
+    "Snapshot",
     "SpendHour",
     "StaffAccount",
     "StaffAddress",
