@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -15,6 +16,7 @@ from sqlalchemy import select
 
 from app.db import db, transaction
 from app.domain import lanes
+from app.domain.reconciliation import HEAD_END, stock_of
 from app.models.partner import Partner
 from app.settings import Settings
 from integrations.channel import Channel
@@ -106,6 +108,35 @@ def cis_inbox(settings: Settings) -> SftpInbox:
     from integrations.cis.sftp_inbox import SftpInbox
 
     return SftpInbox(cis_sftp(settings))
+
+
+def cis_lists(settings: Settings) -> SftpInbox:
+    """The CIS's folder of lists; what is fetched of it is put away like any other file."""
+    from integrations.cis.sftp_inbox import SftpInbox
+
+    folder = settings.cis_snapshots_dir
+    return SftpInbox(replace(cis_sftp(settings), inbox=folder, processing=folder))
+
+
+def list_target(system: str, settings: Settings) -> HttpTarget:
+    """Where a system gives its list. Raises: LaneDown when nothing says where that is."""
+    partner_code = lanes.partner_of(system)
+    if partner_code is not None:
+        return _partner_target(partner_code, settings)
+    stock = stock_of(system)
+    if stock is not None:
+        target = _partner_target(stock, settings)
+        return replace(target, base_url=target.base_url + "/stock")
+    addresses = {
+        lanes.NIS: (settings.nis_url, settings.nis_token),
+        lanes.DMS: (settings.dms_url, settings.dms_token),
+        lanes.BILLING: (settings.billing_url, settings.billing_token),
+        HEAD_END: (settings.head_end_url, settings.head_end_token),
+    }
+    url, token = addresses.get(system, ("", SecretStr("")))
+    if not url:
+        raise LaneDown(f"there is no address of {system}")
+    return _target(settings, url, token.get_secret_value())
 
 
 def cis_sftp(settings: Settings) -> CisSftp:

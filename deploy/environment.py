@@ -12,7 +12,7 @@ from typing import Any
 
 from deploy.private_dirs import write_private
 
-SFTP_FOLDERS = ("inbox", "processing", "archive", "quarantine", "returns")
+SFTP_FOLDERS = ("inbox", "processing", "archive", "quarantine", "returns", "snapshots")
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ CHORES: tuple[tuple[str, str, str | None, Overlap], ...] = (
     ("read held", "read-held", None, Overlap.QUEUE_ONE),
     ("retry dead", "retry-dead", None, Overlap.QUEUE_ONE),
     ("signal", "signal", None, Overlap.QUEUE_ALL),
+    ("reconcile", "reconcile", "15 3 * * *", Overlap.QUEUE_ALL),
+    ("reconcile changes", "reconcile-changes", "45 7-17/2 * * *", Overlap.SKIP),
 )
 
 

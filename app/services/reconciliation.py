@@ -47,7 +47,7 @@ _PATIENCE = "SET LOCAL statement_timeout = '10min'"
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a list: counts by kind of difference, and GONE for those that ended."""
+    """What became of a list: counts by kind of difference, and RESOLVED for those that ended."""
 
     snapshot_id: int
     state: SnapshotState
@@ -322,7 +322,7 @@ def _compare(
         text("SELECT kind, count(*) FROM judged WHERE kind <> 'UNSURE' GROUP BY kind")
     )
     counts = Counter({str(row[0]): int(row[1]) for row in rows})
-    counts["GONE"] = len(gone)
+    counts["RESOLVED"] = len(gone)
     return dict(+counts)
 
 

@@ -47,7 +47,8 @@ def _context(app: Flask) -> Iterator[None]:
 def test_req_35_each_difference_is_a_row_with_its_kind_age_and_owner() -> None:
     sent([device(1), device(2), device(3), device(4, version=2)])
     put([device(5)])
-    told = holds(1, 9) + [
+    told = [
+        *holds(1, 9),
         {"id": gsrn(3), "version": 1, "meterNumber": "5530-3"},
         {"id": gsrn(4), "version": 1, "meterNumber": "6534-4"},
     ]
@@ -76,7 +77,7 @@ def test_the_same_list_again_makes_no_second_row_and_what_is_gone_closes_by_itse
     assert differences() == [(gsrn(2), "MISSING", "NOT_THERE", "OPEN")]
     assert scalar("SELECT count(*) FROM difference_change") == 1
     taken = take(a_list(holds(1, 2), taken_at=LATER), now=LATER)
-    assert taken.counts == {"GONE": 1}
+    assert taken.counts == {"RESOLVED": 1}
     assert differences() == [(gsrn(2), "MISSING", "NOT_THERE", "RESOLVED")]
     take(a_list(holds(1), taken_at=LATER + HOUR), now=LATER + HOUR)
     assert [one[3] for one in differences()] == ["RESOLVED", "OPEN"]
@@ -134,7 +135,7 @@ def test_a_repair_sends_again_under_the_original_key_and_only_what_is_missing() 
     assert send("nis", LATER) == ["nis:WO-2:1"]
     assert scalar("SELECT string_agg(dedupe_key, ' ' ORDER BY id) FROM outbox_item") == before
     after = LATER + HOUR
-    assert take(a_list(holds(1, 2), taken_at=after), now=after).counts == {"GONE": 1}
+    assert take(a_list(holds(1, 2), taken_at=after), now=after).counts == {"RESOLVED": 1}
 
 
 def test_a_repair_that_did_not_help_opens_the_difference_again() -> None:
@@ -280,7 +281,7 @@ def test_a_list_of_changes_judges_only_what_changed() -> None:
     assert [(one[0], one[3]) for one in differences()] == [(gsrn(2), "OPEN"), (gsrn(4), "OPEN")]
     last = after + HOUR
     assert take(a_list(holds(4), taken_at=last, since=after.isoformat()), now=last).counts == {
-        "GONE": 1
+        "RESOLVED": 1
     }
     assert [(one[0], one[3]) for one in differences()] == [
         (gsrn(2), "OPEN"),
