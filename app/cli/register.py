@@ -14,6 +14,8 @@ from app.cli.orders import orders_commands
 from app.cli.partners import partner_commands
 from app.cli.planned_cuts import planned_cuts_commands
 from app.cli.processes import processes_commands
+from app.cli.reconcile import reconcile_commands
+from app.cli.retention import retention_commands
 from app.cli.routing import routing_commands
 from app.cli.sending import sending_commands
 from app.cli.setup import setup_command
@@ -35,6 +37,8 @@ def register(app: Flask) -> None:
         planned_cuts_commands,
         processes_commands,
         routing_commands,
+        reconcile_commands,
+        retention_commands,
         sending_commands,
         setup_command,
         staff_commands,

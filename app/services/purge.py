@@ -13,7 +13,8 @@ from app.services import rate_limits, retention
 from app.settings import Settings
 
 CLASS = "technical"
-_AFTER = timedelta(days=7)
+DAYS = 7
+_AFTER = timedelta(days=DAYS)
 
 # The number of a lease must not be forgotten while something still refers to it.
 _DRAINERS = text(

@@ -169,6 +169,25 @@ MONTHLY = (
 CLOCK = "system:retention"
 
 
+def limits(settings: Settings) -> dict[str, int]:
+    """How many days each class of data is kept."""
+    found = {rule.name: rule.days for rule in RULES} | {name: days for name, _, days in MONTHLY}
+    return {name: int(getattr(settings, days)) for name, days in found.items()}
+
+
+def rehearse(session: Session, settings: Settings, now: datetime) -> dict[str, Counter[str]]:
+    """What the next round would remove, by class, counted by doing it and taking it back."""
+    found: dict[str, Counter[str]] = {}
+    trial = session.begin_nested()
+    for rule, day in list(days_due(session, settings, now)):
+        found.setdefault(rule.name, Counter()).update(clear_day(session, rule, day, now))
+    trial.rollback()
+    for name, month in months_due(session, settings, now):
+        count = partitions.count_rows(session, month)
+        found.setdefault(name, Counter())[month.name] += count
+    return found
+
+
 def days_due(session: Session, settings: Settings, now: datetime) -> Iterator[tuple[Rule, date]]:
     """The days of data whose time is over, oldest first per kind, at most a round's worth."""
     left = _DAYS_PER_ROUND
