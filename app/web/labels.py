@@ -530,6 +530,7 @@ LEFT_OUT: Mapping[str, Label] = {
     "MAY_HAVE_ARRIVED": Label(_l("Have arrived or may have, and nobody may get them twice")),
     "CALLED_OFF": Label(_l("Called off before they left")),
     "NEWER": Label(_l("The receiver has been told something newer")),
+    "CONTENT_GONE": Label(_l("What was sent is not kept any more")),
     "NOT_FOUND": Label(_l("Not found in this lane")),
 }
 
