@@ -92,8 +92,9 @@ class Settings(BaseSettings):
     cis_archive_dir: str = Field("archive", description="folder of stored files")
     cis_quarantine_dir: str = Field("quarantine", description="folder of refused files")
     cis_returns_dir: str = Field("returns", description="folder for our answers to the CIS")
-    cis_snapshots_dir: str = Field(
-        "snapshots", description="folder of the CIS's lists of what it has from us"
+    snapshots_dir: str = Field(
+        "snapshots",
+        description="folder of lists of what they have, of the CIS and of SFTP partners",
     )
     cis_file_max_bytes: int = Field(
         512 * 1024 * 1024, ge=1024, description="larger files are quarantined unread"
@@ -109,6 +110,16 @@ class Settings(BaseSettings):
     partner_tokens: dict[str, SecretStr] = Field(
         default_factory=dict,
         description='JSON object, partner code to its API token: {"voima": "…"}',
+    )
+    partner_sftp_key_file: str = Field(
+        "", description="private key for the login to partners' SFTP servers"
+    )
+    partner_host_keys: dict[str, str] = Field(
+        default_factory=dict,
+        description='JSON object, partner code to its server\'s pinned host key: {"x": "ssh-ed25519 AAAA…"}',
+    )
+    partner_poll_s: float = Field(
+        30.0, gt=0, description="pause between two looks into partners' folders"
     )
     ack_patience_s: float = Field(
         86_400.0, gt=0, description="a partner may have an order so long without a word about it"
@@ -127,7 +138,7 @@ class Settings(BaseSettings):
     reconcile_systems: str = Field(
         "partners,nis,dms,billing",
         description="systems whose lists are compared with what they got, separated by commas;"
-        " also cis, head_end and stock (what the partners have of our meters)",
+        " partners: those with REST; also cis, head_end, stock (their meters of ours), partner.CODE",
     )
     reconcile_grace_s: float = Field(
         900.0, ge=0, description="what changed so shortly before a list was taken is not judged"
@@ -191,6 +202,12 @@ class Settings(BaseSettings):
     )
     mass_hold_percent: float = Field(
         5.0, ge=0, le=100, description="and so does one with a larger share of bad items"
+    )
+    rollout_refresh_s: float = Field(
+        300.0, gt=0, description="the rollout's figures are counted again after this time"
+    )
+    ack_silence_days: int = Field(
+        3, ge=1, description="an order that the contractor has not answered for so long is told of"
     )
     blast_guard_count: int = Field(
         20_000,
@@ -359,7 +376,7 @@ def _from_mapping(source: dict[str, str], values: dict[str, Any]) -> Settings:
         if text == "" and field.is_required():
             continue
         values[name] = text
-    for name in ("partner_tokens", "twilio2_senders", "mailboxes"):
+    for name in ("partner_tokens", "partner_host_keys", "twilio2_senders", "mailboxes"):
         if isinstance(values.get(name), str):
             try:
                 values[name] = json.loads(values[name])

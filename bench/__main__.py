@@ -29,12 +29,14 @@ BENCHES = (
     "intake",
     "mass",
     "reconcile",
+    "dispatch",
     "announce",
     "sms",
     "email",
     "overtake",
     "receipts",
     "lookup",
+    "dashboard",
     "status",
     "steady",
 )
@@ -46,6 +48,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
     parser.add_argument("--points", type=int, default=430_000, help="points for the lookup")
+    parser.add_argument("--programme", type=int, default=430_000, help="orders of the rollout")
     parser.add_argument("--orders", type=int, default=20_000, help="orders in the file")
     parser.add_argument(
         "--items", type=int, default=430_000, help="items in the mass file, orders in the list"
@@ -74,12 +77,14 @@ def main() -> int:
                     "intake": asked.orders,
                     "mass": asked.items,
                     "reconcile": asked.items,
+                    "dispatch": asked.items,
                     "announce": asked.affected,
                     "sms": asked.messages,
                     "email": asked.emails,
                     "overtake": asked.queued,
                     "receipts": asked.reports,
                     "lookup": asked.points,
+                    "dashboard": asked.programme,
                     "status": asked.requests,
                     "steady": asked.seconds,
                 }

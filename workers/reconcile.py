@@ -18,11 +18,11 @@ from sqlalchemy.orm import Session
 
 from app import clients
 from app.db import db, is_connection_lost, transaction
-from app.domain import lanes
 from app.domain.reconciliation import SnapshotFault
 from app.services import reconciliation, runs
 from app.services.reconciliation import Taken
 from integrations.outcomes import CallError, Rejected
+from integrations.sftp.inbox import SftpInbox
 from integrations.snapshots.client import fetch
 from integrations.snapshots.codec import SnapshotInvalid
 from workers.task import Task
@@ -53,16 +53,25 @@ def _all(task: Task, *, changes_only: bool) -> Mapping[str, int]:
         if task.stopping():
             break
         try:
-            if system == lanes.CIS:
-                _look_into_folder(task, counts)
-            else:
-                _ask(task, system, counts, changes_only=changes_only)
+            _compare(task, system, counts, changes_only=changes_only)
         except Exception as error:
             if is_connection_lost(error):
                 raise
             log.exception("reconciliation_failed", system=system)
             _broken(task, system, SnapshotFault.INTERNAL, type(error).__name__, counts)
     return counts
+
+
+def _compare(task: Task, system: str, counts: Counter[str], *, changes_only: bool) -> None:
+    try:
+        folder = clients.list_folder(system, task.settings)
+    except CallError as error:
+        _broken(task, system, SnapshotFault.UNREACHABLE, error.why, counts)
+        return
+    if folder is not None:
+        _look_into(folder, task, system, counts)
+    else:
+        _ask(task, system, counts, changes_only=changes_only)
 
 
 def _ask(task: Task, system: str, counts: Counter[str], *, changes_only: bool) -> None:
@@ -85,9 +94,8 @@ def _ask(task: Task, system: str, counts: Counter[str], *, changes_only: bool) -
         _take(task, system, file, counts)
 
 
-def _look_into_folder(task: Task, counts: Counter[str]) -> None:
-    """Every list that the CIS has laid down, the oldest first; each is put away for good."""
-    folder = clients.cis_lists(task.settings)
+def _look_into(folder: SftpInbox, task: Task, system: str, counts: Counter[str]) -> None:
+    """Every list that was laid down, the oldest first; each is put away for good."""
     try:
         for listed in folder.list_inbox():
             if task.stopping():
@@ -97,17 +105,16 @@ def _look_into_folder(task: Task, counts: Counter[str]) -> None:
                     for chunk in folder.fetch(listed.name):
                         file.write(chunk)
                 except Rejected:
-                    good = _broken(
-                        task, lanes.CIS, SnapshotFault.TOO_LARGE, listed.name, counts, listed.name
-                    )
+                    fault, name = SnapshotFault.TOO_LARGE, listed.name
+                    good = _broken(task, system, fault, name, counts, name)
                 else:
-                    good = _take(task, lanes.CIS, file, counts, listed.name)
+                    good = _take(task, system, file, counts, listed.name)
             if good:
                 folder.archive(listed.name)
             else:
                 folder.quarantine(listed.name)
     except CallError as error:
-        _broken(task, lanes.CIS, SnapshotFault.UNREACHABLE, error.why, counts)
+        _broken(task, system, SnapshotFault.UNREACHABLE, error.why, counts)
     finally:
         folder.close()
 

@@ -105,7 +105,7 @@ def stock_of(system: str) -> str | None:
 
 
 def systems(wanted: Iterable[str], partners: Iterable[str]) -> list[str]:
-    """The systems that are compared: `partners` and `stock` stand for one of each partner."""
+    """The systems that are compared: `partners` and `stock` stand for one of each partner given."""
     found: list[str] = []
     for name in sorted(set(wanted)):
         if name == "partners":

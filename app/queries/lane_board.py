@@ -115,6 +115,7 @@ _BOARD = text(
         GROUP BY lane),
     inbound AS (
         SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'ACK' THEN 'acks'
+            WHEN 'PARTNER_FILE' THEN 'partner_files'
                 ELSE 'network' END AS lane,
             count(*) AS depth, min(received_at) AS oldest_at
         FROM inbound_message WHERE state = 'STORED' GROUP BY 1

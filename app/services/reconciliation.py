@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from app.db import copy_text
 from app.domain.reconciliation import SnapshotFault, list_name, systems
 from app.domain.states import SnapshotState
-from app.models.partner import FEED, Partner
+from app.models.partner import REST, Partner
 from app.models.process import Process
 from app.models.reconciliation import Snapshot
 from app.services import alarms
@@ -57,7 +57,7 @@ class Taken:
 def systems_of(session: Session, settings: Settings) -> list[str]:
     """The systems whose lists are compared. Raises: SystemUnknown."""
     partners = session.execute(
-        select(Partner.code).where(Partner.active, Partner.transport != FEED).order_by(Partner.code)
+        select(Partner.code).where(Partner.active, Partner.transport == REST).order_by(Partner.code)
     ).scalars()
     return systems(settings.reconciled, list(partners))
 

@@ -126,8 +126,8 @@ _INBOUND = Rule(
         ),
     ),
 )
-# Who lived where and how to reach them is no business of the record for longer than claims last;
-# what a receiver was told to do, and the hash of all of it, stays.
+# Who lived where and how to reach them is no business of the record for longer than claims last. A
+# partner's orders have a form of their own, so they go as a whole; their key and hash stay.
 _OUTGOING = Rule(
     "outgoing",
     "retention_outgoing_days",
@@ -135,11 +135,11 @@ _OUTGOING = Rule(
     (
         (
             "outgoing",
-            "UPDATE outbox_item SET payload = payload"
-            " - '{site,contact,oldMeter,callbacks,metering_point}'::text[] || '{\"removed\": true}'"
+            "UPDATE outbox_item SET payload = CASE WHEN lane LIKE 'partner.%' THEN '{}'::jsonb"
+            " ELSE payload - 'metering_point' END || jsonb_build_object('removed', true)"
             " WHERE created_at >= :begin AND created_at < :end"
-            " AND state IN ('SENT', 'CANCELLED', 'DEAD') AND business_key NOT LIKE 'notice:%'"
-            " AND payload ?| '{site,contact,oldMeter,callbacks,metering_point}'::text[] RETURNING 1",
+            " AND state IN ('SENT', 'CANCELLED', 'DEAD') AND NOT payload ? 'removed'"
+            " AND (lane LIKE 'partner.%' OR payload ? 'metering_point') RETURNING 1",
         ),
     ),
 )

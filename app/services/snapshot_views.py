@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.domain.lanes import partner_of
 from app.domain.reconciliation import HEAD_END, list_name, stock_of
 from app.services.work_orders import KIND as ORDER_KIND
 from integrations.billing.codec import KIND as BILLING_KIND
@@ -42,20 +43,22 @@ _COMPLETIONS = _ITEMS.format(
     " || coalesce(i.payload #>> '{new_meter,meter_number}', ''))",
     absent_ok="false",
 )
+_OFF = "(o.state = 'CANCELLED' OR o.partner_code IS DISTINCT FROM :partner)"
 _DONE = "'COMPLETED', 'CORRECTED', 'REPORTED', 'CLOSED'"
-# A partner may forget what is over, and what it was told to leave alone.
+# A partner may forget what is over, and what is another's or nobody's by now. The state of the order
+# decides, since every partner's orders have a form of their own.
 _ORDERS = f"""
     SELECT n.key, n.gsrn, n.item_id, n.version, n.most, n.state, n.created_at, n.settled_at,
-        CASE WHEN n.facts = 'CANCEL' THEN 'CANCELLED'
+        CASE WHEN {_OFF} THEN 'CANCELLED'
             WHEN o.state IN ({_DONE}) THEN 'DONE'
             WHEN o.state IN ('FAILED', 'RETURNED') THEN 'FAILED'
             WHEN o.state IN ('ROUTED', 'SENT', 'ACCEPTED', 'SCHEDULED', 'RESCHEDULED', 'STARTED')
                 THEN 'OPEN'
         END AS facts,
-        coalesce(n.facts = 'CANCEL' OR o.state IN ({_DONE}, 'RETURNED', 'CANCELLED', 'REJECTED',
-            'PARTNER_REJECTED'), false) AS absent_ok,
+        coalesce({_OFF} OR o.state IN ({_DONE}, 'RETURNED', 'REJECTED', 'PARTNER_REJECTED'), false)
+            AS absent_ok,
         o.state_at AS changed_at
-    FROM ({_ITEMS.format(key="i.business_key", facts="i.payload ->> 'action'", absent_ok="false")}) n
+    FROM ({_ITEMS.format(key="i.business_key", facts="NULL", absent_ok="false")}) n
     LEFT JOIN work_order o ON o.order_id = n.key
 """  # noqa: S608 - our own text.
 # What hangs where, as the register has it.
@@ -89,7 +92,11 @@ _VIEWS = {
 def view_of(system: str) -> tuple[str, dict[str, Any]]:
     """The select of what a system should have, and its values. Raises: SystemUnknown."""
     statement, kind = _VIEWS[list_name(system)]
-    return statement, {"lane": stock_of(system) or system, "kind": kind}
+    return statement, {
+        "lane": stock_of(system) or system,
+        "kind": kind,
+        "partner": partner_of(system),
+    }
 
 
 def lane_of(system: str) -> str | None:

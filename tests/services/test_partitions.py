@@ -165,7 +165,7 @@ def test_an_old_order_is_found_after_everything_that_may_go_has_gone(settings: S
         (hit,) = point_search.search_points(session, ORDER, later.date()).hits
         assert hit.gsrn == point
         assert scalar("SELECT state FROM outbox_item") == "SENT"
-        assert scalar("SELECT payload->>'action' FROM outbox_item") == "NEW"
+        assert scalar("SELECT dedupe_key FROM outbox_item") == f"{ORDER}-1"
         assert "Koivutie" not in scalar("SELECT payload::text FROM outbox_item")
         assert run_list.find_run(session, run_id) is not None
         assert scalar("SELECT name FROM inbound_message") == "orders.xml"
