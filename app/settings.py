@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.domain.reconciliation import SystemUnknown, systems
 from app.domain.sender_profiles import Senders, is_number, is_sender
 
 PREFIX = "TIEDOLLA_"
@@ -280,6 +281,15 @@ class Settings(BaseSettings):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("reconcile_systems")
+    @classmethod
+    def _known_systems(cls, value: str) -> str:
+        try:
+            systems(_listed(value), [])
+        except SystemUnknown as error:
+            raise ValueError(f"there is no system {error.name}") from None
+        return value
 
     @field_validator("sms_sender", "sms_two_way_sender")
     @classmethod

@@ -7,7 +7,6 @@ head-end with the meters that it reads, or a partner's stock of meters.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from app.domain import lanes
@@ -80,11 +79,12 @@ _LISTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class SystemUnknown(Exception):
     """There is no system of this name to compare with."""
 
-    name: str
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
 
 
 def list_name(system: str) -> str:
