@@ -13,7 +13,15 @@ from sqlalchemy.orm import Session
 
 from app.db import db
 from app.domain.roles import Permission
-from app.queries import alarm_list, inbox, mass_list, meter_stock, replay_list, routing
+from app.queries import (
+    alarm_list,
+    difference_list,
+    inbox,
+    mass_list,
+    meter_stock,
+    replay_list,
+    routing,
+)
 from app.web.access import may
 
 
@@ -146,6 +154,16 @@ _SECTIONS: Sequence[_Section] = (
                 meter_stock.count_mismatches,
             ),
             _Page("operators.inbound", _l("Inbound"), ("operators.inbound",), _OPERATE),
+            _Page(
+                "operators.reconciliation_list",
+                _l("Reconciliation"),
+                ("operators.reconciliation",),
+                _OPERATE,
+                difference_list.count_open,
+            ),
+            _Page(
+                "operators.retention_report", _l("Retention"), ("operators.retention",), _OPERATE
+            ),
         ),
     ),
     _Section(
