@@ -25,7 +25,6 @@ from app.services import bundle_versions
 from app.settings import Settings
 from integrations.channel import Channel
 from integrations.outcomes import Client, HttpTarget, LaneDown
-from integrations.partners.manifest import Sftp
 from integrations.twilio_sms.types import TwilioAccount
 
 if TYPE_CHECKING:
@@ -238,19 +237,17 @@ def _partner_target(code: str, settings: Settings) -> HttpTarget | PartnerPlace:
         row = session.execute(
             select(Partner.base_url, Partner.transport).where(Partner.code == code, Partner.active)
         ).one_or_none()
-        orders = None
+        folders = None
         if row is not None and row.transport == SFTP:
-            now = datetime.now(UTC)
-            orders = bundle_versions.find_in_force(session, code, "order", "out", now)
+            folders = bundle_versions.find_folders(session, code, datetime.now(UTC))
     db.session.remove()
     if row is None:
         raise LaneDown(f"partner {code} is not active")
     if row.transport == SFTP:
-        transport = orders.active.content.transport if orders else None
-        if not isinstance(transport, Sftp):
+        if folders is None:
             raise LaneDown(f"partner {code} has no bundle in force that says where its files go")
         place = partner_sftp(code, row.base_url, settings)
-        return PartnerPlace(place, transport.orders, transport.rejects)
+        return PartnerPlace(place, folders.orders, folders.rejects)
     token = settings.partner_tokens.get(code)
     if token is None:
         raise LaneDown(f"TIEDOLLA_PARTNER_TOKENS has no token for {code}")

@@ -32,7 +32,7 @@ from app.services import (
     rejects,
     runs,
 )
-from app.services.bundle_content import CompiledBundle
+from app.services.bundle_versions import InForce
 from app.services.iec_orders import parse_iec_orders
 from app.services.slices import (
     Lists,
@@ -322,17 +322,16 @@ def _reader(
     if kind is DocumentKind.CONNECTIONS:
         return parse_connections, _take_connections
     if kind is DocumentKind.IEC_REQUEST:
-        return partial(parse_iec_orders, bundle=_iec_bundle(), tally=lists.tally), _take_orders
+        return partial(parse_iec_orders, bundles=_iec_bundles(), tally=lists.tally), _take_orders
     return parse_work_orders, _take_orders
 
 
-def _iec_bundle() -> CompiledBundle | None:
-    """What reads IEC messages of the CIS now."""
+def _iec_bundles() -> InForce | None:
+    """What reads IEC messages of the CIS now, and what runs beside it."""
     with transaction() as session:
-        found = bundle_versions.find_in_force(
+        return bundle_versions.find_in_force(
             session, iec_orders.SOURCE, Document.ORDER, Direction.IN, datetime.now(UTC)
         )
-    return found.active if found is not None else None
 
 
 def _check_header(header: MessageHeader, settings: Settings) -> None:

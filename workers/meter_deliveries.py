@@ -12,10 +12,21 @@ from sqlalchemy.orm import Session
 
 from app.db import held_lock, is_connection_lost, transaction
 from app.domain.findings import Finding
+from app.domain.mapping.canonical import Direction, Document
 from app.domain.meter_stock import ItemVerdict
 from app.models.inbound_message import InboundMessage
-from app.services import inbound, meter_deliveries, rejects, runs, serial_mismatches
+from app.services import (
+    bundle_versions,
+    inbound,
+    meter_deliveries,
+    partner_files,
+    rejects,
+    runs,
+    serial_mismatches,
+)
+from app.services.bundle_tally import Tally
 from app.services.feed_receipt import kept_finding
+from app.services.maker_deliveries import read_delivery
 from app.services.meter_deliveries import FILES, KIND, SLICE_COUNT, Told
 from app.settings import Settings
 from integrations.meter_maker.codec import Delivery, DeliveryInvalid
@@ -39,6 +50,8 @@ class _Reading:
     message: InboundMessage
     run_id: int
     counts: Counter[str] = field(default_factory=Counter)
+    # What a maker's own form holds that nobody reads; written once, when the file is done.
+    tally: Tally = field(default_factory=Tally)
 
 
 def take_deliveries(settings: Settings, lease: int, trigger: str) -> None:
@@ -103,7 +116,7 @@ def _take_next(lease: int, trigger: str) -> bool:
 def _take(reading: _Reading) -> None:
     with transaction() as session:
         body = inbound.read_body(session, reading.message.id)
-    delivery = parse_file(body)
+    delivery = _parse(reading, body)
     with transaction() as session:
         now = datetime.now(UTC)
         against, done = meter_deliveries.begin(session, reading.message, delivery, now)
@@ -114,6 +127,19 @@ def _take(reading: _Reading) -> None:
         _take_slice(reading, delivery, start)
     _close(reading, delivery)
     look_at_mismatches(datetime.now(UTC))
+
+
+def _parse(reading: _Reading, body: bytes) -> Delivery:
+    """A file in a maker's own folder is read by its bundle, all others by what they are."""
+    source = reading.message.source
+    if not partner_files.is_from_partner(source):
+        return parse_file(body)
+    code, now = partner_files.partner_of(source), datetime.now(UTC)
+    with transaction() as session:
+        bundles = bundle_versions.find_in_force(session, code, Document.DELIVERY, Direction.IN, now)
+    if bundles is None:
+        raise LookupError(f"no bundle in force reads deliveries of {code}")
+    return read_delivery(bundles, body, code, reading.tally)
 
 
 def _take_slice(reading: _Reading, delivery: Delivery, start: int) -> None:
@@ -159,6 +185,7 @@ def _close(reading: _Reading, delivery: Delivery) -> None:
             header_message_id=delivery.head.delivery_id,
         )
         _tell_sender(session, reading.message, refused, now)
+        reading.tally.flush(session, now)
         run_state = {"INTERPRETED": "OK", "PARTLY": "PARTLY"}.get(state, "FAILED")
         runs.finish_run(session, reading.run_id, run_state, now, counts=dict(counts), error=reason)
 
@@ -172,6 +199,7 @@ def _refuse(reading: _Reading, findings: list[Finding]) -> None:
         inbound.add_findings(session, message_id, refused, now)
         inbound.close(session, message_id, "REJECTED", now, reason_code=code)
         _tell_sender(session, reading.message, refused, now)
+        reading.tally.flush(session, now)
         runs.finish_run(session, reading.run_id, "FAILED", now, error=code)
 
 
@@ -182,7 +210,14 @@ def _tell_sender(
     now: datetime,
 ) -> None:
     """A file is answered by a file; whoever uses the API asks for the verdicts."""
-    if message.source != FILES or not refused:
+    if not refused:
+        return
+    if partner_files.is_from_partner(message.source):
+        code, about = partner_files.partner_of(message.source), partner_files.ABOUT_METERS
+        name, body_hash = message.name, message.body_hash
+        partner_files.put_reject(session, code, name, body_hash, refused, now, about)
+        return
+    if message.source != FILES:
         return
     rejects.put_reject(
         session,

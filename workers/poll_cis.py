@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import IO
 
 import structlog
@@ -22,7 +23,6 @@ from app.db import held_lock, transaction
 from app.domain.lanes import INTAKE, NETWORK
 from app.doorbell import ring_after_commit
 from app.services import (
-    alarms,
     feed_receipt,
     inbound,
     meter_deliveries,
@@ -37,11 +37,10 @@ from integrations.sftp.inbox import (
     FileChanged,
     FileGone,
     FileTooLarge,
-    LeftAlone,
-    Reason,
     RemoteFile,
     SftpInbox,
 )
+from workers.inbox_look import TROUBLES_SHOWN, each, never_taken, set_alarm, tell_left_alone
 from workers.run_end import end_run
 
 log = structlog.get_logger()
@@ -59,14 +58,8 @@ _POLL_SPACE = 7_403_004
 _READ_BYTES = 1024 * 1024
 # Up to this size a file is held in memory while it is fetched, above on disk.
 _SPOOL_BYTES = 8 * 1024 * 1024
-# An alarm is for reading; the rest is in the log.
-_TROUBLES_SHOWN = 3
-# So many in one poll are no longer the trouble of single files.
-_TROUBLES_MOST = 20
 # A sender that pauses for longer in the middle of a file has given it up.
 _PAUSES_MOST = timedelta(hours=1)
-_UPLOADS_MOST = timedelta(hours=1)
-_MAY_BE_COMING = (Reason.HIDDEN, Reason.UPLOADING)
 LEFT_ALONE_ALARM = "CIS_LEFT_ALONE"
 
 
@@ -104,7 +97,7 @@ def _poll(settings: Settings, lease: int, trigger: str) -> None:
     try:
         files = inbox.list_inbox()
         # What an earlier poll had claimed when it died comes first.
-        _each(poll, inbox.list_processing(), _take)
+        each(inbox, inbox.list_processing(), partial(_take, poll), poll.troubles)
         with transaction() as session:
             rested = sightings.note(
                 session,
@@ -112,11 +105,12 @@ def _poll(settings: Settings, lease: int, trigger: str) -> None:
                 now,
                 timedelta(seconds=settings.cis_quiet_s),
             )
-        _each(poll, [file for file in files if file.name in rested], _claim)
+        claimable = [file for file in files if file.name in rested]
+        each(inbox, claimable, partial(_claim, poll), poll.troubles)
         _quarantine_refused(poll)
         _give_back_grown(poll, now)
-        _note_left_alone(inbox.left_alone, now)
-        _alarm("; ".join(poll.troubles[:_TROUBLES_SHOWN]) or None)
+        tell_left_alone(LEFT_ALONE_ALARM, "inbox", never_taken(inbox.left_alone, now))
+        _alarm("; ".join(poll.troubles[:TROUBLES_SHOWN]) or None)
     except CallError as caught:
         log.warning("cis_sftp_failed", error=type(caught).__name__, why=caught.why)
         error = f"{type(caught).__name__}: {caught.why}"
@@ -132,20 +126,6 @@ def _poll(settings: Settings, lease: int, trigger: str) -> None:
     finally:
         inbox.close()
         _finish(poll, error)
-
-
-def _each(
-    poll: _Poll, files: Sequence[RemoteFile], take: Callable[[_Poll, RemoteFile], None]
-) -> None:
-    """One file that the server does not let us have must not stand before all others."""
-    for file in files:
-        try:
-            take(poll, file)
-        except CallError as error:
-            if not poll.inbox.connected or len(poll.troubles) >= _TROUBLES_MOST:
-                raise
-            log.warning("cis_file_failed", error=type(error).__name__, why=error.why)
-            poll.troubles.append(f"{file.name}: {type(error).__name__}: {error.why}")
 
 
 def _claim(poll: _Poll, file: RemoteFile) -> None:
@@ -184,23 +164,6 @@ def _give_back_grown(poll: _Poll, now: datetime) -> None:
             inbound.note_given_back(session, file.id)
         detail = f"{file.size_bytes} bytes were read, it has {size} now"
         _step(poll, "look again", "GROWN", file.name, datetime.now(UTC), detail)
-
-
-def _note_left_alone(others: Sequence[LeftAlone], now: datetime) -> None:
-    """What lies in the inbox and is never taken is for the CIS's people to look at."""
-    begun = int((now - _UPLOADS_MOST).timestamp())
-    told = [
-        f"{other.name} ({other.reason})"
-        for other in others
-        if other.reason not in _MAY_BE_COMING or other.mtime < begun
-    ]
-    with transaction() as session:
-        if told:
-            more = f" and {len(told) - _TROUBLES_SHOWN} more" if len(told) > _TROUBLES_SHOWN else ""
-            detail = ", ".join(told[:_TROUBLES_SHOWN]) + more
-            alarms.open_alarm(session, LEFT_ALONE_ALARM, "inbox", detail, now)
-        else:
-            alarms.close_alarm(session, LEFT_ALONE_ALARM, "inbox", now)
 
 
 def _take(poll: _Poll, file: RemoteFile) -> None:
@@ -336,17 +299,12 @@ def _finish(poll: _Poll, error: str | None) -> None:
     counts = poll.counts
     bad = counts["REJECTED"] + counts["CHANGED"] + len(poll.troubles)
     state = "FAILED" if error else "PARTLY" if bad else "OK"
-    error = error or "; ".join(poll.troubles[:_TROUBLES_SHOWN]) or None
+    error = error or "; ".join(poll.troubles[:TROUBLES_SHOWN]) or None
     end_run(poll.run_id, state, counts, error)
 
 
 def _alarm(detail: str | None) -> None:
-    now = datetime.now(UTC)
-    with transaction() as session:
-        if detail is None:
-            alarms.close_alarm(session, "CIS_SFTP", "poll", now)
-        else:
-            alarms.open_alarm(session, "CIS_SFTP", "poll", detail, now)
+    set_alarm("CIS_SFTP", "poll", detail)
 
 
 def _ms_since(started_at: datetime) -> int:

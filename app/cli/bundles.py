@@ -12,21 +12,21 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
+from app.cli.persons import BY, PASSWORD_STDIN, actor_of
 from app.db import db, transaction
 from app.domain.mapping.vocabulary import MappingInvalid
-from app.domain.roles import Permission, may
 from app.models.partner_bundle import PartnerBundle
 from app.queries import bundle_list
-from app.services import bundle_check, bundle_drift, bundle_versions, staff
+from app.services import bundle_check, bundle_drift, bundle_versions
 from app.services.bundle_content import compile_bundle, content_of, shipped
 from app.services.bundle_versions import BundleRefused
-from app.services.staff import LoginOutcome
 from integrations.partners.manifest import SHIPPED
 
 _ACTOR = "system:cli"
 _WHY = {
     "PARTNER_UNKNOWN": "there is no such partner; see: flask partners list",
     "TRANSPORT_DIFFERS": "the bundle's transport is not the partner's",
+    "FOLDER_TAKEN": "another document of this partner comes in the same folders; give it its own",
     "VERSION_TAKEN": "this version is there already with another content; give it a new number",
     "WRONG_STATE": "it is not in a state from which this leads on; see: flask bundles list",
     "SHADOW_TAKEN": "another version runs as the shadow of this document",
@@ -34,8 +34,6 @@ _WHY = {
     "NOT_PROPOSED": "nobody has proposed it; see: flask bundles propose",
     "SAME_PERSON": "a second person has to activate what somebody has proposed",
 }
-_BY = click.option("--by", required=True, metavar="USERNAME", help="your staff account")
-_STDIN = click.option("--password-stdin", is_flag=True, help="read its password from the input")
 _DOCUMENT = (
     click.argument("document", type=click.Choice(["order", "ack", "delivery"])),
     click.argument("direction", type=click.Choice(["out", "in"])),
@@ -124,8 +122,8 @@ def run_command(folder: str, document: str, direction: str, version: int, source
 @_DOCUMENT[1]
 @_DOCUMENT[2]
 @click.option("--note", help="what is new in it")
-@_BY
-@_STDIN
+@BY
+@PASSWORD_STDIN
 @with_appcontext
 def add_command(
     partner: str,
@@ -144,7 +142,7 @@ def add_command(
     if faults:
         raise click.ClickException("not added; put the folder right first")
     content = _compiled(folder, document, direction, version).content
-    actor, now = _actor(by, password_stdin), datetime.now(UTC)
+    actor, now = actor_of(by, password_stdin), datetime.now(UTC)
     try:
         with transaction() as session:
             row = bundle_versions.add(session, partner, content, by=actor, now=now, note=note)
@@ -184,8 +182,8 @@ def begin_command(partner: str, kind: str) -> None:
 @bundle_commands.command("shadow")
 @click.argument("number", type=int)
 @click.option("--stop", is_flag=True, help="take it out of the traffic again")
-@_BY
-@_STDIN
+@BY
+@PASSWORD_STDIN
 @with_appcontext
 def shadow_command(number: int, stop: bool, by: str, password_stdin: bool) -> None:
     """Run a version beside the one in force, and count where they differ."""
@@ -199,8 +197,8 @@ def shadow_command(number: int, stop: bool, by: str, password_stdin: bool) -> No
 @click.option(
     "--from", "valid_from", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="from this moment on"
 )
-@_BY
-@_STDIN
+@BY
+@PASSWORD_STDIN
 @with_appcontext
 def propose_command(
     number: int, valid_from: datetime | None, by: str, password_stdin: bool
@@ -212,8 +210,8 @@ def propose_command(
 
 @bundle_commands.command("activate")
 @click.argument("number", type=int)
-@_BY
-@_STDIN
+@BY
+@PASSWORD_STDIN
 @with_appcontext
 def activate_command(number: int, by: str, password_stdin: bool) -> None:
     """Bring a version into force that somebody else has proposed; what is queued stays as it is."""
@@ -223,8 +221,8 @@ def activate_command(number: int, by: str, password_stdin: bool) -> None:
 
 @bundle_commands.command("roll-back")
 @click.argument("number", type=int)
-@_BY
-@_STDIN
+@BY
+@PASSWORD_STDIN
 @with_appcontext
 def roll_back_command(number: int, by: str, password_stdin: bool) -> None:
     """Bring a version back that was in force before; one person may do it."""
@@ -272,12 +270,12 @@ def unmapped_command(partner: str | None) -> None:
 @click.argument("partner")
 @click.argument("document", type=click.Choice(["order", "ack", "delivery"]))
 @click.argument("path")
-@_BY
-@_STDIN
+@BY
+@PASSWORD_STDIN
 @with_appcontext
 def accept_command(partner: str, document: str, path: str, by: str, password_stdin: bool) -> None:
     """Say that a field is known and not needed, which ends its alarm."""
-    actor, now = _actor(by, password_stdin), datetime.now(UTC)
+    actor, now = actor_of(by, password_stdin), datetime.now(UTC)
     with transaction() as session:
         found = bundle_drift.accept(session, partner, document, path, by=actor, now=now)
         bundle_drift.watch(session, now)
@@ -289,7 +287,7 @@ def accept_command(partner: str, document: str, path: str, by: str, password_std
 def _change(
     number: int, act: Callable[..., None], by: str, password_stdin: bool, **more: Any
 ) -> None:
-    actor, now = _actor(by, password_stdin), datetime.now(UTC)
+    actor, now = actor_of(by, password_stdin), datetime.now(UTC)
     try:
         with transaction() as session:
             row = bundle_versions.get(session, number)
@@ -300,25 +298,6 @@ def _change(
         raise click.ClickException(_WHY[refused.code]) from None
     except MappingInvalid as error:
         raise click.ClickException(str(error)) from None
-
-
-def _actor(username: str, from_stdin: bool) -> str:
-    """Who it is: two names mean two people only if each shows a password of its own."""
-    prompt = f"Password of {username}"
-    password = (
-        sys.stdin.readline().rstrip("\n")
-        if from_stdin
-        else str(click.prompt(prompt, hide_input=True))
-    )
-    with transaction() as session:
-        login = staff.authenticate(session, username, password, datetime.now(UTC))
-        account = login.account
-        allowed = account is not None and may(account.role, Permission.OPERATE)
-    if login.outcome is not LoginOutcome.OK or account is None:
-        raise click.ClickException(f"{username} is not let in: {login.outcome.lower()}")
-    if not allowed:
-        raise click.ClickException(f"{username} may not change bundles")
-    return f"staff:{account.username}"
 
 
 def _folder(name: str) -> Path:

@@ -14,6 +14,7 @@ import msgspec
 from flask.cli import with_appcontext
 from sqlalchemy.orm import Session
 
+from app.cli.persons import MAYBE_BY, PASSWORD_STDIN, actor_of
 from app.db import db, transaction
 from app.domain.routing import RouteRule, compile_rules, decide_route, try_rules
 from app.queries import routing as routing_queries
@@ -124,8 +125,10 @@ def impact_command(number: int | None, as_json: bool) -> None:
 
 @routing_commands.command("draft")
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@MAYBE_BY
+@PASSWORD_STDIN
 @with_appcontext
-def draft_command(path: Path) -> None:
+def draft_command(path: Path, by: str | None, password_stdin: bool) -> None:
     """Make a draft of the rules in the JSON file PATH, as `flask routing show --json` writes them.
 
     Nothing changes before somebody has submitted it and a second person has activated it.
@@ -135,73 +138,82 @@ def draft_command(path: Path) -> None:
     except RulesUnreadable as error:
         raise click.ClickException(str(error)) from None
 
-    def _make(session: Session, by: str, now: datetime) -> str:
-        draft = rule_sets.begin_draft(session, by=by, now=now)
-        rule_files.replace_rules(session, draft.number, values, by=by, now=now)
+    def _make(session: Session, who: str, now: datetime) -> str:
+        draft = rule_sets.begin_draft(session, by=who, now=now)
+        rule_files.replace_rules(session, draft.number, values, by=who, now=now)
         return f"Version {draft.number} is a draft of {len(values)} rules."
 
-    _do(_make)
+    _do(_make, by, password_stdin)
 
 
 @routing_commands.command("submit")
 @click.argument("number", type=int)
 @click.option("--note", required=True, help="why, for whoever activates it")
+@MAYBE_BY
+@PASSWORD_STDIN
 @with_appcontext
-def submit_command(number: int, note: str) -> None:
+def submit_command(number: int, note: str, by: str | None, password_stdin: bool) -> None:
     """Ask a second person to activate the draft NUMBER."""
 
-    def _act(session: Session, by: str, now: datetime) -> str:
-        rule_sets.submit(session, number, note, by=by, now=now)
+    def _act(session: Session, who: str, now: datetime) -> str:
+        rule_sets.submit(session, number, note, by=who, now=now)
         return f"Version {number} waits for a second person."
 
-    _do(_act)
+    _do(_act, by, password_stdin)
 
 
 @routing_commands.command("activate")
 @click.argument("number", type=int)
+@MAYBE_BY
+@PASSWORD_STDIN
 @with_appcontext
-def activate_command(number: int) -> None:
+def activate_command(number: int, by: str | None, password_stdin: bool) -> None:
     """Let version NUMBER decide from now on; whoever has worked on it is refused."""
 
-    def _act(session: Session, by: str, now: datetime) -> str:
-        rule_sets.activate(session, number, by=by, now=now)
+    def _act(session: Session, who: str, now: datetime) -> str:
+        rule_sets.activate(session, number, by=who, now=now)
         return f"Version {number} decides from now on; orders without a route are looked at again."
 
-    _do(_act)
+    _do(_act, by, password_stdin)
 
 
 @routing_commands.command("reject")
 @click.argument("number", type=int)
 @click.option("--note", default="", help="why")
+@MAYBE_BY
+@PASSWORD_STDIN
 @with_appcontext
-def reject_command(number: int, note: str) -> None:
+def reject_command(number: int, note: str, by: str | None, password_stdin: bool) -> None:
     """End the draft NUMBER, or what was submitted."""
 
-    def _act(session: Session, by: str, now: datetime) -> str:
-        rule_sets.reject(session, number, note, by=by, now=now)
+    def _act(session: Session, who: str, now: datetime) -> str:
+        rule_sets.reject(session, number, note, by=who, now=now)
         return f"Version {number} is rejected."
 
-    _do(_act)
+    _do(_act, by, password_stdin)
 
 
 @routing_commands.command("roll-back")
 @click.argument("number", type=int)
 @click.option("--note", required=True, help="why, for whoever activates it")
+@MAYBE_BY
+@PASSWORD_STDIN
 @with_appcontext
-def roll_back_command(number: int, note: str) -> None:
+def roll_back_command(number: int, note: str, by: str | None, password_stdin: bool) -> None:
     """Propose version NUMBER again, as a new one equal to it; a second person activates it."""
 
-    def _act(session: Session, by: str, now: datetime) -> str:
-        draft = rule_sets.roll_back(session, number, note, by=by, now=now)
+    def _act(session: Session, who: str, now: datetime) -> str:
+        draft = rule_sets.roll_back(session, number, note, by=who, now=now)
         return f"Version {draft.number} equals version {number} and waits for a second person."
 
-    _do(_act)
+    _do(_act, by, password_stdin)
 
 
-def _do(act: Callable[[Session, str, datetime], str]) -> None:
+def _do(act: Callable[[Session, str, datetime], str], by: str | None, password_stdin: bool) -> None:
+    who = actor_of(by, password_stdin) if by else f"cli:{getpass.getuser()}"
     try:
         with transaction() as session:
-            done = act(session, f"cli:{getpass.getuser()}", datetime.now(UTC))
+            done = act(session, who, datetime.now(UTC))
     except RulesRefused as refused:
         click.echo(f"refused: {refused.code}", err=True)
         sys.exit(1)

@@ -6,26 +6,33 @@ what is in a message is for them to ask.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from app.domain.findings import Finding, find
-from app.domain.mapping.canonical import Direction, Document
+from app.domain.mapping.canonical import Document
 from app.domain.mapping.difference import Difference, differences
 from app.domain.reject_codes import RejectCode
 from app.services.bundle_content import CompiledBundle, file_payload
 from app.services.canonical_order import canonical_order
-from app.services.slices import MassContext
+from app.services.iec_orders import sources_of
+from app.services.maker_deliveries import check_row
+from app.services.slices import MassContext, our_finding
+from integrations.cis.profile_check import ProfileCheck
 from integrations.cis.types import CisWorkOrder
 from integrations.installer.acks import AckInvalid, parse_ack
 from integrations.installer.types import Action
-from integrations.partners.codecs import FileUnreadable, decode
+from integrations.partners.codecs import FileUnreadable, Row, decode
 
 # Tokens shown on a bench must open nothing.
 BENCH_KEY = "bench"
+_Check = Callable[[Mapping[str, Any]], tuple[Finding, ...]]
+# A record as it may be seen, and the names of what is hidden in it; it also gets what the mapping
+# makes of the whole, which tells whose record it is.
+Hide = Callable[[Mapping[str, Any], Mapping[str, Any]], tuple[Mapping[str, Any], tuple[str, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,8 @@ class Trial:
     """What a version makes of one record.
 
     source: what the mapping read; canonical: our form; outgoing: what would go to them, as text,
-    None for what comes in. unread: source fields that no rule looks at.
+    None for what comes in. unread: source fields that no rule looks at. hidden: fields whose values
+    are kept from whoever looks.
     """
 
     line: int
@@ -42,6 +50,7 @@ class Trial:
     outgoing: str | None
     findings: tuple[Finding, ...]
     unread: tuple[str, ...]
+    hidden: tuple[str, ...] = ()
 
 
 def try_order(
@@ -71,8 +80,8 @@ def try_order(
     return Trial(0, shown, shown, text, findings, bundle.mapping.unread(shown))
 
 
-def try_incoming(bundle: CompiledBundle, body: bytes) -> list[Trial]:
-    """A message of theirs as we would read it, record by record.
+def try_incoming(bundle: CompiledBundle, body: bytes, hide: Hide | None = None) -> list[Trial]:
+    """A message of theirs as we would read it, record by record; hide: what may not be seen in it.
 
     A file that cannot be read at all is one trial without a record, with the finding that says why.
     """
@@ -83,17 +92,29 @@ def try_incoming(bundle: CompiledBundle, body: bytes) -> list[Trial]:
         finding = find(RejectCode.FILE_UNREADABLE, fault.path, f"{fault.code}: {fault.text}")
         return [Trial(0, {}, {}, None, (finding,), ())]
     trials = []
+    check = _check_of(bundle)
     for row in rows:
         if row.fault is not None:
             text = f"{row.fault.code}: {row.fault.text}"
             finding = find(RejectCode.FIELD_INVALID, row.fault.path, text)
             trials.append(Trial(row.line, row.record, {}, None, (finding,), ()))
             continue
-        mapped = bundle.mapping.run(row.record)
-        findings = mapped.findings or _check(bundle, mapped.value)
-        unread = bundle.mapping.unread(row.record)
-        trials.append(Trial(row.line, row.record, mapped.value, None, findings, unread))
+        trials.append(_try_row(bundle, row, check, hide))
     return trials
+
+
+def _try_row(bundle: CompiledBundle, row: Row, check: _Check, hide: Hide | None) -> Trial:
+    record: Mapping[str, Any] = row.record
+    hidden: tuple[str, ...] = ()
+    mapped = bundle.mapping.run(record)
+    # What is wrong, and what nobody reads, is told of the whole; neither holds a value.
+    findings = mapped.findings or check(mapped.value)
+    unread = bundle.mapping.unread(record)
+    if hide is not None:
+        record, hidden = hide(record, mapped.value)
+        if hidden:
+            mapped = bundle.mapping.run(record)
+    return Trial(row.line, record, mapped.value, None, findings, unread, hidden)
 
 
 def compare(before: Trial, after: Trial) -> tuple[Difference, ...]:
@@ -103,11 +124,18 @@ def compare(before: Trial, after: Trial) -> tuple[Difference, ...]:
     return tuple(differences(_parsed(before.outgoing), _parsed(after.outgoing)))
 
 
-def _check(bundle: CompiledBundle, value: Mapping[str, Any]) -> tuple[Finding, ...]:
+def _check_of(bundle: CompiledBundle) -> _Check:
     """What the next room would say of our own form."""
-    content = bundle.content
-    if (content.document, content.direction) != (Document.ACK, Direction.IN):
-        return ()
+    document = bundle.content.document
+    if document == Document.ACK:
+        return _check_ack
+    if document == Document.ORDER:
+        profile, sources = ProfileCheck(), sources_of(bundle)
+        return lambda value: tuple(map(our_finding, profile.read(value, sources)[1]))
+    return _check_meter
+
+
+def _check_ack(value: Mapping[str, Any]) -> tuple[Finding, ...]:
     try:
         parse_ack(msgspec.json.encode(value))
     except AckInvalid as error:
@@ -115,6 +143,12 @@ def _check(bundle: CompiledBundle, value: Mapping[str, Any]) -> tuple[Finding, .
             find(RejectCode.FIELD_INVALID, f.path, f"{f.code}: {f.text}") for f in error.findings
         )
     return ()
+
+
+def _check_meter(value: Mapping[str, Any]) -> tuple[Finding, ...]:
+    return tuple(
+        find(RejectCode.FIELD_INVALID, f.path, f"{f.code}: {f.text}") for f in check_row(value)
+    )
 
 
 def _parsed(text: str) -> Any:

@@ -28,6 +28,7 @@ from app.services.bundle_content import (
     shipped_content,
     to_row,
 )
+from integrations.partners.manifest import Sftp
 
 _REST = "REST"
 _SETUP = "system:setup"
@@ -38,8 +39,8 @@ _OUR_OWN = "mass_installer"
 class BundleRefused(Exception):
     """An act that the state of things does not allow; code says why.
 
-    PARTNER_UNKNOWN, TRANSPORT_DIFFERS, VERSION_TAKEN, WRONG_STATE, SHADOW_TAKEN, NOTHING_ACTIVE,
-    NOT_PROPOSED, SAME_PERSON.
+    PARTNER_UNKNOWN, TRANSPORT_DIFFERS, FOLDER_TAKEN, VERSION_TAKEN, WRONG_STATE, SHADOW_TAKEN,
+    NOTHING_ACTIVE, NOT_PROPOSED, SAME_PERSON.
     """
 
     def __init__(self, code: str) -> None:
@@ -76,6 +77,7 @@ def add(
     if partner.transport not in ("FEED", _transport(content)):
         raise BundleRefused("TRANSPORT_DIFFERS")
     _lock(session, partner_code)
+    _check_folders(session, partner_code, content)
     known = session.execute(
         select(PartnerBundle).where(
             PartnerBundle.partner_code == partner_code,
@@ -120,6 +122,9 @@ def start_shadow(session: Session, row: PartnerBundle, *, by: str, now: datetime
         raise BundleRefused("NOTHING_ACTIVE")
     if _shadow_of(session, row) is not None:
         raise BundleRefused("SHADOW_TAKEN")
+    if row.state == BundleState.RETIRED:
+        # It was proposed for another time: to bring it back this way, two people agree anew.
+        row.proposed_by = row.proposed_at = row.proposed_from = None
     _move(row, BundleState.SHADOW)
     session.execute(delete(BundleDifference).where(BundleDifference.partner_bundle_id == row.id))
     row.shadow_at, row.shadow_count, row.shadow_differing = now, 0, 0
@@ -253,6 +258,21 @@ def find_in_force(
     return found.get(partner_code)
 
 
+def find_folders(session: Session, partner_code: str, now: datetime) -> Sftp | None:
+    """Where on its server a partner's orders and rejects go; None when no bundle in force says so."""
+    for document, direction in _BY_FILE:
+        found = find_in_force(session, partner_code, document, direction, now)
+        if found is not None and isinstance(found.active.content.transport, Sftp):
+            return found.active.content.transport
+    return None
+
+
+# A partner that gets no orders has at least a folder for what we refuse.
+_BY_FILE = (
+    (Document.ORDER.value, Direction.OUT.value),
+    (Document.ACK.value, Direction.IN.value),
+    (Document.DELIVERY.value, Direction.IN.value),
+)
 _OUR_OWN_DOCUMENTS = (
     (Document.ORDER.value, Direction.OUT.value),
     (Document.ACK.value, Direction.IN.value),
@@ -291,9 +311,34 @@ def _shadow_of(session: Session, row: PartnerBundle) -> PartnerBundle | None:
     ).scalar_one_or_none()
 
 
+def _check_folders(session: Session, partner_code: str, content: Content) -> None:
+    """What lies in a folder is of one document, or nobody could tell what it is.
+
+    Raises: BundleRefused.
+    """
+    own = content.transport
+    if content.direction != Direction.IN or not isinstance(own, Sftp):
+        return
+    others = session.execute(
+        select(PartnerBundle.content).where(
+            PartnerBundle.partner_code == partner_code,
+            PartnerBundle.direction == Direction.IN.value,
+            PartnerBundle.document != content.document,
+            PartnerBundle.state == BundleState.ACTIVE,
+        )
+    ).scalars()
+    for other in others:
+        theirs = from_row(other).transport
+        if isinstance(theirs, Sftp) and not {own.inbox, own.processing}.isdisjoint(
+            (theirs.inbox, theirs.processing)
+        ):
+            raise BundleRefused("FOLDER_TAKEN")
+
+
 def _put_in_force(
     session: Session, row: PartnerBundle, valid_from: datetime, by: str, now: datetime
 ) -> None:
+    _check_folders(session, row.partner_code, from_row(row.content))
     _move(row, BundleState.ACTIVE)
     row.valid_from, row.activated_by, row.activated_at = valid_from, by, now
     row.retired_at = None

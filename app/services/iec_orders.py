@@ -12,6 +12,7 @@ from typing import Any
 from app.domain.mapping.canonical import Document
 from app.services.bundle_content import CompiledBundle
 from app.services.bundle_tally import Tally
+from app.services.bundle_versions import InForce
 from integrations.cis.codes import FILE_TOO_LARGE, HDR_MISSING, XML_MALFORMED, XML_SCHEMA
 from integrations.cis.document import inspect_head
 from integrations.cis.profile_check import ProfileCheck
@@ -29,16 +30,18 @@ _TEST = "TEST"
 
 
 def parse_iec_orders(
-    chunks: Iterable[bytes], bundle: CompiledBundle | None, tally: Tally
+    chunks: Iterable[bytes], bundles: InForce | None, tally: Tally
 ) -> Iterator[MessageHeader | ParsedOrder]:
     """Yield the header and then every order, good or not, in the order of the message.
 
-    Such messages are small, so they are read whole, up to the bundle's limit.
+    Such messages are small, so they are read whole, up to the bundle's limit. A shadow beside the
+    bundle in force reads them too, and where it differs is counted.
     Raises: FileRejected.
     """
-    if bundle is None:
+    if bundles is None:
         text = "No bundle is in force that reads IEC 61968-100 messages of the CIS."
         raise FileRejected(CisFinding(XML_SCHEMA, "RequestMessage", text))
+    bundle = bundles.active
     body = _read(chunks, bundle.content.limits.file_max_bytes)
     # Encodings, archives and DOCTYPEs are refused as in our own profile.
     inspect_head(body)
@@ -53,27 +56,36 @@ def parse_iec_orders(
         raise FileRejected(CisFinding(XML_SCHEMA, "Payload", text))
     yield _header(rows[0])
     check = ProfileCheck()
-    sources = {
+    sources = sources_of(bundle)
+    for row in rows:
+        yield _order(bundles, check, sources, row, tally)
+
+
+def sources_of(bundle: CompiledBundle) -> dict[str, str]:
+    """Our field -> theirs, to name what is wrong as the sender knows it."""
+    return {
         rule["target"]: rule["source"]
         for rule in bundle.content.mapping["rules"]
         if "source" in rule
     }
-    for row in rows:
-        yield _order(bundle, check, sources, row, tally)
 
 
 def _order(
-    bundle: CompiledBundle,
+    bundles: InForce,
     check: ProfileCheck,
     sources: dict[str, str],
     row: Row,
     tally: Tally,
 ) -> ParsedOrder:
-    mapped = bundle.mapping.run(row.record)
+    mapped = bundles.active.mapping.run(row.record)
     order_id = mapped.value.get("order_id")
     name = order_id if isinstance(order_id, str) and len(order_id) <= 80 else None
-    unread = bundle.mapping.unread(row.record)
-    tally.note_unmapped(SOURCE, Document.ORDER, name or f"line {row.line}", unread)
+    unread = bundles.active.mapping.unread(row.record)
+    key = name or f"line {row.line}"
+    tally.note_unmapped(SOURCE, Document.ORDER, key, unread)
+    if bundles.shadow is not None:
+        beside = bundles.shadow.mapping.run(row.record)
+        tally.compare(bundles.shadow_id, key, mapped.value, beside.value)
     told = tuple(CisFinding(str(f.code), f.path, f.text, row.line) for f in mapped.findings)
     notes = tuple(
         CisFinding(

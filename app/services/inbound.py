@@ -334,16 +334,17 @@ def note_archived(session: Session, message_id: int, remote_name: str) -> None:
     )
 
 
-def refused_files(session: Session, source: str) -> list[tuple[int, str]]:
+def refused_files(session: Session, source: str, kind: str | None = None) -> list[tuple[int, str]]:
     """Archived files of which nothing could be taken and that still lie in the archive."""
-    rows = session.execute(
-        select(InboundMessage.id, InboundMessage.remote_name).where(
-            InboundMessage.source == source,
-            InboundMessage.state == "REJECTED",
-            InboundMessage.remote_name.is_not(None),
-            InboundMessage.quarantined_at.is_(None),
-        )
-    ).all()
+    statement = select(InboundMessage.id, InboundMessage.remote_name).where(
+        InboundMessage.source == source,
+        InboundMessage.state == "REJECTED",
+        InboundMessage.remote_name.is_not(None),
+        InboundMessage.quarantined_at.is_(None),
+    )
+    if kind is not None:
+        statement = statement.where(InboundMessage.kind == kind)
+    rows = session.execute(statement).all()
     return [(row.id, str(row.remote_name)) for row in rows]
 
 

@@ -31,7 +31,8 @@ from integrations.partners.files import REJECT_KIND
 KIND = "PARTNER_FILE"
 _SOURCE = "partner-file:"
 _REJECTS_MOST = 5_000
-_REJECT_COLUMNS = ("LINE", "ORDER", "CODE", "IEC", "FIELD", "TEXT")
+# Findings are about orders, or about the meters of a delivery.
+ABOUT_ORDERS, ABOUT_METERS = "ORDER", "METER"
 
 
 def source_of(partner_code: str) -> str:
@@ -42,6 +43,11 @@ def source_of(partner_code: str) -> str:
 def partner_of(source: str) -> str:
     """The partner whose files are stored under this name."""
     return source.removeprefix(_SOURCE)
+
+
+def is_from_partner(source: str) -> bool:
+    """Whether a stored message was a file in a partner's own folder."""
+    return source.startswith(_SOURCE)
 
 
 @dataclass(slots=True)
@@ -121,16 +127,20 @@ def put_reject(
     body_hash: str,
     findings: Sequence[tuple[str | None, Finding]],
     now: datetime,
+    about: str = ABOUT_ORDERS,
 ) -> int:
-    """Put the answer to a file on its way, as a CSV file; the same file is answered once."""
+    """Put the answer to a file on its way, as a CSV file; the same file is answered once.
+
+    Shapes: findings by the number of the order or meter that they are about, which `about` names.
+    """
     key = f"{_stem(file_name)}.{body_hash[:8]}.reject"
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
-    writer.writerow(_REJECT_COLUMNS)
-    for order_id, finding in findings[:_REJECTS_MOST]:
+    writer.writerow(("LINE", about, "CODE", "IEC", "FIELD", "TEXT"))
+    for number, finding in findings[:_REJECTS_MOST]:
         iec = REJECT_CODES[finding.code].iec
         writer.writerow(
-            (finding.line or "", order_id or "", finding.code, iec, finding.path, finding.text)
+            (finding.line or "", number or "", finding.code, iec, finding.path, finding.text)
         )
     payload = {"name": f"{key}.csv", "text": text.getvalue(), "encoding": "utf-8-sig"}
     item = outbox.NewItem(

@@ -428,6 +428,9 @@ ALARM: Mapping[str, Label] = {
     "CIS_SFTP": Label(_l("The CIS's file server does not answer"), "fail", "off"),
     "STATUS_NOT_WRITTEN": Label(_l("The public status cannot be renewed"), "fail", "off"),
     "PARTNER_SFTP": Label(_l("A partner's file server does not answer"), "fail", "off"),
+    "PARTNER_LEFT_ALONE": Label(
+        _l("Something in a partner's inbox is never taken"), "warn", "inbox"
+    ),
     "BUNDLE_DRIFT": Label(_l("A partner sends fields that nobody reads"), "warn", "unknown"),
     "CIS_LEFT_ALONE": Label(_l("Something in the CIS's inbox is never taken"), "warn", "inbox"),
     "REDIS_DOWN": Label(_l("Redis is out of reach: work goes on, but slowly"), "fail", "off"),
@@ -517,6 +520,25 @@ RULE_SET: Mapping[str, Label] = {
     "ACTIVE": Label(_l("In force"), "ok", "ok"),
     "RETIRED": Label(_l("Was in force"), "calm", "calm"),
     "REJECTED": Label(_l("Rejected"), "calm", "calm"),
+}
+
+BUNDLE: Mapping[str, Label] = {
+    "DRAFT": Label(_l("Draft"), "info", "wait"),
+    "SHADOW": Label(_l("Runs beside, sends nothing"), "info", "unknown"),
+    "ACTIVE": Label(_l("In force"), "ok", "ok"),
+    "COMING": Label(_l("Comes into force later"), "info", "wait"),
+    "RETIRED": Label(_l("Was in force"), "calm", "calm"),
+}
+BUNDLE_DOCUMENT: Mapping[str, Label] = {
+    "order-out": Label(_l("Orders to them")),
+    "order-in": Label(_l("Orders from them")),
+    "ack-in": Label(_l("Acknowledgements from them")),
+    "delivery-in": Label(_l("Meter deliveries from them")),
+}
+DIFFERENCE: Mapping[str, Label] = {
+    "MISSING": Label(_l("left out"), "warn", "fail"),
+    "EXTRA": Label(_l("added"), "info", "ok"),
+    "OTHER": Label(_l("another value"), "warn", "warn"),
 }
 
 REPLAY: Mapping[str, Label] = {
@@ -714,6 +736,9 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "circuit": CIRCUIT,
     "rule_set": RULE_SET,
     "replay": REPLAY,
+    "bundle": BUNDLE,
+    "bundle_document": BUNDLE_DOCUMENT,
+    "difference": DIFFERENCE,
     "left_out": LEFT_OUT,
     "letter": LETTER,
     "doubt": DOUBT,

@@ -15,6 +15,7 @@ from app.db import db
 from app.domain.roles import Permission
 from app.queries import (
     alarm_list,
+    bundle_list,
     difference_list,
     inbox,
     mass_list,
@@ -138,6 +139,13 @@ _SECTIONS: Sequence[_Section] = (
                 ("operators.routing",),
                 _OPERATE,
                 routing.count_waiting,
+            ),
+            _Page(
+                "operators.bundles",
+                _l("Mappings"),
+                ("operators.bundle",),
+                _OPERATE,
+                bundle_list.count_waiting,
             ),
             _Page("operators.orders", _l("Parked orders"), ("operators.order",), _OPERATE),
             _Page(

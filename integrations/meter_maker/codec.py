@@ -67,6 +67,12 @@ def make_delivery(head: Mapping[str, Any], items: Sequence[Any], path: str, most
     """
     if len(items) > most:
         raise DeliveryInvalid(Finding(f"{path}.items", "TOO_MANY", f"at most {most} meters"))
+    known = read_head(head, path)
+    return Delivery(known, tuple(read_item(raw, place, path) for place, raw in enumerate(items, 1)))
+
+
+def read_head(head: Mapping[str, Any], path: str) -> DeliveryHead:
+    """What a delivery says of all its meters. Raises: DeliveryInvalid."""
     try:
         known = msgspec.convert(dict(head), DeliveryHead)
     except msgspec.ValidationError as error:
@@ -74,20 +80,26 @@ def make_delivery(head: Mapping[str, Any], items: Sequence[Any], path: str, most
     if not _FIRST_YEAR <= known.issued_at.year <= _LAST_YEAR:
         text = f"the year must be {_FIRST_YEAR} to {_LAST_YEAR}"
         raise DeliveryInvalid(Finding(f"{path}.issuedAt", "VALUE_INVALID", text))
-    return Delivery(known, tuple(_item(raw, place, path) for place, raw in enumerate(items, 1)))
+    return known
 
 
-def _item(raw: Any, place: int, path: str) -> ReadItem:
+def read_item(raw: Any, place: int, path: str) -> ReadItem:
+    """One meter, good or bad."""
     try:
         return ReadItem(place, msgspec.convert(raw, DeliveredMeter))
     except msgspec.ValidationError as error:
         told = raw if isinstance(raw, Mapping) else {}
-        kept = {
-            name: plain(value)[:40]
-            for name, value in told.items()
-            if name in ("number", "serial", "model") and isinstance(value, str)
-        }
-        return ReadItem(place, None, (_wrong(error, f"{path}.items[{place - 1}]"),), kept)
+        return bad_item(place, told, _wrong(error, f"{path}.items[{place - 1}]"))
+
+
+def bad_item(place: int, told: Mapping[str, Any], finding: Finding) -> ReadItem:
+    """A meter that cannot be taken, with as much as it says of which one it is."""
+    kept = {
+        name: plain(value)[:40]
+        for name, value in told.items()
+        if name in ("number", "serial", "model") and isinstance(value, str)
+    }
+    return ReadItem(place, None, (finding,), kept)
 
 
 def _wrong(error: msgspec.ValidationError, path: str) -> Finding:

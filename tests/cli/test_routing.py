@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,13 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from app.db import db, transaction
+from app.domain.roles import Role
 from app.models import Lane, Replay, RuleSet
-from app.services import rule_sets
+from app.services import rule_sets, staff
 from tests.services.routing_world import NOW, a_swap, add_partner, an_order, take, values
 from workers.cli import register as register_workers
+
+PASSWORD = "a password of twelve"
 
 
 def test_rules_are_shown_with_what_is_odd_about_them(app: Flask, world: None) -> None:
@@ -69,6 +73,27 @@ def test_what_somebody_else_submitted_is_activated_and_rolled_back(app: Flask, w
     assert states == {1: "RETIRED", 2: "ACTIVE", 3: "SUBMITTED"}
 
 
+def test_two_people_at_one_terminal_are_two_who_show_their_passwords(
+    app: Flask, world: None, tmp_path: Path
+) -> None:
+    with app.app_context(), transaction() as session:
+        for name in ("aino", "eino"):
+            staff.create(session, name, name, PASSWORD, Role.OPERATOR, datetime.now(UTC), by="test")
+    path = tmp_path / "rules.json"
+    path.write_text(_run(app, "routing", "show", "--json").output, "utf-8")
+    aino, eino = (("--by", name, "--password-stdin") for name in ("aino", "eino"))
+    word = f"{PASSWORD}\n"
+    assert _run(app, "routing", "draft", str(path), *aino, given=word).exit_code == 0
+    assert _run(app, "routing", "submit", "2", "--note", "x", *aino, given=word).exit_code == 0
+    refused = _run(app, "routing", "activate", "2", *aino, given=word)
+    assert refused.stderr == "refused: SAME_PERSON\n"
+    wrong = _run(app, "routing", "activate", "2", *eino, given="something else\n")
+    assert wrong.exit_code == 1
+    assert "decides" in _run(app, "routing", "activate", "2", *eino, given=word).output
+    with app.app_context(), transaction() as session:
+        assert session.get_one(RuleSet, 2).decided_by == "staff:eino"
+
+
 def test_a_lane_is_bounded_paused_and_resumed(app: Flask, world: None) -> None:
     done = _run(
         app,
@@ -114,8 +139,8 @@ def test_a_replay_is_counted_before_it_is_done(app: Flask, world: None, tmp_path
         assert set(session.scalars(select(Replay.state))) == {"PREVIEWED", "DONE"}
 
 
-def _run(app: Flask, *arguments: str) -> Result:
-    return app.test_cli_runner().invoke(args=list(arguments))
+def _run(app: Flask, *arguments: str, given: str | None = None) -> Result:
+    return app.test_cli_runner().invoke(args=list(arguments), input=given)
 
 
 @pytest.fixture

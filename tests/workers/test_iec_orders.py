@@ -12,9 +12,17 @@ from lxml import etree
 from sqlalchemy import select, text
 
 from app.db import transaction
-from app.models import InboundFinding, InboundMessage, OutboxItem, UnmappedField, WorkOrder
-from app.services import inbound
-from app.services.bundle_content import shipped
+from app.models import (
+    BundleDifference,
+    InboundFinding,
+    InboundMessage,
+    OutboxItem,
+    PartnerBundle,
+    UnmappedField,
+    WorkOrder,
+)
+from app.services import bundle_versions, inbound
+from app.services.bundle_content import shipped, shipped_content
 from integrations.cis.reply_codec import build_reply
 from integrations.cis.types import CisReply
 from simulators.cis.iec_orders import write_iec_orders
@@ -82,6 +90,29 @@ def test_a_bad_order_is_named_by_the_senders_own_words_and_its_neighbour_is_take
     assert _at(root, "m:Reply/m:Error/m:ID") == "MVY-2026-0043"
     assert _at(root, "m:Reply/m:Error/m:xpath") == "priority.rank"
     assert "priority.rank" in str(_at(root, "m:Reply/m:Error/m:reason"))
+
+
+def test_a_shadow_reads_them_too_and_where_it_differs_is_counted(app: Flask) -> None:
+    content = shipped_content("cis_iec", "order", "in")
+    rules = [one for one in content.mapping["rules"] if one["target"] != "street_name"]
+    other = msgspec.structs.replace(content, version=2, mapping={**content.mapping, "rules": rules})
+    now = datetime.now(UTC)
+    with app.app_context():
+        with transaction() as session:
+            row = bundle_versions.add(session, "cis", other, by="staff:aino", now=now)
+            bundle_versions.start_shadow(session, row, by="staff:aino", now=now)
+        _store(CREATE, "request.xml")
+        _interpret(app)
+        with transaction() as session:
+            beside = session.get_one(PartnerBundle, row.id)
+            assert (beside.shadow_count, beside.shadow_differing) == (1, 1)
+            seen = session.scalars(select(BundleDifference)).one()
+            assert (seen.path, seen.kind, seen.examples) == (
+                "street_name",
+                "MISSING",
+                ["MVY-2026-0042"],
+            )
+            assert session.scalars(select(WorkOrder)).one().facts["street_name"] == "Koivutie"
 
 
 def test_a_cancellation_calls_the_order_off(app: Flask) -> None:

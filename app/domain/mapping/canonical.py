@@ -137,8 +137,20 @@ ACK = (
     "customerPresent",
     "notes",
 )
-# One meter of a delivery; the delivery's own facts are the same in each.
-DELIVERY = ("delivery_id", "number", "serial", "model", "partner", "delivered_on")
+# One meter of a delivery; the delivery's own facts are the same in each. Without a kind it is
+# DELIVERED, and whoever gives a day instead of a moment means its beginning in Finland.
+DELIVERY = (
+    "delivery_id",
+    "kind",
+    "issued_at",
+    "delivered_on",
+    "maker",
+    "partner",
+    "number",
+    "serial",
+    "model",
+    "firmware",
+)
 
 _FIELDS = {
     (Document.ORDER, Direction.OUT): PARTNER_ORDER,

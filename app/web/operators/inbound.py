@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from app.db import db, transaction
 from app.domain.roles import Permission
-from app.queries import inbound_list
-from app.services import audit
+from app.queries import bundle_list, inbound_list
+from app.services import ack_receipt, audit, meter_deliveries, partner_files
 from app.web.access import actor, role_required
 from app.web.clock import now
 from app.web.labels import INBOUND, INBOUND_KIND
@@ -52,9 +52,11 @@ def inbound() -> ResponseReturnValue:
 def inbound_message(message_id: int) -> ResponseReturnValue:
     """One message and its findings."""
     session = db.session()
+    message = _message(message_id)
     return render_template(
         "operators/inbound_message.html",
-        message=_message(message_id),
+        message=message,
+        bench=_bench_of(session, message),
         findings=inbound_list.findings_of(session, message_id),
         finding_limit=inbound_list.FINDING_LIMIT,
     )
@@ -106,6 +108,22 @@ def _message(message_id: int) -> inbound_list.InboundRow:
     if found is None:
         abort(404)
     return found
+
+
+def _bench_of(session: Session, message: inbound_list.InboundRow) -> int | None:
+    """The version that reads messages of this sort now, to try it on."""
+    for kind, document, sender in _MAPPED:
+        if message.kind == kind:
+            partner = sender(message.source)
+            return bundle_list.find_in_force(session, partner, document, "in", now())
+    return None
+
+
+_MAPPED = (
+    (partner_files.KIND, "ack", partner_files.partner_of),
+    (ack_receipt.KIND, "ack", ack_receipt.partner_of),
+    (meter_deliveries.KIND, "delivery", partner_files.partner_of),
+)
 
 
 def _record_look(message_id: int) -> None:

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.db import db
 from app.domain.roles import Permission
-from app.queries import order_story, order_types, parked_orders
+from app.queries import bundle_list, order_story, order_types, parked_orders
 from app.web.access import role_required
 from app.web.clock import now
 from app.web.i18n import current_language
@@ -48,12 +48,16 @@ def order(order_id: str) -> ResponseReturnValue:
     story = order_story.order_story(session, order_id)
     if story is None:
         abort(404)
+    partner = story.order.partner_code
+    moment = now()
+    bench = bundle_list.find_in_force(session, partner, "order", "out", moment) if partner else None
     return render_template(
         "operators/order.html",
         story=story,
+        bench=bench,
         order=story.order,
         type_name=order_types.names(session, current_language()).get(
             story.order.order_type_code, story.order.order_type_code
         ),
-        now=now(),
+        now=moment,
     )

@@ -1,0 +1,42 @@
+"""Who acts at a command that needs two people: a staff account that shows its password."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from app.db import transaction
+from app.domain.roles import Permission, may
+from app.services import staff
+from app.services.staff import LoginOutcome
+
+BY = click.option("--by", required=True, metavar="USERNAME", help="your staff account")
+MAYBE_BY = click.option(
+    "--by", metavar="USERNAME", help="your staff account; without it your account on this machine"
+)
+PASSWORD_STDIN: Callable[[Any], Any] = click.option(
+    "--password-stdin", is_flag=True, help="read its password from the input"
+)
+
+
+def actor_of(username: str, from_stdin: bool) -> str:
+    """Who it is: two names mean two people only if each shows a password of its own."""
+    prompt = f"Password of {username}"
+    password = (
+        sys.stdin.readline().rstrip("\n")
+        if from_stdin
+        else str(click.prompt(prompt, hide_input=True))
+    )
+    with transaction() as session:
+        login = staff.authenticate(session, username, password, datetime.now(UTC))
+        account = login.account
+        allowed = account is not None and may(account.role, Permission.OPERATE)
+    if login.outcome is not LoginOutcome.OK or account is None:
+        raise click.ClickException(f"{username} is not let in: {login.outcome.lower()}")
+    if not allowed:
+        raise click.ClickException(f"{username} may not do this")
+    return f"staff:{account.username}"
