@@ -32,7 +32,8 @@ def listeners_of(kind: NoticeType, subject: str) -> Composed:
     """The statement that finds everybody to decide about.
 
     Parameters: topic, on (day), outage_id, outages (its family), after_id (the outage that kept
-    this from being told), etr_at, corrects_id, dropped (only who has these points and no others),
+    this from being told), behind_id
+    (the false alarm that hid this), etr_at, corrects_id, dropped (only who has these points and no others),
     municipality, order_no.
     """
     if kind in _CORRECTIONS:
@@ -125,7 +126,16 @@ _WHERE_BOTH_WERE = SQL(
         WHERE q.outage_id = CAST(%(after_id)s AS bigint) AND q.gsrn = p.gsrn))
     """
 )
-_NARROWED = dict.fromkeys({NoticeType.FAULT_STARTED, *_REST_ONLY}, SQL("AND p.on_at IS NULL")) | {
+# What was no news inside a false alarm is news where that one was.
+_WHERE_IT_HID = SQL(
+    """
+    AND p.on_at IS NULL AND (CAST(%(behind_id)s AS bigint) IS NULL OR EXISTS (
+        SELECT 1 FROM outage_point q
+        WHERE q.outage_id = CAST(%(behind_id)s AS bigint) AND q.gsrn = p.gsrn))
+    """
+)
+_NARROWED = dict.fromkeys(_REST_ONLY, SQL("AND p.on_at IS NULL")) | {
+    NoticeType.FAULT_STARTED: _WHERE_IT_HID,
     NoticeType.FAULT_RESTORED: _WHERE_BOTH_WERE,
     NoticeType.COMPENSATION: SQL("AND p.on_at - p.off_at >= interval '12 hours'"),
 }
@@ -140,23 +150,31 @@ _OFF_ELSEWHERE = SQL(
 _OFF_IN_OTHER_FAULT = SQL(
     """
     EXISTS (SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
-        WHERE q.gsrn = p.gsrn AND q.on_at IS NULL AND q.outage_id <> ALL(%(outages)s)
+        WHERE q.gsrn = p.gsrn AND (q.on_at IS NULL OR q.on_at >= p.off_at)
+          AND q.outage_id <> ALL(%(outages)s)
           AND other.kind = 'FAULT' AND other.confirmed_at IS NOT NULL
-          AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM'))
+          AND other.state NOT IN ('MERGED', 'FALSE_ALARM'))
     """
 )
-# A second fault inside one that the contact has been told of is no news there.
+# A second fault inside one that the contact has been told of is no news there, also when that one
+# has ended meanwhile and nobody could say so.
 _KNOWS_OTHER_FAULT = SQL(
     """
     off_elsewhere AND EXISTS (
         SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
         JOIN contact same ON same.kind = listed.kind AND same.value = listed.value
         JOIN notice n ON n.outage_id = q.outage_id AND n.contact_id = same.id
-        WHERE q.gsrn = listed.gsrn AND q.on_at IS NULL AND q.outage_id <> ALL(%(outages)s)
-          AND other.kind = 'FAULT' AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+        WHERE q.gsrn = listed.gsrn AND (q.on_at IS NULL OR q.on_at >= listed.off_at)
+          AND q.outage_id <> ALL(%(outages)s)
+          AND other.kind = 'FAULT' AND other.state NOT IN ('MERGED', 'FALSE_ALARM')
           AND n.type IN ('FAULT_STARTED', 'FAULT_ETR', 'FAULT_ETR_CHANGED', 'FAULT_ETR_DELAYED',
               'FAULT_PARTLY_RESTORED', 'CORRECTION_STILL_OFF')
-          AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED'))
+          AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
+          AND NOT EXISTS (
+            SELECT 1 FROM notice ended
+            WHERE ended.outage_id = q.outage_id AND ended.contact_id = same.id AND ended.id > n.id
+              AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
+              AND ended.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')))
     """
 )
 # Nor is an estimate of a second fault that says no more than the first one's.

@@ -297,6 +297,7 @@ def _tell_shadows(telling: Telling, gsrns: frozenset[str]) -> None:
             occurrence=f"after:{outage.id}/{telling.now.isoformat()}",
             event_at=telling.now,
             facts={
+                "behind_id": outage.id,
                 "event_at": telling.now.isoformat(),
                 "off_at": row.off_at.isoformat(),
                 "cause_code": row.cause_code,

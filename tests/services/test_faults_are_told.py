@@ -171,6 +171,20 @@ def test_req_09_an_end_held_for_the_night_stays_when_the_power_is_off_again_in_t
     assert _sent(1300) == []
 
 
+def test_req_03_who_has_heard_of_no_end_hears_of_no_second_start(people: None) -> None:
+    state(record(1, points={A: None}), minutes=10)
+    assert _sent(10) == ["FAULT_STARTED"]
+    state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
+    state(record(2, points={A: 60}, stated=61), minutes=62)
+    assert _sent(62) == []
+    # The second fault grows, so that all its people are looked at anew.
+    state(record(2, ref="F-2", points={A: None, B: None}, started=20, stated=70), minutes=71)
+    assert _sent(71) == ["FAULT_STARTED"]
+    assert ledger()[-1].gsrn == B or ledger()[-2].gsrn == B
+    state(record(3, ref="F-2", points={A: 90, B: 90}, stated=91), minutes=92)
+    assert _sent(92) == ["FAULT_RESTORED", "FAULT_RESTORED"]
+
+
 def test_req_07_an_estimate_of_a_nested_fault_is_news_only_if_it_lasts_longer(
     people: None,
 ) -> None:
