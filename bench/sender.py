@@ -12,7 +12,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, Any, cast
@@ -157,7 +157,12 @@ def _postmaster() -> psutil.Process:
 def _cpu_of(process: psutil.Process) -> float:
     """Seconds of the processor that it and its children, living and dead, have used."""
     used = process.cpu_times()
-    return sum(used[:4]) + sum(sum(child.cpu_times()[:4]) for child in process.children())
+    spent = sum(used[:4])
+    for child in process.children():
+        # A connection may end while we look; what it used is its parent's then.
+        with suppress(psutil.NoSuchProcess):
+            spent += sum(child.cpu_times()[:4])
+    return spent
 
 
 if __name__ == "__main__":
