@@ -108,7 +108,7 @@ class DownstreamSystem:
             web.get(f"/{resource.system}/snapshot", self._list),
         ]
 
-    async def _list(self, request: web.Request) -> web.StreamResponse:
+    async def _list(self, request: web.Request) -> web.Response:
         name, kept = self._resource.folder, self._kept.values()
         return await answer_list(request, self._token, name, kept, self._faults.now)
 

@@ -33,7 +33,6 @@ class Partition:
     table: str
     name: str
     until: datetime | None
-    size_bytes: int
 
     @property
     def is_default(self) -> bool:
@@ -45,8 +44,7 @@ _LIST = text(
     """
     SELECT p.relname AS table_name, c.relname AS name,
         CAST(substring(pg_get_expr(c.relpartbound, c.oid) FROM $$TO \\('([^']+)'$$) AS timestamptz)
-            AS until,
-        pg_total_relation_size(c.oid) AS size_bytes
+            AS until
     FROM pg_inherits i
     JOIN pg_class c ON c.oid = i.inhrelid
     JOIN pg_class p ON p.oid = i.inhparent
@@ -57,7 +55,11 @@ _LIST = text(
 
 
 def partitions(session: Session) -> list[Partition]:
-    """Every partition, the oldest first, the default one of its table last."""
+    """Every partition, the oldest first, the default one of its table last.
+
+    Even asking for its bounds waits for whoever holds a partition, so not for long.
+    """
+    session.execute(_LOCK_TIMEOUT)
     rows = session.execute(_LIST, {"tables": list(TABLES)})
     return [Partition(*row) for row in rows]
 

@@ -13,7 +13,7 @@ from app.domain.reconciliation import HEAD_END, stock_of
 from app.web.labels import Label, lane_name
 
 STATE: Mapping[str, Label] = {
-    "OPEN": Label(_l("Open"), "fail", "warn"),
+    "OPEN": Label(_l("Unresolved"), "fail", "warn"),
     "REPAIRING": Label(_l("Repair on its way"), "warn", "sent"),
     "ACCEPTED": Label(_l("Accepted"), "calm", "person"),
     "RESOLVED": Label(_l("Over"), "ok", "ok"),

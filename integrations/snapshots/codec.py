@@ -62,5 +62,8 @@ def parse_records(stream: BinaryIO, head: Head) -> Iterator[Record]:
 
 
 def _words(error: Exception) -> str:
-    """What is wrong in a line; a library's text about broken JSON could quote it."""
-    return str(error) if isinstance(error, msgspec.ValidationError) else "not JSON"
+    """What is wrong in a line, without any of its content, which the library's texts may quote."""
+    if not isinstance(error, msgspec.ValidationError):
+        return "not JSON"
+    told, at, place = str(error).rpartition(" - at ")
+    return f"not in its code list{at}{place}" if told.startswith("Invalid enum") else str(error)

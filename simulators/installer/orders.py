@@ -80,7 +80,7 @@ class InstallerSystem:
             web.get("/installer/snapshot", self._list),
         ]
 
-    async def _list(self, request: web.Request) -> web.StreamResponse:
+    async def _list(self, request: web.Request) -> web.Response:
         kept = [job.listed() for job in self._jobs.values() if job.revision]
         token = self._installer.token
         return await answer_list(request, token, "orders", kept, self._faults.now)

@@ -94,6 +94,8 @@ MISSING = {
     "/rollout/orders.xlsx": OPERATE,
     "/rollout/plan/9.csv": OPERATE,
     "/processes/nothing": OPERATE,
+    "/reconciliation/9": OPERATE,
+    "/reconciliation/systems/nothing": OPERATE,
     "/alarm-rules/nothing": OPERATE,
     "/stock/deliveries/9": OPERATE,
     "/meters/M-9": OPERATE,
