@@ -19,10 +19,14 @@ _FILES_SEARCHED = 100
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """Which archived messages a document of a partner comes in."""
+    """Which archived messages a document of a partner comes in.
+
+    documents: what of these is of interest, where one source sends many sorts; empty means all.
+    """
 
     kind: str
     source: str
+    documents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ def find_messages(session: Session, sort: Sort, words: str) -> list[Candidate]:
     values: dict[str, Any] = {
         "kind": sort.kind,
         "source": sort.source,
+        "documents": list(sort.documents),
         "words": words,
         "part": f"%{_escaped(words)}%",
         "number": int(words) if words.isascii() and words.isdigit() and len(words) < 19 else None,
@@ -104,6 +109,7 @@ _COLUMNS = "m.id, m.name, m.message_id, m.kind, m.source, m.state, m.size_bytes,
 )
 _NEWEST = text(
     f"SELECT {_COLUMNS} FROM inbound_message m WHERE m.kind = :kind AND m.source = :source"  # noqa: S608 - our own text.
+    " AND (cardinality(CAST(:documents AS text[])) = 0 OR m.document = ANY(:documents))"
     " ORDER BY m.id DESC LIMIT :shown"
 )
 _ONE = text(f"SELECT {_COLUMNS} FROM inbound_message m WHERE m.id = :id")  # noqa: S608 - our own text.

@@ -51,6 +51,8 @@ class Trial:
     findings: tuple[Finding, ...]
     unread: tuple[str, ...]
     hidden: tuple[str, ...] = ()
+    # Field by field what goes out, whatever its text looks like.
+    mapped: Mapping[str, Any] | None = None
 
 
 def try_order(
@@ -77,7 +79,8 @@ def try_order(
     except ValueError as error:
         findings = (*findings, find(RejectCode.FIELD_INVALID, "/", str(error)))
     shown = {name: value for name, value in canonical.items() if value is not None}
-    return Trial(0, shown, shown, text, findings, bundle.mapping.unread(shown))
+    unread = bundle.mapping.unread(shown)
+    return Trial(0, shown, shown, text, findings, unread, mapped=mapped.value)
 
 
 def try_incoming(bundle: CompiledBundle, body: bytes, hide: Hide | None = None) -> list[Trial]:
@@ -118,10 +121,16 @@ def _try_row(bundle: CompiledBundle, row: Row, check: _Check, hide: Hide | None)
 
 
 def compare(before: Trial, after: Trial) -> tuple[Difference, ...]:
-    """Where two versions differ over the same record: in what leaves, or in what is taken."""
-    if before.outgoing is None or after.outgoing is None:
+    """Where two versions differ over the same record: in what leaves, or in what is taken.
+
+    Where all fields are the same and the text is not, as under another heading, line by line.
+    """
+    if before.mapped is None or after.mapped is None:
         return tuple(differences(before.canonical, after.canonical))
-    return tuple(differences(_parsed(before.outgoing), _parsed(after.outgoing)))
+    found = tuple(differences(before.mapped, after.mapped))
+    if found or before.outgoing is None or after.outgoing is None:
+        return found
+    return tuple(differences(_lines(before.outgoing), _lines(after.outgoing)))
 
 
 def _check_of(bundle: CompiledBundle) -> _Check:
@@ -151,9 +160,5 @@ def _check_meter(value: Mapping[str, Any]) -> tuple[Finding, ...]:
     )
 
 
-def _parsed(text: str) -> Any:
-    """A JSON text as what it holds; any other text by its lines, which is how people compare it."""
-    try:
-        return msgspec.json.decode(text)
-    except ValueError:
-        return {f"line {number}": line for number, line in enumerate(text.splitlines(), start=1)}
+def _lines(text: str) -> dict[str, str]:
+    return {f"line {number}": line for number, line in enumerate(text.splitlines(), start=1)}

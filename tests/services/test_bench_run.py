@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from app.services.bundle_content import CompiledBundle, compile_bundle, shipped_
 from integrations.cis.types import CisWorkOrder
 from tests.services.world import GSRN, add_customer, add_point
 
-NOW = datetime.now(UTC)
+# After the first versions have come into force, which is when the tables are made.
+NOW = datetime.now(UTC) + timedelta(hours=1)
 _SEE_KEYS = text("UPDATE partner SET sees_key_info = true WHERE code = 'voima' RETURNING code")
 GOLDEN = Path(__file__).parents[1] / "integrations" / "cis" / "golden"
 IEC = Path("integrations/partners/cis_iec/golden/order-in-1/create.in.xml")
@@ -65,7 +66,6 @@ def test_two_versions_are_run_side_by_side_and_differ_where_they_differ(session:
     assert pair.beside is not None
     assert "mainFuseA" in (pair.main.outgoing or "")
     assert "mainFuseA" not in (pair.beside.outgoing or "")
-    assert "main_fuse_a" in pair.beside.unread
 
 
 @pytest.mark.parametrize("sees", [True, False])

@@ -42,7 +42,8 @@ from integrations.partners.manifest import BundleUnreadable
 # More records than this are not compared on one page; whoever looks for one names it.
 PAIRS_SHOWN = 20
 _ACTIONS: Sequence[str] = get_args(Action)
-_CIS = Sort("CIS_FILE", "cis")
+_ORDERS = Sort("CIS_FILE", "cis", ("WORK_ORDERS", "IEC_REQUEST"))
+_OTHER_ORDERS = Sort("CIS_FILE", "cis", ("IEC_REQUEST",))
 
 
 @dataclass(slots=True)
@@ -229,7 +230,7 @@ def _compiled(stored: PartnerBundle) -> tuple[CompiledBundle | None, str]:
 def _sort_of(row: BundleRow, main: CompiledBundle | None) -> Sort:
     """In which archived messages this document of this partner comes, or the orders that go there."""
     if row.document == Document.ORDER:
-        return _CIS
+        return _ORDERS if row.direction == Direction.OUT else _OTHER_ORDERS
     if row.document == Document.DELIVERY:
         return Sort(DELIVERY_KIND, partner_files.source_of(row.partner_code))
     if main is not None and main.is_file:
