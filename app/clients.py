@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from sqlalchemy import select
 
 from app.db import db, transaction
 from app.domain import lanes
+from app.domain.reconciliation import HEAD_END, stock_of
 from app.models.partner import SFTP, Partner
 from app.services import bundle_versions
 from app.settings import Settings
@@ -120,6 +121,45 @@ def cis_inbox(settings: Settings) -> SftpInbox:
     from integrations.sftp.inbox import SftpInbox
 
     return SftpInbox(cis_sftp(settings))
+
+
+def list_folder(system: str, settings: Settings) -> SftpInbox | None:
+    """The folder in which a system lays down its lists; None where it is asked by HTTP.
+
+    What is fetched of it is put away like any other file. Raises: LaneDown (a setting is missing).
+    """
+    from integrations.sftp.inbox import SftpInbox
+
+    if system == lanes.CIS:
+        place = cis_sftp(settings)
+    else:
+        partner_code = lanes.partner_of(system) or stock_of(system)
+        target = _partner_target(partner_code, settings) if partner_code is not None else None
+        if not isinstance(target, PartnerPlace):
+            return None
+        place = target.place
+    folder = settings.snapshots_dir
+    return SftpInbox(replace(place, inbox=folder, processing=folder))
+
+
+def list_target(system: str, settings: Settings) -> HttpTarget:
+    """Where a system gives its list by HTTP. Raises: LaneDown when nothing says where that is."""
+    partner_code = lanes.partner_of(system) or stock_of(system)
+    if partner_code is not None:
+        target = _partner_target(partner_code, settings)
+        if isinstance(target, PartnerPlace):
+            raise LaneDown(f"partner {partner_code} is not asked by HTTP")
+        return replace(target, base_url=target.base_url + "/stock") if stock_of(system) else target
+    addresses = {
+        lanes.NIS: (settings.nis_url, settings.nis_token),
+        lanes.DMS: (settings.dms_url, settings.dms_token),
+        lanes.BILLING: (settings.billing_url, settings.billing_token),
+        HEAD_END: (settings.head_end_url, settings.head_end_token),
+    }
+    url, token = addresses.get(system, ("", SecretStr("")))
+    if not url:
+        raise LaneDown(f"there is no address of {system}")
+    return _target(settings, url, token.get_secret_value())
 
 
 def cis_sftp(settings: Settings) -> SftpPlace:

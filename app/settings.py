@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.domain.reconciliation import SystemUnknown, systems
 from app.domain.sender_profiles import Senders, is_number, is_sender
 
 PREFIX = "TIEDOLLA_"
@@ -92,6 +93,10 @@ class Settings(BaseSettings):
     cis_archive_dir: str = Field("archive", description="folder of stored files")
     cis_quarantine_dir: str = Field("quarantine", description="folder of refused files")
     cis_returns_dir: str = Field("returns", description="folder for our answers to the CIS")
+    snapshots_dir: str = Field(
+        "snapshots",
+        description="folder of lists of what they have, of the CIS and of SFTP partners",
+    )
     cis_file_max_bytes: int = Field(
         512 * 1024 * 1024, ge=1024, description="larger files are quarantined unread"
     )
@@ -126,6 +131,22 @@ class Settings(BaseSettings):
     dms_token: SecretStr = Field(description="its bearer token")
     billing_url: str = Field(description="billing system, base address")
     billing_token: SecretStr = Field(description="its bearer token")
+
+    head_end_url: str = Field(
+        "", description="head-end, base address of its list of meters; empty: it gives none"
+    )
+    head_end_token: SecretStr = Field(SecretStr(""), description="its bearer token")
+    reconcile_systems: str = Field(
+        "partners,nis,dms,billing",
+        description="systems whose lists are compared with what they got, separated by commas;"
+        " partners: those with REST; also cis, head_end, stock (their meters of ours), partner.CODE",
+    )
+    reconcile_grace_s: float = Field(
+        900.0, ge=0, description="what changed so shortly before a list was taken is not judged"
+    )
+    reconcile_alarm_h: float = Field(
+        24.0, gt=0, description="a difference that nobody ended for so long raises an alarm"
+    )
 
     twilio_url: str = Field("https://api.twilio.com", description="Twilio's base address")
     twilio_account_sid: str = Field(description="Twilio account")
@@ -216,6 +237,13 @@ class Settings(BaseSettings):
     )
     retention_code_h: int = Field(24, ge=1, description="one-time codes and their requests")
     retention_xml_days: int = Field(90, ge=7, description="messages as they came in")
+    retention_outgoing_days: int = Field(
+        1095, ge=60, description="people and places in what was sent to other systems (36 months)"
+    )
+    retention_payload_days: int = Field(90, ge=7, description="payloads of steps of processes")
+    retention_step_days: int = Field(
+        1461, ge=60, description="steps of runs, by whole months (4 years); runs stay"
+    )
     retention_audit_days: int = Field(2192, ge=365, description="audit trail (6 years)")
 
     http_connect_s: float = Field(3.0, gt=0, description="longest wait for a connection")
@@ -247,11 +275,20 @@ class Settings(BaseSettings):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
 
-    @field_validator("alarm_webhook_url")
+    @field_validator("alarm_webhook_url", "head_end_url")
     @classmethod
     def _address_or_nothing(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("reconcile_systems")
+    @classmethod
+    def _known_systems(cls, value: str) -> str:
+        try:
+            systems(_listed(value), [])
+        except SystemUnknown as error:
+            raise ValueError(f"there is no system {error.name}") from None
         return value
 
     @field_validator("sms_sender", "sms_two_way_sender")
@@ -276,6 +313,11 @@ class Settings(BaseSettings):
     def status_folder(self) -> Path:
         """The folder of the public status; a relative one lies beside the code."""
         return Path(__file__).resolve().parent.parent / self.status_snapshot_dir
+
+    @property
+    def reconciled(self) -> frozenset[str]:
+        """The systems, or kinds of systems, whose lists are compared."""
+        return _listed(self.reconcile_systems)
 
     @property
     def message_sender_ids(self) -> frozenset[str]:

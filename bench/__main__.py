@@ -28,6 +28,8 @@ from deploy.valkey import PrivateValkey
 BENCHES = (
     "intake",
     "mass",
+    "reconcile",
+    "dispatch",
     "announce",
     "sms",
     "email",
@@ -48,7 +50,9 @@ def main() -> int:
     parser.add_argument("--points", type=int, default=430_000, help="points for the lookup")
     parser.add_argument("--programme", type=int, default=430_000, help="orders of the rollout")
     parser.add_argument("--orders", type=int, default=20_000, help="orders in the file")
-    parser.add_argument("--items", type=int, default=430_000, help="items in the mass file")
+    parser.add_argument(
+        "--items", type=int, default=430_000, help="items in the mass file, orders in the list"
+    )
     parser.add_argument("--affected", type=int, default=100_000, help="points of one outage")
     parser.add_argument("--messages", type=int, default=20_000, help="text messages")
     parser.add_argument("--requests", type=int, default=8_000, help="requests per public page")
@@ -72,6 +76,8 @@ def main() -> int:
                 sizes = {
                     "intake": asked.orders,
                     "mass": asked.items,
+                    "reconcile": asked.items,
+                    "dispatch": asked.items,
                     "announce": asked.affected,
                     "sms": asked.messages,
                     "email": asked.emails,

@@ -167,7 +167,7 @@ class Demo:
         self._rehearsal.give_maker_credentials(maker)
         feed = json.loads(self._flask("partners", "credential", "dms", "--json"))
         self._rehearsal.give_feed_credentials(feed)
-        return self._flask("lanes", "--plain").split()
+        return self._flask("lanes", "list", "--plain").split()
 
     def _add_contractor(self) -> None:
         """A regional contractor that works with files."""

@@ -148,6 +148,8 @@ def product_settings(
         "cis_quiet_s": "1",
         "cis_poll_s": "2",
         "rollout_refresh_s": "20",
+        "reconcile_systems": "partners,nis,dms,billing,cis",
+        "reconcile_grace_s": "60",
         "partner_tokens": json.dumps({"voima": config["installer"]["token"]}),
         "partner_sftp_key_file": str(rehearsal.client_key_file),
         "partner_host_keys": json.dumps({CONTRACTOR: rehearsal.host_key}),

@@ -16,7 +16,7 @@ from simulators.cis.cli import cis
 from simulators.config_file import complete_config, set_tiedolla_url
 from simulators.control import SYSTEMS
 from simulators.dms.cli import dms
-from simulators.faults import CALLBACKS, Faults
+from simulators.faults import BROKEN_LISTS, CALLBACKS, Faults
 from simulators.keys import make_missing_keys
 from simulators.maker.cli import maker
 from simulators.planner.cli import planner
@@ -118,6 +118,15 @@ def ledger(system: str, folder: Path, after: int, limit: int | None) -> None:
 @click.option("--list-lag-s", type=float, help="Age from which the SMS list shows a message.")
 @click.option("--ack-delay-ms", type=int, help="Time between two acknowledgements of an order.")
 @click.option("--ack-fail-ratio", type=float, help="Share of orders that end as FAILED.")
+@click.option("--snapshot-lose-ratio", type=float, help="Share of things left out of lists.")
+@click.option("--snapshot-add-count", type=int, help="Things in lists that nobody ever sent.")
+@click.option(
+    "--snapshot-change-ratio", type=float, help="Share of things told otherwise in lists."
+)
+@click.option("--snapshot-age-s", type=float, help="How old a list is that says it is of now.")
+@click.option(
+    "--snapshot-broken", type=click.Choice(BROKEN_LISTS[1:]), help="Lists not as promised."
+)
 @click.option("--seed", type=int, help="Where the random generator starts (1).")
 def faults(system: str, folder: Path, clear: bool, **asked: Any) -> None:
     """Show or replace what goes wrong in a running system."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,19 +11,25 @@ from aiohttp import web
 
 from simulators import fields
 from simulators.exchange import Asked, Refusal, json_answer, problem, read_asked
+from simulators.faults import FaultBox
 from simulators.fields import Error, Field
 from simulators.ledger import Entry, Ledger
+from simulators.snapshots import Kept, answer_list
 from simulators.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What one system takes: its folder of ids, the id's field in the body, and the other fields."""
+    """What one system takes: its folder of ids, the id's field in the body, and the other fields.
+
+    listed: what its list for reconciliation says of a thing, by the path of the field in the body.
+    """
 
     system: str
     folder: str
     id_field: str
     expected: Sequence[Field]
+    listed: Mapping[str, str]
 
 
 NIS = Resource(
@@ -41,6 +47,7 @@ NIS = Resource(
         fields.whole("phases", required=False),
         fields.whole("version"),
     ),
+    {"meterNumber": "meterNumber"},
 )
 DMS = Resource(
     "dms",
@@ -54,6 +61,7 @@ DMS = Resource(
         fields.moment("onAt", required=False),
         fields.whole("version"),
     ),
+    {"meterNumber": "meterNumber"},
 )
 BILLING = Resource(
     "billing",
@@ -70,6 +78,7 @@ BILLING = Resource(
         fields.number("newMeter.multiplier", required=False),
         fields.whole("version"),
     ),
+    {"oldMeterNumber": "oldMeter.number", "newMeterNumber": "newMeter.number"},
 )
 RESOURCES = (NIS, DMS, BILLING)
 
@@ -81,18 +90,27 @@ class DownstreamSystem:
     `repeat` (a key that was answered before), `refused` (with the errors).
     """
 
-    def __init__(self, resource: Resource, folder: Path, token: str) -> None:
+    def __init__(self, resource: Resource, folder: Path, token: str, faults: FaultBox) -> None:
         self._resource = resource
         self._token = token
+        self._faults = faults
+        self._kept: dict[str, Kept] = {}
         self._turns = Turns()
         self._by_key: dict[str, tuple[str, str, str]] = {}
         self._newest: dict[str, tuple[int, str]] = {}
         self.ledger = Ledger(resource.system, folder / f"{resource.system}.jsonl", self._remember)
 
     def routes(self) -> list[web.RouteDef]:
-        """The system's one endpoint."""
+        """Where the system is told of things, and where it tells what it has."""
         resource = self._resource
-        return [web.put(f"/{resource.system}/{resource.folder}/{{id}}", self._put)]
+        return [
+            web.put(f"/{resource.system}/{resource.folder}/{{id}}", self._put),
+            web.get(f"/{resource.system}/snapshot", self._list),
+        ]
+
+    async def _list(self, request: web.Request) -> web.Response:
+        name, kept = self._resource.folder, self._kept.values()
+        return await answer_list(request, self._token, name, kept, self._faults.now)
 
     async def _put(self, request: web.Request) -> web.Response:
         try:
@@ -162,6 +180,12 @@ class DownstreamSystem:
         self._by_key[entry["key"]] = (digest, entry["ref"], entry["status"])
         if entry["kind"] == "applied":
             self._newest[entry["id"]] = (version, digest)
+            record = {"id": entry["id"], "version": version}
+            for name, path in self._resource.listed.items():
+                value = fields.value_at(entry["body"], path)
+                if value is not None:
+                    record[name] = value
+            self._kept[entry["id"]] = Kept(record, entry["at"])
 
 
 def _answer(ref: str, status: str, code: int) -> web.Response:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, get_args, get_type_hints
 
 CALLBACKS = ("normal", "none", "duplicate", "late")
+BROKEN_LISTS = ("", "half", "count", "digest")
 
 
 class FaultsInvalid(ValueError):
@@ -29,6 +30,10 @@ class Faults:
     list_lag_s: how old a message must be to be found in the provider's list.
     ack_delay_ms: the time between two acknowledgements of one order, instead of the configured.
     ack_fail_ratio: the share of orders that end as FAILED, instead of the configured.
+    In lists for reconciliation alone, whatever the system really has: snapshot_lose_ratio (things that
+    are left out), snapshot_add_count (things that nobody ever sent), snapshot_change_ratio (things
+    told otherwise), snapshot_age_s (a list that old which says it is of now), snapshot_broken (half,
+    count or digest: not what its first line promises).
     seed: where the generator starts, so that the same requests meet the same faults.
     """
 
@@ -47,6 +52,11 @@ class Faults:
     list_lag_s: float = 0.0
     ack_delay_ms: int | None = None
     ack_fail_ratio: float | None = None
+    snapshot_lose_ratio: float = 0.0
+    snapshot_add_count: int = 0
+    snapshot_change_ratio: float = 0.0
+    snapshot_age_s: float = 0.0
+    snapshot_broken: str = ""
     seed: int = 1
 
 
@@ -81,6 +91,8 @@ def _checked(name: str, value: Any) -> Any:
         raise FaultsInvalid(f"{name}: expected {' or '.join(kind.__name__ for kind in allowed)}")
     if name == "callbacks" and value not in CALLBACKS:
         raise FaultsInvalid(f"callbacks: one of {', '.join(CALLBACKS)}")
+    if name == "snapshot_broken" and value not in BROKEN_LISTS:
+        raise FaultsInvalid("snapshot_broken: half, count or digest")
     if name == "status" and not 400 <= value <= 599:
         raise FaultsInvalid("status: 400 to 599")
     if name.endswith("_ratio") and value is not None and not 0 <= value <= 1:

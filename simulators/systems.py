@@ -6,6 +6,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from simulators.cis.completion_list import CompletionLists
 from simulators.cis.file_record import FileRecord
 from simulators.cis.file_server import make_folders
 from simulators.contractor.crew import ContractorCrew
@@ -46,7 +47,10 @@ class Systems:
         )
         self.contractor.make_folders()
         self.downstream = [
-            DownstreamSystem(one, ledgers, config.bearer_tokens[one.system]) for one in RESOURCES
+            DownstreamSystem(
+                one, ledgers, config.bearer_tokens[one.system], self.faults[one.system]
+            )
+            for one in RESOURCES
         ]
         self.sms = [
             SmsProvider(
@@ -89,6 +93,7 @@ class Systems:
         )
         app.add_routes(Control(self.ledgers, self.faults).routes())
         app.add_routes(WatchPage(self.sms, self.mail).routes())
+        app.add_routes(CompletionLists(self.files, self.faults["cis"]).routes())
         app.add_routes([*self.installer.routes(), *self.mail.routes()])
         for sms in self.sms:
             app.add_routes(sms.routes())

@@ -26,7 +26,7 @@ from deploy.valkey import PrivateValkey
 SSHD = Path("/usr/sbin/sshd")
 PRIVILEGE_SEPARATION_DIR = Path("/run/sshd")
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-FOLDERS = ("inbox", "processing", "archive", "quarantine", "returns")
+FOLDERS = ("inbox", "processing", "archive", "quarantine", "returns", "snapshots")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from app.services import inbound, outbox, purge, signals
 from app.services.feed_receipt import KINDS
 from workers.poll_mail import poll_mailboxes
 from workers.public_status import publish_status
+from workers.reconcile import reconcile, reconcile_changes
 from workers.service_level import publish_service_level
 from workers.task import Task
 
@@ -37,8 +38,8 @@ def _service_level(task: Task) -> Mapping[str, int]:
 
 def _purge(task: Task) -> Mapping[str, int]:
     with transaction() as session:
-        purge.purge(session, task.settings, datetime.now(UTC))
-    return {}
+        counts = purge.purge(session, task.settings, datetime.now(UTC))
+    return {"REMOVED": counts.total()} if counts else {}
 
 
 def _read_held(task: Task) -> Mapping[str, int]:
@@ -83,4 +84,6 @@ _CHORES: Mapping[str, Chore] = {
     "read held": _read_held,
     "retry dead": _retry_dead,
     "signal": _signal,
+    "reconcile": reconcile,
+    "reconcile changes": reconcile_changes,
 }

@@ -1,4 +1,4 @@
-"""The flask commands that run the background: worker, dispatcher and lanes."""
+"""The flask commands that run the background: worker and dispatcher."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from rq import SimpleWorker
 from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from sqlalchemy import select
 
 from app.db import db
 from app.doorbell import JOB, queue_of
@@ -64,7 +63,7 @@ def worker_command(lane: str) -> None:
     """Work on one LANE until told to stop; one process per lane and queue."""
     settings: Settings = current_app.extensions["tiedolla_settings"]
     if not db.session.get(Lane, lane):
-        raise click.ClickException(f"no lane {lane!r}; see: flask lanes")
+        raise click.ClickException(f"no lane {lane!r}; see: flask lanes list")
     db.session.remove()
     set_up_logs(settings.log_level, f"worker {lane}")
     state = jobs.begin(lane)
@@ -95,24 +94,10 @@ def dispatcher_command() -> None:
         jobs.end()
 
 
-@click.command("lanes")
-@click.option("--plain", is_flag=True, help="names only, one per line")
-@with_appcontext
-def lanes_command(plain: bool) -> None:
-    """List the lanes, each of which wants one worker."""
-    for lane in db.session.execute(select(Lane).order_by(Lane.name)).scalars():
-        if plain:
-            click.echo(lane.name)
-        else:
-            kind = f"sends, {lane.mode}" if lane.sends else "works"
-            click.echo(f"{lane.name:24} {kind}{', paused' if lane.paused else ''}")
-
-
 def register(app: Flask) -> None:
     """Add the commands to the application."""
     app.cli.add_command(worker_command)
     app.cli.add_command(dispatcher_command)
-    app.cli.add_command(lanes_command)
 
 
 def listen(lane: str, state: jobs.Worker) -> None:

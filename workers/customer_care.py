@@ -32,6 +32,11 @@ def _retain(settings: Settings, lease: int, trigger: str, now: datetime) -> None
     for rule, day in due:
         with transaction() as session:
             counts += retention.clear_day(session, rule, day, now)
+    with transaction() as session:
+        months = retention.months_due(session, settings, now)
+    for name, month in months:
+        with transaction() as session:
+            counts += retention.drop_month(session, name, month, now)
     if counts:
         with transaction() as session:
             _record(session, retention.PROCESS, counts, lease, trigger, now)

@@ -24,8 +24,10 @@ from app.services import (
     inbound,
     letters,
     outages,
+    partitions,
     processes,
     purge,
+    reconciliation,
     runs,
     visit_notices,
     watch,
@@ -91,6 +93,7 @@ def _chores(
         ("rollout", lambda: refresh_rollout(settings, datetime.now(UTC))),
         ("undelivered", partial(care_for_undelivered, settings, lease, trigger)),
         ("purge", partial(_purge, settings, now)),
+        ("partitions", partial(_make_partitions, now)),
         ("doubts", partial(resolve, settings, lease, trigger, loop)),
     )
 
@@ -114,6 +117,7 @@ def _watch(settings: Settings, now: datetime) -> None:
         watch.raise_alarms(session, now, settings.ack_patience_s)
         budget.watch(session, settings, now)
         letters.withdraw_passed(session, now)
+        reconciliation.watch(session, settings, now)
 
 
 def _look_after_bundles(now: datetime) -> None:
@@ -148,6 +152,19 @@ def _know_processes(settings: Settings, now: datetime) -> None:
 def _purge(settings: Settings, now: datetime) -> None:
     with transaction() as session:
         purge.purge(session, settings, now)
+
+
+def _make_partitions(now: datetime) -> None:
+    """Each month in a transaction of its own, and an alarm for those that could not be made."""
+    with transaction() as session:
+        months = partitions.missing(session, now)
+    try:
+        for table, month in months:
+            with transaction() as session:
+                partitions.make(session, table, month)
+    finally:
+        with transaction() as session:
+            partitions.watch(session, now)
 
 
 def _reopen_answered() -> None:

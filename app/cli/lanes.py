@@ -29,11 +29,16 @@ def lanes_commands() -> None:
 
 @lanes_commands.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+@click.option("--plain", is_flag=True, help="Names only, one per line; each wants one worker.")
 @with_appcontext
-def list_command(as_json: bool) -> None:
+def list_command(as_json: bool, plain: bool) -> None:
     """Show every lane: state, depth, age of the oldest, what is stuck, and its bounds."""
     now = datetime.now(UTC)
     rows = lane_board.all_lanes(db.session())
+    if plain:
+        for name in sorted(row.name for row in rows):
+            click.echo(name)
+        return
     if as_json:
         told = [{**msgspec.to_builtins(row), "state": row.circuit(now)} for row in rows]
         click.echo(msgspec.json.encode(told).decode())

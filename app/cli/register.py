@@ -15,6 +15,8 @@ from app.cli.orders import orders_commands
 from app.cli.partners import partner_commands
 from app.cli.planned_cuts import planned_cuts_commands
 from app.cli.processes import processes_commands
+from app.cli.reconcile import reconcile_commands
+from app.cli.retention import retention_commands
 from app.cli.rollout import rollout_commands
 from app.cli.routing import routing_commands
 from app.cli.sending import sending_commands
@@ -39,6 +41,8 @@ def register(app: Flask) -> None:
         rollout_commands,
         processes_commands,
         routing_commands,
+        reconcile_commands,
+        retention_commands,
         sending_commands,
         setup_command,
         staff_commands,

@@ -50,7 +50,8 @@ class Telling:
 class PointFacts:
     """One metering point of the contact.
 
-    off_elsewhere: another outage cuts it, too (REQ-05); for a start, one that the contact knows of.
+    off_elsewhere: another outage cuts it, too (REQ-05); for a start, one that the contact knows of;
+    for an estimate, one that the contact knows to last as long.
     """
 
     gsrn: str
@@ -230,6 +231,8 @@ def _remaining(view: _View) -> _Obstacle | None:
     same = [*view.left(kinds), *view.waiting(kinds)]
     if any(row.event_at == view.telling.event_at for row in same):
         return SuppressReason.DUPLICATE, "The recipient has been told the same."
+    if view.points and all(point.off_elsewhere for point in view.points):
+        return SuppressReason.KNOWS_OTHER, "The recipient knows of another cut that lasts as long."
     return None
 
 

@@ -103,6 +103,7 @@ GOOD_STEPS = frozenset(
         "NOTHING",
         "LATE",
         "SETTLED_MEANWHILE",
+        "DIFFED",
     }
 )
 

@@ -249,6 +249,26 @@ class OutboxState(StrEnum):
     HELD = "HELD"
 
 
+class DifferenceState(StrEnum):
+    """A difference between us and another system, from the first list that showed it to its end.
+
+    ACCEPTED: somebody decided to live with it; it opens again when it changes.
+    """
+
+    OPEN = "OPEN"
+    REPAIRING = "REPAIRING"
+    ACCEPTED = "ACCEPTED"
+    RESOLVED = "RESOLVED"
+
+
+class SnapshotState(StrEnum):
+    """What became of a list: compared, not usable, or older than one that was compared before."""
+
+    DIFFED = "DIFFED"
+    BROKEN = "BROKEN"
+    STALE = "STALE"
+
+
 class RunState(StrEnum):
     """One run of a process; KILLED when its worker vanished without a word."""
 
@@ -678,6 +698,18 @@ OUTBOX_MOVES = Moves(
         OutboxState.DEAD: frozenset({OutboxState.READY, OutboxState.CANCELLED}),
         # The same where a receiver has lost what it had; only if it tells repetitions by their key.
         OutboxState.SENT: frozenset({OutboxState.READY}),
+    },
+)
+
+_D = DifferenceState
+
+DIFFERENCE_MOVES = Moves(
+    "difference",
+    {
+        _D.OPEN: frozenset({_D.REPAIRING, _D.ACCEPTED, _D.RESOLVED}),
+        # Open again: a list that was taken after the repair still shows it.
+        _D.REPAIRING: frozenset({_D.OPEN, _D.ACCEPTED, _D.RESOLVED}),
+        _D.ACCEPTED: frozenset({_D.OPEN, _D.RESOLVED}),
     },
 )
 

@@ -44,6 +44,8 @@ from app.models.process import (
     ProcessStart,
     ProcessTrigger,
 )
+from app.models.purge_report import PurgeReport
+from app.models.reconciliation import Difference, DifferenceChange, Snapshot
 from app.models.replay import Replay
 from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
 from app.models.rollout import RolloutOrder, RolloutPlan, RolloutPlanRow, RolloutSummary
@@ -86,6 +88,8 @@ __all__ = [
     "CustomerSession",
     "DailyTask",
     "DeliveryReceipt",
+    "Difference",
+    "DifferenceChange",
     "DmsStatement",
     "Drainer",
     "FileSighting",
@@ -134,6 +138,7 @@ __all__ = [
     "ProcessTrigger",
     "ProviderRoute",
     "ProviderRouteChange",
+    "PurgeReport",
     "RateBucket",
     "RateCount",
     "Replay",
@@ -149,6 +154,7 @@ __all__ = [
     "SendingStop",
     "SerialMismatch",
     "ServiceHour",
+    "Snapshot",
     "SpendHour",
     "StaffAccount",
     "StaffAddress",

@@ -7,6 +7,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db import Model
 from app.models.columns import At, Str, Strs
 
+# Orders go to the partner's interface.
+REST = "REST"
 # Systems that send to us with keys like a partner's; orders never go to them.
 FEED = "FEED"
 # Orders go as files into the partner's folders, and its acknowledgements come from there.

@@ -133,8 +133,10 @@ def find_payload(session: Session, run_id: int, step_id: int) -> Payload | None:
 
     Payloads that left through the outbox are kept there; the hash says that it is the same one.
     """
-    step = session.get(Step, step_id)
-    if step is None or step.run_id != run_id or step.payload_hash is None:
+    step = session.execute(
+        select(Step).where(Step.run_id == run_id, Step.id == step_id)
+    ).scalar_one_or_none()
+    if step is None or step.payload_hash is None:
         return None
     blob = session.get(PayloadBlob, step.payload_hash)
     if blob is not None:

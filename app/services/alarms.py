@@ -30,3 +30,9 @@ def close_alarm(session: Session, kind: str, subject: str, now: datetime) -> Non
         ),
         {"kind": kind, "subject": subject, "now": now},
     )
+
+
+def open_subjects(session: Session, kind: str) -> set[str]:
+    """What open alarms of this kind are about."""
+    statement = text("SELECT subject FROM alarm WHERE kind = :kind AND closed_at IS NULL")
+    return set(session.execute(statement, {"kind": kind}).scalars())

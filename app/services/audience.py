@@ -87,6 +87,8 @@ def open_audience(
         "outages": outage_ids,
         "told_of": outage_ids if told_of is None else told_of,
         "after_id": announcement.facts.get("after_id"),
+        "behind_id": announcement.facts.get("behind_id"),
+        "etr_at": announcement.facts.get("etr_at"),
         "dropped": announcement.facts.get("gsrns"),
         "corrects_id": announcement.corrects_id,
         "subject": announcement.subject,

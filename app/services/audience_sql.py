@@ -20,6 +20,7 @@ _REST_ONLY = frozenset(
         NoticeType.FAULT_PARTLY_RESTORED,
     }
 )
+_ESTIMATES = frozenset({NoticeType.FAULT_ETR, NoticeType.FAULT_ETR_CHANGED})
 # Kinds that go to exactly those who got an earlier one, whatever they wish since (REQ-16, REQ-34).
 _CHANGES_OF_PLAN = frozenset(
     {NoticeType.PLANNED_CHANGED, NoticeType.PLANNED_CANCELLED, NoticeType.PLANNED_OVERRUN}
@@ -31,7 +32,8 @@ def listeners_of(kind: NoticeType, subject: str) -> Composed:
     """The statement that finds everybody to decide about.
 
     Parameters: topic, on (day), outage_id, outages (its family), after_id (the outage that kept
-    this from being told), corrects_id, dropped (only who has these points and no others),
+    this from being told), behind_id
+    (the false alarm that hid this), etr_at, corrects_id, dropped (only who has these points and no others),
     municipality, order_no.
     """
     if kind in _CORRECTIONS:
@@ -59,6 +61,8 @@ def _of_outage(kind: NoticeType) -> Composed:
         return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=_KNOWS_OTHER_FAULT)
     if kind is NoticeType.FAULT_RESTORED:
         return _chosen(_points(kind, _elsewhere("p.gsrn"), on_at=_ON_AT_LAST))
+    if kind in _ESTIMATES:
+        return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=_KNOWS_OTHER_ESTIMATE)
     return _chosen(_points(kind, SQL("false")))
 
 
@@ -114,8 +118,26 @@ _ON_AT_LAST = SQL(
         WHERE q.outage_id = CAST(%(after_id)s AS bigint) AND q.gsrn = p.gsrn)) END
     """
 )
-_NARROWED = dict.fromkeys({NoticeType.FAULT_STARTED, *_REST_ONLY}, SQL("AND p.on_at IS NULL")) | {
-    NoticeType.COMPENSATION: SQL("AND p.on_at - p.off_at >= interval '12 hours'")
+# The end of an outage that another one kept from being told is news only where both were.
+_WHERE_BOTH_WERE = SQL(
+    """
+    AND (CAST(%(after_id)s AS bigint) IS NULL OR p.on_at IS NULL OR EXISTS (
+        SELECT 1 FROM outage_point q
+        WHERE q.outage_id = CAST(%(after_id)s AS bigint) AND q.gsrn = p.gsrn))
+    """
+)
+# What was no news inside a false alarm is news where that one was.
+_WHERE_IT_HID = SQL(
+    """
+    AND p.on_at IS NULL AND (CAST(%(behind_id)s AS bigint) IS NULL OR EXISTS (
+        SELECT 1 FROM outage_point q
+        WHERE q.outage_id = CAST(%(behind_id)s AS bigint) AND q.gsrn = p.gsrn))
+    """
+)
+_NARROWED = dict.fromkeys(_REST_ONLY, SQL("AND p.on_at IS NULL")) | {
+    NoticeType.FAULT_STARTED: _WHERE_IT_HID,
+    NoticeType.FAULT_RESTORED: _WHERE_BOTH_WERE,
+    NoticeType.COMPENSATION: SQL("AND p.on_at - p.off_at >= interval '12 hours'"),
 }
 _OFF_ELSEWHERE = SQL(
     """
@@ -128,13 +150,35 @@ _OFF_ELSEWHERE = SQL(
 _OFF_IN_OTHER_FAULT = SQL(
     """
     EXISTS (SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
-        WHERE q.gsrn = p.gsrn AND q.on_at IS NULL AND q.outage_id <> ALL(%(outages)s)
+        WHERE q.gsrn = p.gsrn AND (q.on_at IS NULL OR q.on_at >= p.off_at)
+          AND q.outage_id <> ALL(%(outages)s)
           AND other.kind = 'FAULT' AND other.confirmed_at IS NOT NULL
-          AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM'))
+          AND other.state NOT IN ('MERGED', 'FALSE_ALARM'))
     """
 )
-# A second fault inside one that the contact has been told of is no news there.
+# A second fault inside one that the contact has been told of is no news there, also when that one
+# has ended meanwhile and nobody could say so.
 _KNOWS_OTHER_FAULT = SQL(
+    """
+    off_elsewhere AND EXISTS (
+        SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
+        JOIN contact same ON same.kind = listed.kind AND same.value = listed.value
+        JOIN notice n ON n.outage_id = q.outage_id AND n.contact_id = same.id
+        WHERE q.gsrn = listed.gsrn AND (q.on_at IS NULL OR q.on_at >= listed.off_at)
+          AND q.outage_id <> ALL(%(outages)s)
+          AND other.kind = 'FAULT' AND other.state NOT IN ('MERGED', 'FALSE_ALARM')
+          AND n.type IN ('FAULT_STARTED', 'FAULT_ETR', 'FAULT_ETR_CHANGED', 'FAULT_ETR_DELAYED',
+              'FAULT_PARTLY_RESTORED', 'CORRECTION_STILL_OFF')
+          AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
+          AND NOT EXISTS (
+            SELECT 1 FROM notice ended
+            WHERE ended.outage_id = q.outage_id AND ended.contact_id = same.id AND ended.id > n.id
+              AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
+              AND ended.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')))
+    """
+)
+# Nor is an estimate of a second fault that says no more than the first one's.
+_KNOWS_OTHER_ESTIMATE = SQL(
     """
     off_elsewhere AND EXISTS (
         SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
@@ -142,8 +186,8 @@ _KNOWS_OTHER_FAULT = SQL(
         JOIN notice n ON n.outage_id = q.outage_id AND n.contact_id = same.id
         WHERE q.gsrn = listed.gsrn AND q.on_at IS NULL AND q.outage_id <> ALL(%(outages)s)
           AND other.kind = 'FAULT' AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
-          AND n.type IN ('FAULT_STARTED', 'FAULT_ETR', 'FAULT_ETR_CHANGED', 'FAULT_ETR_DELAYED',
-              'FAULT_PARTLY_RESTORED', 'CORRECTION_STILL_OFF')
+          AND other.etr_at >= CAST(%(etr_at)s AS timestamptz)
+          AND n.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED')
           AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED'))
     """
 )

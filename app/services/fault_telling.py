@@ -20,8 +20,8 @@ from app.services import announcements, corrections
 from app.services.announcements import about_outage
 from app.services.audience import family
 
-# So long an end that another outage overshadowed is still worth telling.
-_WORTH_TELLING = timedelta(hours=12)
+# No storm keeps an end from being told for longer; a bound for the search, not a rule.
+_OWED_FOR = timedelta(days=14)
 # In this time the DMS says where points belong that it has left out of a fault.
 _SETTLES = timedelta(minutes=5)
 
@@ -221,13 +221,18 @@ def _correct_dropped(
         )
 
 
-# The outage that these points lost was still on when the other one gave them back.
+# The outage that these points lost was still on when the other one gave them back, or it began
+# before the news of that had left, which the last look then stopped.
 _OVERSHADOWED = text(
     """
     SELECT DISTINCT o.id, p.on_at, p.off_at
     FROM outage_point p JOIN outage o ON o.id = p.outage_id
     JOIN outage_point mine ON mine.gsrn = p.gsrn AND mine.outage_id = :id
-        AND mine.off_at <= p.on_at
+        AND (mine.off_at <= p.on_at OR EXISTS (
+            SELECT 1 FROM notice n
+            WHERE n.outage_id = o.id AND n.gsrn = p.gsrn AND n.type = 'FAULT_RESTORED'
+              AND (n.suppress_reason = 'STILL_OFF' AND n.state_at >= mine.off_at
+                OR n.state IN ('QUEUED', 'HELD', 'SENDING'))))
     WHERE p.gsrn = ANY(:gsrns) AND o.kind = 'FAULT' AND o.id <> ALL(:ours)
       AND o.state IN ('PARTLY_RESTORED', 'RESTORED', 'CLOSED') AND p.on_at > :since
     """
@@ -244,7 +249,7 @@ def tell_overshadowed(telling: Telling, back: frozenset[str]) -> None:
         "id": outage.id,
         "gsrns": sorted(back),
         "ours": family(session, outage.id),
-        "since": telling.now - _WORTH_TELLING,
+        "since": telling.now - _OWED_FOR,
     }
     last: dict[int, tuple[datetime, datetime]] = {}
     for row in session.execute(_OVERSHADOWED, values):
@@ -292,6 +297,7 @@ def _tell_shadows(telling: Telling, gsrns: frozenset[str]) -> None:
             occurrence=f"after:{outage.id}/{telling.now.isoformat()}",
             event_at=telling.now,
             facts={
+                "behind_id": outage.id,
                 "event_at": telling.now.isoformat(),
                 "off_at": row.off_at.isoformat(),
                 "cause_code": row.cause_code,

@@ -9,14 +9,13 @@ the next.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.db import copy_text
+from app.db import copy_line, copy_text
 from app.domain.findings import Finding, has_error
 from app.domain.reject_codes import Severity
 from app.domain.revisions import Action, Verdict
@@ -170,7 +169,7 @@ def _row(
     payload = digest = None
     if body is not None:
         payload, digest = body.decode(), hashlib.sha256(body).hexdigest()
-    return _line(
+    return copy_line(
         (
             part.message_id,
             seq,
@@ -200,7 +199,7 @@ def _bad_row(part: Slice, seq: int, item: ParsedItem, order_id: str | None) -> s
     """An item that could not be read takes its number, so that another one cannot have it."""
     number = item.item_no or ""
     known = number.isascii() and number.isdecimal() and len(number) <= 9
-    return _line(
+    return copy_line(
         (
             part.message_id,
             seq,
@@ -215,27 +214,6 @@ def _bad_row(part: Slice, seq: int, item: ParsedItem, order_id: str | None) -> s
             *(None,) * 10,
         )
     )
-
-
-def _line(cells: Iterable[Any]) -> str:
-    """A row as COPY reads it; half the time that the driver takes, which has to ask every type."""
-    return (
-        "\t".join(
-            [
-                "\\N" if cell is None else _safe(cell) if cell.__class__ is str else str(cell)
-                for cell in cells
-            ]
-        )
-        + "\n"
-    )
-
-
-def _safe(cell: str) -> str:
-    # What is printable has no line break and no tab, so only a backslash could mean something.
-    if cell.isprintable():
-        return cell.replace("\\", "\\\\") if "\\" in cell else cell
-    escaped = cell.replace("\\", "\\\\").replace("\t", "\\t")
-    return escaped.replace("\n", "\\n").replace("\r", "\\r")
 
 
 def _name(part: Slice, item: ParsedItem) -> str | None:

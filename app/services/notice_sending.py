@@ -37,6 +37,17 @@ _BEGIN = text(
                 WHEN c.state = 'UNVERIFIED' AND (c.source <> 'CIS' OR c.doubt IS NOT NULL)
                     AND n.topic <> 'SERVICE' THEN 'CONTACT_UNVERIFIED'
                 WHEN n.expires_at <= :now THEN 'STALE'
+                -- Held for the night, it may find the power gone again by another fault.
+                WHEN n.type = 'FAULT_RESTORED' AND NOT EXISTS (
+                    SELECT 1 FROM (SELECT n.gsrn UNION SELECT np.gsrn FROM notice_point np
+                        WHERE np.notice_id = n.id) mine (gsrn)
+                    WHERE NOT EXISTS (
+                        SELECT 1 FROM outage_point q JOIN outage o ON o.id = q.outage_id
+                        WHERE q.gsrn = mine.gsrn AND q.on_at IS NULL
+                          AND q.outage_id IS DISTINCT FROM n.outage_id AND o.kind = 'FAULT'
+                          AND o.confirmed_at IS NOT NULL
+                          AND o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')))
+                    THEN 'STILL_OFF'
             END) AS reason,
             n.state = 'UNKNOWN' AND EXISTS (
                 SELECT 1 FROM outbox_item item JOIN attempt a ON a.outbox_item_id = item.id

@@ -500,6 +500,7 @@ def dead_ids(session: Session, lane: str | None, limit: int) -> list[int]:
         session.execute(
             text(
                 "SELECT id FROM outbox_item WHERE state = 'DEAD' AND mode <> :once"
+                " AND NOT payload ? 'removed'"
                 " AND (CAST(:lane AS text) IS NULL OR lane = :lane) ORDER BY id LIMIT :most"
             ),
             {"lane": lane, "most": limit, "once": Mode.ONCE.value},

@@ -55,6 +55,8 @@ CHORES: tuple[tuple[str, str, str | None, Overlap], ...] = (
     ("read held", "read-held", None, Overlap.QUEUE_ONE),
     ("retry dead", "retry-dead", None, Overlap.QUEUE_ONE),
     ("signal", "signal", None, Overlap.QUEUE_ALL),
+    ("reconcile", "reconcile", "15 3 * * *", Overlap.QUEUE_ALL),
+    ("reconcile changes", "reconcile-changes", "45 7-17/2 * * *", Overlap.SKIP),
 )
 
 
@@ -104,7 +106,15 @@ def add_lanes(session: Session, environment: str, now: datetime) -> None:
         )
 
 
-def start(session: Session, code: str, nonce: str, now: datetime, *, by: str) -> Asked:
+def start(
+    session: Session,
+    code: str,
+    nonce: str,
+    now: datetime,
+    *,
+    by: str,
+    params: Mapping[str, Any] | None = None,
+) -> Asked:
     """Start by hand; nonce makes two presses of one button one start.
 
     Raises: ProcessUnknown; ProcessRefused.
@@ -112,10 +122,13 @@ def start(session: Session, code: str, nonce: str, now: datetime, *, by: str) ->
     process = _get(session, code)
     if is_stopped(session, process):
         raise ProcessRefused("IS_STOPPED")
-    cause = Cause(TriggerKind.MANUAL, f"manual/{code}/{nonce}", "", by, {})
+    given = dict(params or {})
+    words = ", ".join(f"{name}: {value}" for name, value in given.items())
+    cause = Cause(TriggerKind.MANUAL, f"manual/{code}/{nonce}", words, by, given)
     asked = process_starts.ask(session, code, cause, now)
     if asked.new:
-        audit.record(session, by, "PROCESS_STARTED", f"process:{code}", {"start": asked.id}, now)
+        detail = {"start": asked.id, **given}
+        audit.record(session, by, "PROCESS_STARTED", f"process:{code}", detail, now)
     return asked
 
 

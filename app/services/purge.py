@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
+from typing import Any, cast
 
-from sqlalchemy import text
+from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 
-from app.services import rate_limits
+from app.services import rate_limits, retention
 from app.settings import Settings
 
-_AFTER = timedelta(days=7)
+CLASS = "technical"
+DAYS = 7
+_AFTER = timedelta(days=DAYS)
 
 # The number of a lease must not be forgotten while something still refers to it.
 _DRAINERS = text(
@@ -36,12 +40,25 @@ _STARTS = text("DELETE FROM process_start WHERE ended_at < :before")
 _STARTS_AFTER = timedelta(days=400)
 
 
-def purge(session: Session, settings: Settings, now: datetime) -> None:
-    """Remove what ended a week ago or stood still since, and one-time codes after their period."""
+def purge(
+    session: Session, settings: Settings, now: datetime, *, by: str = retention.CLOCK
+) -> Counter[str]:
+    """Remove what ended a week ago or stood still since, and one-time codes after their period.
+
+    Returns how many rows of what went, and reports them.
+    """
     before = now - _AFTER
-    session.execute(_DRAINERS, {"before": before})
-    session.execute(_SIGHTINGS, {"before": before})
-    session.execute(_SESSIONS, {"before": before})
-    session.execute(_CODES, {"before": now - timedelta(hours=settings.retention_code_h)})
-    session.execute(_STARTS, {"before": now - _STARTS_AFTER})
+    codes = now - timedelta(hours=settings.retention_code_h)
+    counts: Counter[str] = Counter()
+    for name, statement, limit in (
+        ("drainer", _DRAINERS, before),
+        ("file_sighting", _SIGHTINGS, before),
+        ("customer_session", _SESSIONS, before),
+        ("one_time_code", _CODES, codes),
+        ("process_start", _STARTS, now - _STARTS_AFTER),
+    ):
+        found = cast("CursorResult[Any]", session.execute(statement, {"before": limit}))
+        counts[name] += max(found.rowcount, 0)
     rate_limits.forget(session, now)
+    retention.report(session, CLASS, None, +counts, now, by=by)
+    return +counts

@@ -35,7 +35,8 @@ class LeftOut(StrEnum):
 
     WAITING: it is on its way anyway. SENT: it has arrived, and only what was given up is meant.
     MAY_HAVE_ARRIVED: nobody may get it twice. CALLED_OFF: something newer took its place before it
-    left. NEWER: the receiver has been told something newer. NOT_FOUND: the lane has no such item.
+    left. NEWER: the receiver has been told something newer. CONTENT_GONE: its time was over. NOT_FOUND:
+    the lane has no such item.
     """
 
     WAITING = "WAITING"
@@ -43,6 +44,7 @@ class LeftOut(StrEnum):
     MAY_HAVE_ARRIVED = "MAY_HAVE_ARRIVED"
     CALLED_OFF = "CALLED_OFF"
     NEWER = "NEWER"
+    CONTENT_GONE = "CONTENT_GONE"
     NOT_FOUND = "NOT_FOUND"
 
 
@@ -96,6 +98,7 @@ _VERDICT = """
                 AND newer.version >= item.version
                 AND newer.state NOT IN ('CANCELLED', 'DEAD'))
             THEN 'NEWER'
+        WHEN item.payload ? 'removed' THEN 'CONTENT_GONE'
     END
 """
 

@@ -1,14 +1,16 @@
-"""What must not be kept for ever goes when its time is over (REQ-36); a run says how much went.
+"""What must not be kept for ever goes when its time is over (REQ-36); a report says how much went.
 
-Texts of messages go before what became of them, and the audit trail stays longest. Work is done day
-by day of the data, each in a transaction of its own: whoever dies goes on with the day that was not
-finished. Nothing that is still under way is touched.
+Texts of messages go before what became of them, and the audit trail stays longest. Headers (orders,
+their history, messages, items of the outbox) stay for good, so that an old order is still found.
+Work is done day by day of the data, or by whole months where a table has partitions, each in a
+transaction of its own: whoever dies goes on with what was not finished. Nothing that is still under
+way is touched.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -17,7 +19,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.domain.clock import HELSINKI, helsinki_day
+from app.models.purge_report import PurgeReport
 from app.models.schedule import DailyTask
+from app.services import partitions
 from app.settings import Settings
 
 PROCESS = "retention"
@@ -26,8 +30,8 @@ _DAYS_PER_ROUND = 10
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
-    """One kind of rows: the oldest of them, and what is done to those of an hour."""
+class Rule:
+    """One class of data: its oldest row, and what is done to the rows of an hour; days: its limit."""
 
     name: str
     days: str
@@ -35,7 +39,7 @@ class _Rule:
     statements: tuple[tuple[str, str], ...]
 
 
-_BODIES = _Rule(
+_BODIES = Rule(
     "bodies",
     "retention_body_days",
     "SELECT min(created_at) FROM notice",
@@ -65,7 +69,7 @@ _BODIES = _Rule(
         ),
     ),
 )
-_DELIVERIES = _Rule(
+_DELIVERIES = Rule(
     "deliveries",
     "retention_delivery_days",
     "SELECT min(created_at) FROM notice",
@@ -102,7 +106,7 @@ _DELIVERIES = _Rule(
         ),
     ),
 )
-_INBOUND = _Rule(
+_INBOUND = Rule(
     "inbound",
     "retention_xml_days",
     "SELECT min(received_at) FROM inbound_message",
@@ -122,16 +126,69 @@ _INBOUND = _Rule(
         ),
     ),
 )
-_AUDIT = _Rule(
+# Who lived where and how to reach them is no business of the record for longer than claims last. A
+# partner's orders have a form of their own, so they go as a whole; their key and hash stay.
+_OUTGOING = Rule(
+    "outgoing",
+    "retention_outgoing_days",
+    "SELECT created_at FROM outbox_item ORDER BY id LIMIT 1",
+    (
+        (
+            "outgoing",
+            "UPDATE outbox_item SET payload = CASE WHEN lane LIKE 'partner.%' THEN '{}'::jsonb"
+            " ELSE payload - 'metering_point' END || jsonb_build_object('removed', true)"
+            " WHERE created_at >= :begin AND created_at < :end"
+            " AND state IN ('SENT', 'CANCELLED', 'DEAD') AND NOT payload ? 'removed'"
+            " AND (lane LIKE 'partner.%' OR payload ? 'metering_point') RETURNING 1",
+        ),
+    ),
+)
+_PAYLOADS = Rule(
+    "payloads",
+    "retention_payload_days",
+    "SELECT min(created_at) FROM payload_blob",
+    (
+        (
+            "blobs",
+            "DELETE FROM payload_blob WHERE created_at >= :begin AND created_at < :end RETURNING 1",
+        ),
+    ),
+)
+_AUDIT = Rule(
     "audit",
     "retention_audit_days",
     "SELECT min(at) FROM audit_entry",
     (("audit", "DELETE FROM audit_entry WHERE at >= :begin AND at < :end RETURNING 1"),),
 )
-RULES = (_BODIES, _DELIVERIES, _INBOUND, _AUDIT)
+RULES = (_BODIES, _DELIVERIES, _INBOUND, _OUTGOING, _PAYLOADS, _AUDIT)
+# Tables of which whole months go at once, and the setting with their limit.
+MONTHLY = (
+    ("steps", "step", "retention_step_days"),
+    ("audit", "audit_entry", "retention_audit_days"),
+)
+CLOCK = "system:retention"
 
 
-def days_due(session: Session, settings: Settings, now: datetime) -> Iterator[tuple[_Rule, date]]:
+def limits(settings: Settings) -> dict[str, int]:
+    """How many days each class of data is kept."""
+    found = {rule.name: rule.days for rule in RULES} | {name: days for name, _, days in MONTHLY}
+    return {name: int(getattr(settings, days)) for name, days in found.items()}
+
+
+def rehearse(session: Session, settings: Settings, now: datetime) -> dict[str, Counter[str]]:
+    """What the next round would remove, by class, counted by doing it and taking it back."""
+    found: dict[str, Counter[str]] = {}
+    trial = session.begin_nested()
+    for rule, day in list(days_due(session, settings, now)):
+        found.setdefault(rule.name, Counter()).update(clear_day(session, rule, day, now))
+    trial.rollback()
+    for name, month in months_due(session, settings, now):
+        count = partitions.count_rows(session, month)
+        found.setdefault(name, Counter())[month.name] += count
+    return found
+
+
+def days_due(session: Session, settings: Settings, now: datetime) -> Iterator[tuple[Rule, date]]:
     """The days of data whose time is over, oldest first per kind, at most a round's worth."""
     left = _DAYS_PER_ROUND
     for rule in RULES:
@@ -143,8 +200,50 @@ def days_due(session: Session, settings: Settings, now: datetime) -> Iterator[tu
             left -= 1
 
 
-def clear_day(session: Session, rule: _Rule, day: date, now: datetime) -> Counter[str]:
-    """Remove what one day of one kind holds, and note that the day is done."""
+def months_due(
+    session: Session, settings: Settings, now: datetime
+) -> list[tuple[str, partitions.Partition]]:
+    """The partitions of which every row is older than its limit, with the class of each."""
+    return [
+        (name, one)
+        for name, table, days in MONTHLY
+        for one in partitions.older_than(
+            session, table, now - timedelta(days=getattr(settings, days))
+        )
+    ]
+
+
+def drop_month(
+    session: Session, name: str, one: partitions.Partition, now: datetime, *, by: str = CLOCK
+) -> Counter[str]:
+    """Take a month of a table away, and report it."""
+    counts = Counter({one.table: partitions.drop(session, one)})
+    last_day = helsinki_day(one.until - timedelta(hours=12)) if one.until else None
+    report(session, name, last_day.replace(day=1) if last_day else None, counts, now, by=by)
+    return counts
+
+
+def report(
+    session: Session,
+    name: str,
+    period_on: date | None,
+    counts: Mapping[str, int],
+    now: datetime,
+    *,
+    by: str = CLOCK,
+) -> None:
+    """Keep for good what was removed; nothing removed is nothing to report."""
+    if any(counts.values()):
+        session.add(
+            PurgeReport(class_code=name, period_on=period_on, counts=dict(counts), by=by, at=now)
+        )
+        session.flush()
+
+
+def clear_day(
+    session: Session, rule: Rule, day: date, now: datetime, *, by: str = CLOCK
+) -> Counter[str]:
+    """Remove what one day of one kind holds, report it, and note that the day is done."""
     counts: Counter[str] = Counter()
     midnight = datetime(day.year, day.month, day.day, tzinfo=HELSINKI)
     after = day + timedelta(days=1)
@@ -157,10 +256,11 @@ def clear_day(session: Session, rule: _Rule, day: date, now: datetime) -> Counte
             counts[name] += len(session.execute(text(statement), values).all())
         begin = until
     _note_done(session, rule, day)
+    report(session, rule.name, day, +counts, now, by=by)
     return +counts
 
 
-def _next_day(session: Session, rule: _Rule, last: date) -> date | None:
+def _next_day(session: Session, rule: Rule, last: date) -> date | None:
     """The first day that is not done yet; where there is nothing old at all, all days are done."""
     row = session.get(DailyTask, rule.name, populate_existing=True)
     if row is not None:
@@ -171,7 +271,7 @@ def _next_day(session: Session, rule: _Rule, last: date) -> date | None:
     return helsinki_day(oldest)
 
 
-def _note_done(session: Session, rule: _Rule, day: date) -> None:
+def _note_done(session: Session, rule: Rule, day: date) -> None:
     session.execute(
         insert(DailyTask)
         .values(name=rule.name, done_on=day)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import insert, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
@@ -14,6 +14,9 @@ from sqlalchemy.orm import Session
 from app.db import copy_rows, text_array
 from app.domain.processes import LogLevel, keeps_step
 from app.models.run import PayloadBlob, Run
+
+# A payload that comes again and again is not written for each time.
+_USED_AGAIN_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +158,19 @@ def died_in_a_row(
 
 
 def put_payload(session: Session, body: bytes, media_type: str, now: datetime) -> str:
-    """Keep a payload once per content; returns its SHA-256 in hexadecimal."""
+    """Keep a payload once per content; returns its SHA-256 in hexadecimal.
+
+    One that comes again is kept from then on as long as a new one.
+    """
     digest = hashlib.sha256(body).hexdigest()
+    new = pg_insert(PayloadBlob).values(
+        hash=digest, media_type=media_type, body=body, created_at=now
+    )
     session.execute(
-        pg_insert(PayloadBlob)
-        .values(hash=digest, media_type=media_type, body=body, created_at=now)
-        .on_conflict_do_nothing()
+        new.on_conflict_do_update(
+            index_elements=["hash"],
+            set_={"created_at": new.excluded.created_at},
+            where=PayloadBlob.created_at < now - _USED_AGAIN_AFTER,
+        )
     )
     return digest

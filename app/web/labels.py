@@ -361,6 +361,7 @@ STEP: Mapping[str, Label] = {
     "NOT_ASKED": Label(_l("The provider could not be asked"), "warn", "wait"),
     "SETTLED_MEANWHILE": Label(_l("Settled meanwhile"), "calm", "calm"),
     "LEFT_TO_A_PERSON": Label(_l("Left to a person"), "warn", "person"),
+    "DIFFED": Label(_l("Compared"), "ok", "ok"),
 }
 
 PARKED: Mapping[str, Label] = {
@@ -446,6 +447,9 @@ ALARM: Mapping[str, Label] = {
     "PLANNED_OVERRUN": Label(_l("A planned cut takes longer than told"), "fail", "off"),
     "PLANNED_CHANGE_WAITS": Label(_l("The DMS wants a planned cut changed"), "warn", "held"),
     "PLANNED_BEGAN_CANCELLED": Label(_l("A cancelled cut happens all the same"), "fail", "warn"),
+    "DIFFERENCES_OLD": Label(_l("Differences to another system wait for too long"), "fail", "wait"),
+    "SNAPSHOT_BROKEN": Label(_l("A system gave no usable list"), "fail", "off"),
+    "PARTITION_MISSING": Label(_l("The next month has no partition"), "fail", "wait"),
     "PLANNED_STEP_FAILED": Label(_l("A planned cut is stuck by a fault of ours"), "fail", "fail"),
 }
 
@@ -551,6 +555,7 @@ LEFT_OUT: Mapping[str, Label] = {
     "MAY_HAVE_ARRIVED": Label(_l("Have arrived or may have, and nobody may get them twice")),
     "CALLED_OFF": Label(_l("Called off before they left")),
     "NEWER": Label(_l("The receiver has been told something newer")),
+    "CONTENT_GONE": Label(_l("What was sent is not kept any more")),
     "NOT_FOUND": Label(_l("Not found in this lane")),
 }
 

@@ -16,6 +16,7 @@ from app.domain.roles import Permission
 from app.queries import (
     alarm_list,
     bundle_list,
+    difference_list,
     inbox,
     mass_list,
     meter_stock,
@@ -161,6 +162,16 @@ _SECTIONS: Sequence[_Section] = (
                 meter_stock.count_mismatches,
             ),
             _Page("operators.inbound", _l("Inbound"), ("operators.inbound",), _OPERATE),
+            _Page(
+                "operators.reconciliation_list",
+                _l("Reconciliation"),
+                ("operators.reconciliation",),
+                _OPERATE,
+                difference_list.count_open,
+            ),
+            _Page(
+                "operators.retention_report", _l("Retention"), ("operators.retention",), _OPERATE
+            ),
         ),
     ),
     _Section(

@@ -104,6 +104,10 @@ _ABOUT: Mapping[str, LazyString] = {
     "read held": _l("Reads messages again that a fault of ours had put aside."),
     "retry dead": _l("Sends again what had been given up, under its original keys."),
     "signal": _l("Posts a signed signal to the webhook, for systems that wait for one."),
+    "reconcile": _l("Compares what other systems list with what they got from us."),
+    "reconcile changes": _l(
+        "The same with what changed since the last list, between the whole ones."
+    ),
 }
 _REASON: Mapping[str, LazyString] = {
     "STILL_RUNNING": _l("An earlier one was not over"),

@@ -54,6 +54,8 @@ _PROCESS |= {
     "read held": _l("Reading again what was put aside"),
     "retry dead": _l("Trying again what was given up"),
     "signal": _l("Signal to the webhook"),
+    "reconcile": _l("Comparing whole lists of other systems"),
+    "reconcile changes": _l("Comparing what changed in other systems"),
 }
 
 _TRIGGER = {
@@ -103,6 +105,7 @@ _KIND = {
     "PLANNED_BEGIN": _l("Planned cut begun"),
     "PLANNED_OVERRUN": _l("Planned cut overran"),
     "CONNECTION_ORDER": _l("Connection order"),
+    "COMPARE_LIST": _l("List compared"),
 }
 
 # What outcomes are called where they are counted: "12 sent, 1 rejected".
@@ -138,6 +141,13 @@ _COUNT = {
     "EXPIRED": _l("estimates passed"),
     "UNCONFIRMED": _l("not confirmed"),
     "CLOSED": _l("closed"),
+    "COMPARED": _l("compared"),
+    "MISSING": _l("missing there"),
+    "EXTRA": _l("only there"),
+    "DIFFERENT": _l("otherwise there"),
+    "ON_THE_WAY": _l("late"),
+    "RESOLVED": _l("over"),
+    "REMOVED": _l("removed"),
     "BULLETINS": _l("bulletins"),
     "CALLS": _l("calls to make"),
     "told": _l("told"),

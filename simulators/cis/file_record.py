@@ -10,9 +10,10 @@ from typing import Any
 from lxml import etree
 
 from simulators.ledger import Entry, Ledger
+from simulators.snapshots import Kept
 
-INBOX, RETURNS = "inbox", "returns"
-FOLDERS = (INBOX, "processing", "archive", "quarantine", RETURNS)
+INBOX, RETURNS, SNAPSHOTS = "inbox", "returns", "snapshots"
+FOLDERS = (INBOX, "processing", "archive", "quarantine", RETURNS, SNAPSHOTS)
 READ_MOST_BYTES = 4 << 20
 KEPT_MOST_CHARACTERS = 64_000
 
@@ -28,6 +29,8 @@ class FileRecord:
     def __init__(self, folder: Path, root: Path) -> None:
         self._root = root
         self._returned: dict[str, str] = {}
+        # What the CIS knows of each completed order, as its lists for reconciliation say it.
+        self.completions: dict[str, Kept] = {}
         self.ledger = Ledger("cis", folder / "cis.jsonl", self._remember)
 
     async def catch_up(self) -> None:
@@ -67,6 +70,10 @@ class FileRecord:
         """A file was deleted."""
         await self.ledger.append("remove", {"path": self._shown(path)})
 
+    def place_of_lists(self) -> Path:
+        """The folder in which the CIS lays down its lists."""
+        return self._root / SNAPSHOTS
+
     def _folder_of(self, path: Path) -> str:
         parts = path.relative_to(self._root).parts
         return parts[0] if len(parts) == 2 else ""
@@ -77,6 +84,11 @@ class FileRecord:
     def _remember(self, entry: Entry) -> None:
         if entry["kind"] in ("return", "repeat", "changed"):
             self._returned[entry["name"]] = entry["sha256"]
+        if entry["kind"] == "return" and entry.get("final_state") and entry.get("order_id"):
+            record = {"id": entry["order_id"], "finalState": entry["final_state"]}
+            if entry.get("new_meter"):
+                record["meterNumber"] = entry["new_meter"]
+            self.completions[entry["order_id"]] = Kept(record, entry["at"])
 
 
 def is_finished(name: str) -> bool:
@@ -106,7 +118,14 @@ def _read_xml(data: bytes) -> dict[str, Any]:
         local = etree.QName(element).localname
         if local in texts and element.text and element.text.strip():
             texts[local].append(element.text.strip())
+    new_meter = root.find(".//{*}NewMeter/{*}MeterIdentification")
     return {
+        **(
+            {"final_state": state.text}
+            if (state := root.find(".//{*}FinalState")) is not None
+            else {}
+        ),
+        **({"new_meter": new_meter.text} if new_meter is not None else {}),
         "root": name.localname,
         "namespace": name.namespace,
         "message_id": _first(texts["MessageId"]),

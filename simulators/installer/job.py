@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from simulators.ledger import Entry
+from simulators.snapshots import Kept
 
 FINAL = ("COMPLETED", "FAILED", "CANCELLED")
 
@@ -40,6 +41,7 @@ class Job:
     next_step: int = 0
     off_at: str | None = None
     outcome: str | None = None
+    changed_at: str = ""
     pending: dict[str, PendingAck] = field(default_factory=dict)
 
     @property
@@ -51,7 +53,7 @@ class Job:
         """Apply an accepted order; True when the crew's plan is a new one because of it."""
         if entry["revision"] <= self.revision:
             return False
-        self.revision = entry["revision"]
+        self.revision, self.changed_at = entry["revision"], entry["at"]
         if entry["action"] == "CANCEL":
             if self.is_started or self.outcome is not None:
                 return False
@@ -67,7 +69,7 @@ class Job:
 
     def take_ack(self, entry: Entry) -> None:
         """Apply an acknowledgement that was made."""
-        self.next_step = entry["step"] + 1
+        self.next_step, self.changed_at = entry["step"] + 1, entry["at"]
         if entry["type"] == "STARTED":
             self.off_at = entry["occurred_at"]
         if entry["type"] in FINAL:
@@ -85,3 +87,14 @@ class Job:
         if self.next_step >= len(self.steps):
             return None
         return self.planned_at_s + float(self.steps[self.next_step]["after_s"])
+
+    def listed(self) -> Kept:
+        """What the installer's list for reconciliation says of it."""
+        state = {"COMPLETED": "DONE"}.get(self.outcome or "OPEN", self.outcome or "OPEN")
+        record = {
+            "id": self.order_id,
+            "version": self.revision,
+            "state": state,
+            "changedAt": self.changed_at,
+        }
+        return Kept(record, self.changed_at)

@@ -20,6 +20,7 @@ from simulators.installer.job import Job
 from simulators.installer.plan import Plan, make_cancel_plan, make_plan
 from simulators.ledger import Entry, Ledger
 from simulators.settings import Installer
+from simulators.snapshots import answer_list
 from simulators.turns import Turns
 
 ACTIONS = ("NEW", "UPDATE", "CANCEL")
@@ -73,8 +74,16 @@ class InstallerSystem:
         self.ledger = Ledger("installer", folder / "installer.jsonl", self._remember)
 
     def routes(self) -> list[web.RouteDef]:
-        """The partner's one endpoint."""
-        return [web.post("/installer/orders", self._post)]
+        """Where the partner takes orders, and where it tells which it has."""
+        return [
+            web.post("/installer/orders", self._post),
+            web.get("/installer/snapshot", self._list),
+        ]
+
+    async def _list(self, request: web.Request) -> web.Response:
+        kept = [job.listed() for job in self._jobs.values() if job.revision]
+        token = self._installer.token
+        return await answer_list(request, token, "orders", kept, self._faults.now)
 
     def start(self) -> None:
         """Send the crews out."""

@@ -19,6 +19,7 @@ from app.domain.codes import (
 from app.domain.delay_reasons import DELAY_REASONS
 from app.domain.notice_policy import SuppressReason
 from app.domain.notice_types import NoticeType
+from app.domain.reconciliation import DifferenceKind
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "domain.md").read_text(encoding="utf-8")
@@ -43,6 +44,9 @@ PAGE = (ROOT / "docs" / "domain.md").read_text(encoding="utf-8")
         states.PlannedCutState,
         states.AnnouncementState,
         states.OutboxState,
+        states.DifferenceState,
+        states.SnapshotState,
+        DifferenceKind,
         states.RuleSetState,
         states.ReplayState,
         states.RunState,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.domain.states import (
+    DIFFERENCE_MOVES,
     METER_MOVES,
     NOTICE_MOVES,
     OUTBOX_MOVES,
@@ -13,6 +14,7 @@ from app.domain.states import (
     RUN_MOVES,
     SWAP_OUTAGE_MOVES,
     WORK_ORDER_MOVES,
+    DifferenceState,
     IllegalMove,
     MeterState,
     Moves,
@@ -35,6 +37,7 @@ MACHINES = [
     (RUN_MOVES, RunState, RunState.RUNNING),
     (RULE_SET_MOVES, RuleSetState, RuleSetState.DRAFT),
     (REPLAY_MOVES, ReplayState, ReplayState.PREVIEWED),
+    (DIFFERENCE_MOVES, DifferenceState, DifferenceState.OPEN),
 ]
 
 

@@ -23,6 +23,7 @@ from integrations.installer.types import InstallerOrder
 from integrations.meter_maker.types import MeterDelivery
 from integrations.nis.types import NisDevice
 from integrations.planner.types import PlannedCutRequest
+from integrations.snapshots.types import Head, Record
 
 SCHEMAS: Mapping[str, type[msgspec.Struct]] = {
     "installer/schema/order.schema.json": InstallerOrder,
@@ -35,6 +36,8 @@ SCHEMAS: Mapping[str, type[msgspec.Struct]] = {
     "alarm_webhook/schema/signal.schema.json": Signal,
     "meter_maker/schema/delivery.schema.json": MeterDelivery,
     "billing/schema/meter_change.schema.json": MeterChange,
+    "snapshots/schema/head.schema.json": Head,
+    "snapshots/schema/record.schema.json": Record,
 }
 
 

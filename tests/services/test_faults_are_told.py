@@ -130,6 +130,76 @@ def test_req_05_the_end_of_a_nest_of_faults_is_told_once_with_the_last(people: N
     assert _sent(300) == []
 
 
+def test_req_05_a_nest_may_last_for_longer_than_half_a_day(people: None) -> None:
+    state(record(1, points={A: None}), minutes=10)
+    _sent(10)
+    state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
+    assert _sent(30) == []
+    state(record(2, points={A: 60}, stated=61), minutes=62)
+    assert _sent(62) == []
+    state(record(2, ref="F-2", points={A: 1150}, stated=1151), minutes=1152)
+    assert _sent(1152) == ["FAULT_RESTORED"]
+
+
+def test_the_end_of_a_nested_fault_decides_nothing_about_those_who_were_not_in_it(
+    people: None,
+) -> None:
+    state(record(1, points={A: None, B: 1}), minutes=10)
+    _sent(10)
+    state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
+    state(record(2, points={A: 60, B: 1}, stated=61), minutes=62)
+    _sent(62)
+    before = [(n.gsrn, n.suppress_reason) for n in ledger() if n.gsrn == B]
+    assert (B, "NEVER_TOLD") in before
+    state(record(2, ref="F-2", points={A: 90}, stated=91), minutes=92)
+    assert _sent(92) == ["FAULT_RESTORED"]
+    assert [(n.gsrn, n.suppress_reason) for n in ledger() if n.gsrn == B] == before
+
+
+def test_req_09_an_end_held_for_the_night_stays_when_the_power_is_off_again_in_the_morning(
+    people: None,
+) -> None:
+    state(record(1, points={A: None}), minutes=10)
+    _sent(10)
+    state(record(2, points={A: 605}, stated=606), minutes=607)
+    assert _sent(607) == []
+    state(record(1, ref="F-2", points={A: None}, started=620, stated=621), minutes=622)
+    assert _sent(1141) == ["FAULT_STARTED"]
+    assert ("FAULT_RESTORED", "STILL_OFF") in {(n.type, n.suppress_reason) for n in ledger()}
+    state(record(2, ref="F-2", points={A: 1200}, stated=1201), minutes=1202)
+    assert _sent(1202) == ["FAULT_RESTORED"]
+    assert _sent(1300) == []
+
+
+def test_req_03_who_has_heard_of_no_end_hears_of_no_second_start(people: None) -> None:
+    state(record(1, points={A: None}), minutes=10)
+    assert _sent(10) == ["FAULT_STARTED"]
+    state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
+    state(record(2, points={A: 60}, stated=61), minutes=62)
+    assert _sent(62) == []
+    # The second fault grows, so that all its people are looked at anew.
+    state(record(2, ref="F-2", points={A: None, B: None}, started=20, stated=70), minutes=71)
+    assert _sent(71) == ["FAULT_STARTED"]
+    assert ledger()[-1].gsrn == B or ledger()[-2].gsrn == B
+    state(record(3, ref="F-2", points={A: 90, B: 90}, stated=91), minutes=92)
+    assert _sent(92) == ["FAULT_RESTORED", "FAULT_RESTORED"]
+
+
+def test_req_07_an_estimate_of_a_nested_fault_is_news_only_if_it_lasts_longer(
+    people: None,
+) -> None:
+    state(record(1, points={A: None}), minutes=10)
+    state(record(1, ref="F-2", points={A: None}, started=1, stated=2), minutes=12)
+    assert _sent(12) == ["FAULT_STARTED"]
+    state(record(2, points={A: None}, etrAt=200, stated=20), minutes=21)
+    assert _sent(21) == ["FAULT_ETR"]
+    state(record(2, ref="F-2", points={A: None}, etrAt=200, stated=30), minutes=31)
+    assert _sent(31) == []
+    assert ledger()[-1].suppress_reason == "KNOWS_OTHER"
+    state(record(3, ref="F-2", points={A: None}, etrAt=400, stated=100), minutes=101)
+    assert _sent(101) == ["FAULT_ETR_CHANGED"]
+
+
 def test_req_05_the_end_of_a_planned_cut_tells_that_of_the_fault_in_it(people: None) -> None:
     state(record(1, points={A: None}), minutes=10)
     _sent(10)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.simulators.running import RunningRehearsal
 
-FOLDERS = {"inbox", "processing", "archive", "quarantine", "returns"}
+FOLDERS = {"inbox", "processing", "archive", "quarantine", "returns", "snapshots"}
 COMPLETION = """<?xml version="1.0" encoding="UTF-8"?>
 <WorkOrderCompletion xmlns="urn:tiedolla:cis:completion:1"><Header><MessageId>m-1</MessageId>
 </Header><WorkOrder><OrderId>{order}</OrderId><Revision>2</Revision></WorkOrder>
