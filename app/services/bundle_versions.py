@@ -165,8 +165,14 @@ def activate(session: Session, row: PartnerBundle, *, by: str, now: datetime) ->
 
 
 def roll_back(session: Session, row: PartnerBundle, *, by: str, now: datetime) -> None:
-    """Bring a version back that was in force before. Raises: BundleRefused."""
+    """Bring a version back that was in force before, or keep the one in force from being followed.
+
+    Raises: BundleRefused.
+    """
     _lock(session, row.partner_code)
+    if row.state == BundleState.ACTIVE and _call_off_coming(session, row, now):
+        _record(session, by, "BUNDLE_ROLLED_BACK", row, now)
+        return
     if row.state != BundleState.RETIRED or row.activated_at is None:
         raise BundleRefused("WRONG_STATE")
     _put_in_force(session, row, now, by, now)
@@ -358,6 +364,27 @@ def _put_in_force(
             .values(state=BundleState.RETIRED, retired_at=now)
         )
         _look_again(session)
+
+
+def _call_off_coming(session: Session, row: PartnerBundle, now: datetime) -> bool:
+    """Retire what was to follow a version that has begun; False when nothing was."""
+    if row.valid_from is None or row.valid_from > now:
+        return False
+    check_move(BUNDLE_MOVES, BundleState.ACTIVE, BundleState.RETIRED)
+    called_off = session.execute(
+        update(PartnerBundle)
+        .where(
+            PartnerBundle.partner_code == row.partner_code,
+            PartnerBundle.document == row.document,
+            PartnerBundle.direction == row.direction,
+            PartnerBundle.state == BundleState.ACTIVE,
+            PartnerBundle.valid_from > now,
+        )
+        # It was never in force.
+        .values(state=BundleState.RETIRED, retired_at=now, valid_from=None)
+        .returning(PartnerBundle.id)
+    ).all()
+    return bool(called_off)
 
 
 def _look_again(session: Session) -> None:

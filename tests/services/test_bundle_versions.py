@@ -320,6 +320,29 @@ def test_the_bench_shows_what_any_version_makes_of_a_message_and_where_two_diffe
     assert "A-1;1;UUSI;MASSAVAIHTO" in file.outgoing
 
 
+def test_a_version_that_has_not_begun_is_called_off_by_keeping_the_one_in_force(
+    session: Session,
+) -> None:
+    coming = _draft(session)
+    start = _later(60 * 24)
+    bundle_versions.propose(session, coming, by="staff:aino", now=_later(1), valid_from=start)
+    bundle_versions.activate(session, coming, by="staff:eino", now=_later(2))
+    first = session.scalars(
+        select(PartnerBundle).where(
+            PartnerBundle.version == 1,
+            PartnerBundle.document == "order",
+            PartnerBundle.partner_code == "voima",
+        )
+    ).one()
+    assert _version(session, start + timedelta(minutes=1)) == 2
+    bundle_versions.roll_back(session, first, by="staff:aino", now=_later(3))
+    session.refresh(coming)
+    assert (coming.state, coming.valid_from) == ("RETIRED", None)
+    assert _version(session, start + timedelta(minutes=1)) == 1
+    with pytest.raises(BundleRefused, match="WRONG_STATE"):
+        bundle_versions.roll_back(session, first, by="staff:aino", now=_later(4))
+
+
 def _second() -> Content:
     return shipped_content("mass_installer", "order", "out", 2)
 

@@ -76,8 +76,12 @@ def test_a_version_is_proposed_from_a_moment_on(
     operator.post(f"{here}/propose", {"from": "2030-01-01T00:00"}, page=here)
     other.post(f"{here}/activate", page=here)
     assert _state(app, world["draft"]) == "ACTIVE"
-    assert "Comes into force later" in operator.get(f"{here}?lang=en").text
+    page = operator.get(f"{here}?lang=en").text
+    assert "Comes into force later" in page
+    assert "Call it off: version 1 stays" in page
     assert _state(app, world["first"]) == "ACTIVE"
+    operator.post(f"/bundles/{world['first']}/roll-back", page=here)
+    assert (_state(app, world["draft"]), _state(app, world["first"])) == ("RETIRED", "ACTIVE")
 
 
 def test_what_cannot_be_is_refused_in_words(

@@ -104,7 +104,7 @@ def test_a_shadow_reads_them_too_and_where_it_differs_is_counted(app: Flask) -> 
         _store(CREATE, "request.xml")
         _interpret(app)
         with transaction() as session:
-            beside = session.get_one(PartnerBundle, row.id)
+            beside = session.get_one(PartnerBundle, row.id, populate_existing=True)
             assert (beside.shadow_count, beside.shadow_differing) == (1, 1)
             seen = session.scalars(select(BundleDifference)).one()
             assert (seen.path, seen.kind, seen.examples) == (
