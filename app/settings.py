@@ -208,6 +208,12 @@ class Settings(BaseSettings):
         100, ge=1, le=2000, description="calls under way per sender process"
     )
     lease_s: float = Field(120.0, gt=10, description="longest hold of a claimed outbox item")
+    runner_lease_s: float = Field(
+        900.0,
+        ge=60,
+        le=86_400,
+        description="so long a lane runner goes on with what it has claimed while it cannot reach us",
+    )
     unknown_grace_s: float = Field(
         60.0, ge=0, description="wait for a callback before an unknown outcome is looked up"
     )

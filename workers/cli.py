@@ -18,12 +18,14 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import select
 
 from app.db import db
+from app.domain.zones import CENTRAL
 from app.doorbell import JOB, queue_of
 from app.logs import set_up_logs
 from app.models.lane import Lane
 from app.settings import Settings
 from workers import jobs
 from workers.dispatcher import Dispatcher
+from workers.lane_runner.cli import lane_runner_command
 
 log = structlog.get_logger()
 
@@ -63,8 +65,12 @@ class LaneWorker(SimpleWorker):
 def worker_command(lane: str) -> None:
     """Work on one LANE until told to stop; one process per lane and queue."""
     settings: Settings = current_app.extensions["tiedolla_settings"]
-    if not db.session.get(Lane, lane):
+    row = db.session.get(Lane, lane)
+    if row is None:
         raise click.ClickException(f"no lane {lane!r}; see: flask lanes")
+    if row.zone != CENTRAL:
+        why = f"{lane} is drained in the zone {row.zone}, by: flask lane-runner"
+        raise click.ClickException(why)
     db.session.remove()
     set_up_logs(settings.log_level, f"worker {lane}")
     state = jobs.begin(lane)
@@ -99,13 +105,15 @@ def dispatcher_command() -> None:
 @click.option("--plain", is_flag=True, help="names only, one per line")
 @with_appcontext
 def lanes_command(plain: bool) -> None:
-    """List the lanes, each of which wants one worker."""
+    """List the lanes, each of which wants one worker; plain: only those of our own zone."""
     for lane in db.session.execute(select(Lane).order_by(Lane.name)).scalars():
         if plain:
-            click.echo(lane.name)
+            if lane.zone == CENTRAL:
+                click.echo(lane.name)
         else:
             kind = f"sends, {lane.mode}" if lane.sends else "works"
-            click.echo(f"{lane.name:24} {kind}{', paused' if lane.paused else ''}")
+            zone = "" if lane.zone == CENTRAL else f", in the zone {lane.zone}"
+            click.echo(f"{lane.name:24} {kind}{', paused' if lane.paused else ''}{zone}")
 
 
 def register(app: Flask) -> None:
@@ -113,6 +121,7 @@ def register(app: Flask) -> None:
     app.cli.add_command(worker_command)
     app.cli.add_command(dispatcher_command)
     app.cli.add_command(lanes_command)
+    app.cli.add_command(lane_runner_command)
 
 
 def listen(lane: str, state: jobs.Worker) -> None:

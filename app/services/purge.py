@@ -17,6 +17,7 @@ _DRAINERS = text(
     """
     DELETE FROM drainer d WHERE d.ended_at < :before
       AND NOT EXISTS (SELECT 1 FROM outbox_item i WHERE i.lease = d.id AND i.state = 'CLAIMED')
+      AND NOT EXISTS (SELECT 1 FROM lane_runner r WHERE r.lease = d.id)
     """
 )
 # A file that is still there is seen at every poll, so these belong to files that are gone.
@@ -31,6 +32,15 @@ _CODES = text(
 )
 
 
+# What a runner says again after so long is no longer asked for.
+_CLAIMS = text("DELETE FROM runner_claim WHERE settled_at < :before")
+_RUNNERS = text(
+    """
+    DELETE FROM lane_runner r WHERE r.heartbeat_at < :before
+      AND NOT EXISTS (SELECT 1 FROM runner_claim c WHERE c.runner_id = r.id)
+    """
+)
+_RUNNERS_AFTER = timedelta(days=30)
 # A cause that comes again after more than a year is a new one.
 _STARTS = text("DELETE FROM process_start WHERE ended_at < :before")
 _STARTS_AFTER = timedelta(days=400)
@@ -44,4 +54,6 @@ def purge(session: Session, settings: Settings, now: datetime) -> None:
     session.execute(_SESSIONS, {"before": before})
     session.execute(_CODES, {"before": now - timedelta(hours=settings.retention_code_h)})
     session.execute(_STARTS, {"before": now - _STARTS_AFTER})
+    session.execute(_CLAIMS, {"before": before})
+    session.execute(_RUNNERS, {"before": now - _RUNNERS_AFTER})
     rate_limits.forget(session, now)

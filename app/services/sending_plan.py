@@ -82,6 +82,7 @@ def claim(
         settings.lease_s,
         urgencies=plan.urgencies,
         routes=list(plan.routes),
+        zone=lane.zone,
     )
     if lane.name not in NOTICE_LANES:
         taken: dict[int, str | None] = dict.fromkeys((item.id for item in items), None)
