@@ -33,6 +33,11 @@ class Settings(BaseSettings):
         "production",
         description="development, test or production; shown on every page but production",
     )
+    environment_trust: dict[str, str] = Field(
+        default_factory=dict,
+        description="JSON object, environments whose exports are taken to their keys, as printed there"
+        ' by flask environment key: {"test": "…"}; several keys separated by spaces',
+    )
     base_url: str = Field(description="public address of the portal, without a trailing slash")
     database_url: SecretStr = Field(description="PostgreSQL 15+, as postgresql+psycopg://…")
     redis_url: SecretStr = Field(description="Redis 6.2+ or Valkey, as redis://… or unix://…")
@@ -334,7 +339,7 @@ def _from_mapping(source: dict[str, str], values: dict[str, Any]) -> Settings:
         if text == "" and field.is_required():
             continue
         values[name] = text
-    for name in ("partner_tokens", "twilio2_senders", "mailboxes"):
+    for name in ("partner_tokens", "twilio2_senders", "mailboxes", "environment_trust"):
         if isinstance(values.get(name), str):
             try:
                 values[name] = json.loads(values[name])

@@ -13,7 +13,15 @@ from sqlalchemy.orm import Session
 
 from app.db import db
 from app.domain.roles import Permission
-from app.queries import alarm_list, inbox, mass_list, meter_stock, replay_list, routing
+from app.queries import (
+    alarm_list,
+    environment_imports,
+    inbox,
+    mass_list,
+    meter_stock,
+    replay_list,
+    routing,
+)
 from app.web.access import may
 
 
@@ -117,6 +125,7 @@ _SECTIONS: Sequence[_Section] = (
                 _OPERATE,
                 routing.count_waiting,
             ),
+            _Page("operators.zones", _l("Zones"), ("operators.zone",), _OPERATE),
             _Page(
                 "operators.mass_orders_list",
                 _l("Mass orders"),
@@ -139,6 +148,13 @@ _SECTIONS: Sequence[_Section] = (
                 meter_stock.count_mismatches,
             ),
             _Page("operators.inbound", _l("Inbound"), ("operators.inbound",), _OPERATE),
+            _Page(
+                "operators.environment",
+                _l("Environment"),
+                ("operators.environment",),
+                _OPERATE,
+                environment_imports.count_waiting,
+            ),
         ),
     ),
     _Section(

@@ -6,6 +6,7 @@ from app.web.operators import (
     announcements,
     connections,
     doubts,
+    environment,
     inbound,
     lanes,
     letters,
@@ -24,6 +25,7 @@ from app.web.operators import (
     runs,
     sending,
     storms,
+    zones,
 )
 from app.web.operators.blueprint import blueprint
 
@@ -34,6 +36,7 @@ __all__ = [
     "blueprint",
     "connections",
     "doubts",
+    "environment",
     "inbound",
     "lanes",
     "letters",
@@ -52,4 +55,5 @@ __all__ = [
     "runs",
     "sending",
     "storms",
+    "zones",
 ]
