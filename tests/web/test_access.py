@@ -47,6 +47,8 @@ PAGES = {
     "/texts/FAULT_ETR": OPERATE,
     "/texts/FAULT_ETR/edit": OPERATE,
     "/mass-orders": OPERATE,
+    "/zones": OPERATE,
+    "/environment": OPERATE,
     "/processes": OPERATE,
     "/processes/poll-cis": OPERATE,
     "/alarm-rules": OPERATE,
@@ -79,6 +81,7 @@ MISSING = {
     "/planned/9/approve": OPERATE,
     "/texts/FAULT_ETR/versions/9": OPERATE,
     "/mass-orders/MO-9": OPERATE,
+    "/environment/imports/9": OPERATE,
     "/processes/nothing": OPERATE,
     "/alarm-rules/nothing": OPERATE,
     "/stock/deliveries/9": OPERATE,
@@ -156,6 +159,9 @@ ACTIONS = {
     "/texts/addresses/SMS/code": OPERATE,
     "/texts/addresses/SMS/verify": OPERATE,
     "/mass-orders/MO-9/pause": OPERATE,
+    "/environment/export": OPERATE,
+    "/environment/imports": OPERATE,
+    "/environment/imports/9/approve": OPERATE,
     **dict.fromkeys(
         (
             f"/processes/nothing/{act}"

@@ -65,7 +65,9 @@ class Plant:
             for lane in lanes:
                 zones.move_lane(session, lane, zone, datetime.now(UTC), by=BY)
 
-    def write_credential(self, generation: int = 1, zone: str = ZONE, name: str = "key.json") -> Path:
+    def write_credential(
+        self, generation: int = 1, zone: str = ZONE, name: str = "key.json"
+    ) -> Path:
         key = zone_credentials.derive(
             self.settings.partner_key.get_secret_value(), zone, generation
         )
@@ -99,14 +101,16 @@ class Plant:
             *more,
         ]
 
-    def start(self, *more: str, **where: str) -> subprocess.Popen[bytes]:
+    def start(self, *more: str, kill_at: int = 0, **where: str) -> subprocess.Popen[bytes]:
         """A runner in a process of its own, which has none of the centre's settings."""
+        if kill_at:
+            where["module"] = "tests.workers.killed_runner"
         with (self.folder / "output").open("ab") as output:
             runner = subprocess.Popen(
                 bound(self.command(*more, **where)),
                 stdout=output,
                 stderr=output,
-                env={"PATH": "/usr/bin:/bin"},
+                env={"PATH": "/usr/bin:/bin", "KILL_AT": str(kill_at)},
                 cwd=Path(__file__).resolve().parents[2],
             )
         self._runners.append(runner)
