@@ -8,22 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from sqlalchemy import select
 
 from app.db import db, transaction
 from app.domain import lanes
-from app.models.partner import Partner
+from app.models.partner import SFTP, Partner
+from app.services import bundle_versions
 from app.settings import Settings
 from integrations.channel import Channel
 from integrations.outcomes import Client, HttpTarget, LaneDown
+from integrations.partners.manifest import Sftp
 from integrations.twilio_sms.types import TwilioAccount
 
 if TYPE_CHECKING:
-    from integrations.cis.sftp_inbox import CisSftp, SftpInbox
     from integrations.mailbox.client import Mailbox
+    from integrations.sftp.inbox import SftpInbox, SftpPlace
 
 # The accounts that the settings can name; provider routes point at them.
 TWILIO = "twilio"
@@ -37,7 +43,16 @@ _clients: dict[str, Client] = {}
 # The same for messages, by adapter and account: a lane may have several ways to its recipients.
 _channels: dict[tuple[str, str], Channel] = {}
 # Where the client of a partner's lane calls; the partner's row may change while we run.
-_targets: dict[str, HttpTarget] = {}
+_targets: dict[str, HttpTarget | PartnerPlace] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerPlace:
+    """A partner's SFTP server with the folders that its bundle names."""
+
+    place: SftpPlace
+    orders: str
+    rejects: str
 
 
 def client_for(lane: str, settings: Settings, loop: asyncio.AbstractEventLoop) -> Client:
@@ -103,16 +118,16 @@ def mailbox(name: str, settings: Settings) -> Mailbox:
 
 def cis_inbox(settings: Settings) -> SftpInbox:
     """The CIS's folders on the SFTP server."""
-    from integrations.cis.sftp_inbox import SftpInbox
+    from integrations.sftp.inbox import SftpInbox
 
     return SftpInbox(cis_sftp(settings))
 
 
-def cis_sftp(settings: Settings) -> CisSftp:
+def cis_sftp(settings: Settings) -> SftpPlace:
     """Where the CIS's SFTP server is and how we know that it is the right one."""
-    from integrations.cis.sftp_inbox import CisSftp
+    from integrations.sftp.inbox import SftpPlace
 
-    return CisSftp(
+    return SftpPlace(
         host=settings.cis_sftp_host,
         port=settings.cis_sftp_port,
         user=settings.cis_sftp_user,
@@ -132,7 +147,8 @@ def cis_sftp(settings: Settings) -> CisSftp:
 async def _build(lane: str, settings: Settings) -> Client:
     partner_code = lanes.partner_of(lane)
     if partner_code is not None:
-        return _installer(_partner_target(partner_code, settings))
+        target = _partner_target(partner_code, settings)
+        return _files(target) if isinstance(target, PartnerPlace) else _installer(target)
     build = _BUILD.get(lane)
     if build is None:
         raise LaneDown(f"lane {lane} has no client")
@@ -177,18 +193,59 @@ def twilio_accounts(settings: Settings) -> dict[str, TwilioAccount]:
     }
 
 
-def _partner_target(code: str, settings: Settings) -> HttpTarget:
+def _partner_target(code: str, settings: Settings) -> HttpTarget | PartnerPlace:
     with transaction() as session:
-        base_url = session.execute(
-            select(Partner.base_url).where(Partner.code == code, Partner.active)
-        ).scalar_one_or_none()
+        row = session.execute(
+            select(Partner.base_url, Partner.transport).where(Partner.code == code, Partner.active)
+        ).one_or_none()
+        orders = None
+        if row is not None and row.transport == SFTP:
+            now = datetime.now(UTC)
+            orders = bundle_versions.find_in_force(session, code, "order", "out", now)
     db.session.remove()
-    token = settings.partner_tokens.get(code)
-    if base_url is None:
+    if row is None:
         raise LaneDown(f"partner {code} is not active")
+    if row.transport == SFTP:
+        transport = orders.active.content.transport if orders else None
+        if not isinstance(transport, Sftp):
+            raise LaneDown(f"partner {code} has no bundle in force that says where its files go")
+        place = partner_sftp(code, row.base_url, settings)
+        return PartnerPlace(place, transport.orders, transport.rejects)
+    token = settings.partner_tokens.get(code)
     if token is None:
         raise LaneDown(f"TIEDOLLA_PARTNER_TOKENS has no token for {code}")
-    return _target(settings, base_url, token.get_secret_value())
+    return _target(settings, row.base_url, token.get_secret_value())
+
+
+def partner_sftp(code: str, base_url: str, settings: Settings, max_bytes: int = 0) -> SftpPlace:
+    """A partner's SFTP server, whose address is sftp://user@host:port.
+
+    Raises: LaneDown (a setting is missing, or the address is none).
+    """
+    from integrations.sftp.inbox import SftpPlace
+
+    address = urlsplit(base_url)
+    host_key = settings.partner_host_keys.get(code)
+    try:
+        port = address.port or 22
+    except ValueError:
+        port = 0
+    if address.scheme != "sftp" or not address.hostname or not address.username or not port:
+        raise LaneDown(f"the address of {code} is not sftp://user@host:port")
+    if host_key is None:
+        raise LaneDown(f"TIEDOLLA_PARTNER_HOST_KEYS has no host key for {code}")
+    if not settings.partner_sftp_key_file:
+        raise LaneDown("TIEDOLLA_PARTNER_SFTP_KEY_FILE is not set")
+    return SftpPlace(
+        host=address.hostname,
+        port=port,
+        user=address.username,
+        key_file=Path(settings.partner_sftp_key_file),
+        host_key=host_key,
+        connect_s=settings.http_connect_s,
+        channel_s=settings.http_total_s,
+        max_bytes=max_bytes or settings.cis_file_max_bytes,
+    )
 
 
 def _target(settings: Settings, base_url: str, token: str) -> HttpTarget:
@@ -200,6 +257,12 @@ def _target(settings: Settings, base_url: str, token: str) -> HttpTarget:
         # The lane's own bound counts, which people may change while we run.
         in_flight=_SLICE_MOST,
     )
+
+
+def _files(target: PartnerPlace) -> Client:
+    from integrations.partners.files import PartnerFilesClient
+
+    return PartnerFilesClient(target.place, target.orders, target.rejects)
 
 
 def _installer(target: HttpTarget) -> Client:

@@ -112,6 +112,16 @@ class Settings(BaseSettings):
         default_factory=dict,
         description='JSON object, partner code to its API token: {"voima": "…"}',
     )
+    partner_sftp_key_file: str = Field(
+        "", description="private key for the login to partners' SFTP servers"
+    )
+    partner_host_keys: dict[str, str] = Field(
+        default_factory=dict,
+        description='JSON object, partner code to its server\'s pinned host key: {"x": "ssh-ed25519 AAAA…"}',
+    )
+    partner_poll_s: float = Field(
+        30.0, gt=0, description="pause between two looks into partners' folders"
+    )
     ack_patience_s: float = Field(
         86_400.0, gt=0, description="a partner may have an order so long without a word about it"
     )
@@ -177,6 +187,12 @@ class Settings(BaseSettings):
     )
     mass_hold_percent: float = Field(
         5.0, ge=0, le=100, description="and so does one with a larger share of bad items"
+    )
+    rollout_refresh_s: float = Field(
+        300.0, gt=0, description="the rollout's figures are counted again after this time"
+    )
+    ack_silence_days: int = Field(
+        3, ge=1, description="an order that the contractor has not answered for so long is told of"
     )
     blast_guard_count: int = Field(
         20_000,
@@ -339,7 +355,13 @@ def _from_mapping(source: dict[str, str], values: dict[str, Any]) -> Settings:
         if text == "" and field.is_required():
             continue
         values[name] = text
-    for name in ("partner_tokens", "twilio2_senders", "mailboxes", "environment_trust"):
+    for name in (
+        "partner_tokens",
+        "partner_host_keys",
+        "twilio2_senders",
+        "mailboxes",
+        "environment_trust",
+    ):
         if isinstance(values.get(name), str):
             try:
                 values[name] = json.loads(values[name])

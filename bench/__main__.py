@@ -28,12 +28,14 @@ from deploy.valkey import PrivateValkey
 BENCHES = (
     "intake",
     "mass",
+    "dispatch",
     "announce",
     "sms",
     "email",
     "overtake",
     "receipts",
     "lookup",
+    "dashboard",
     "status",
     "steady",
 )
@@ -45,6 +47,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
     parser.add_argument("--points", type=int, default=430_000, help="points for the lookup")
+    parser.add_argument("--programme", type=int, default=430_000, help="orders of the rollout")
     parser.add_argument("--orders", type=int, default=20_000, help="orders in the file")
     parser.add_argument("--items", type=int, default=430_000, help="items in the mass file")
     parser.add_argument("--affected", type=int, default=100_000, help="points of one outage")
@@ -70,12 +73,14 @@ def main() -> int:
                 sizes = {
                     "intake": asked.orders,
                     "mass": asked.items,
+                    "dispatch": asked.items,
                     "announce": asked.affected,
                     "sms": asked.messages,
                     "email": asked.emails,
                     "overtake": asked.queued,
                     "receipts": asked.reports,
                     "lookup": asked.points,
+                    "dashboard": asked.programme,
                     "status": asked.requests,
                     "steady": asked.seconds,
                 }

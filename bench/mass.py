@@ -24,6 +24,7 @@ from simulators.cis.mass_orders import MassWish, write_mass_order
 from simulators.cis.master_data import write_master_data
 from simulators.cis.world import make_points
 from workers.intake import KIND, interpret_files
+from workers.memory import collect_seldom, take_turns_often
 
 ROOT = Path(__file__).resolve().parent.parent
 XSD = ROOT / "integrations" / "cis" / "schema" / "work-order-1.xsd"
@@ -43,7 +44,10 @@ def main(count: int) -> list[dict[str, Any]]:
 
 
 def _measure(count: int, path: Path) -> list[dict[str, Any]]:
-    app = create_app()
+    # As a worker begins.
+    app = create_app(background=True)
+    collect_seldom()
+    take_turns_often()
     settings = app.extensions["tiedolla_settings"]
     with app.app_context():
         before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

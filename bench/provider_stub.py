@@ -1,6 +1,6 @@
 """A provider that accepts everything, as cheaply as Python can: `python -m bench.provider_stub [DELAY_S]`.
 
-Speaks for the SMS provider and, on /v3/mail/send, for the e-mail provider. Prints its address,
+Speaks for the SMS provider, on /v3/mail/send for the e-mail provider, and on /orders for a partner. Prints its address,
 answers each POST after the delay, and ends when its standard input does. GET tells how many
 messages it has taken. What it costs is taken out of the figures of the sender.
 """
@@ -54,6 +54,9 @@ class Provider(asyncio.Protocol):
         if b"/v3/mail/send" in asked[:60]:
             Provider.count += asked.count(PERSON)
             answer = b"202 ACCEPTED", b"", b"X-Message-Id: call-%d\r\n" % Provider.count
+        elif b"/orders" in asked[:60]:
+            Provider.count += 1
+            answer = b"201 CREATED", b'{"partnerRef": "P-%d"}' % Provider.count, b""
         else:
             Provider.count += 1
             body = (

@@ -1,4 +1,4 @@
-"""A worker of a lane for the benches: `python -m bench.sender LANE URL`, and how to run several.
+"""A worker of a lane for the benches: `python -m bench.sender LANE URL [BATCHES]`, and how to run several.
 
 It says that it is ready, waits for a line, drains what is there, and tells what that cost it.
 """
@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 import psutil
 from sqlalchemy import text
 
-from app.clients import channel_for
+from app.clients import channel_for, client_for
 from app.db import transaction
 from app.factory import create_app
 from app.settings import Settings
@@ -57,22 +57,27 @@ class Stub:
 def make_ready(settings: Settings, lane: str, url: str) -> Drain:
     """A drain of this process with everything built that the first message would wait for."""
     worker = jobs.begin(lane)
-    provider = _PROVIDER[lane]
+    provider = _PROVIDER.get(lane)
     work = Drain(
         lane=lane,
         lease=worker.holder.lease(datetime.now(UTC)),
-        settings=settings.model_copy(update={f"{provider}_url": url}),
+        settings=settings.model_copy(update={f"{provider}_url": url} if provider else {}),
         loop=worker.loop,
     )
-    channel_for(provider, provider, work.settings, work.loop)
+    if provider:
+        channel_for(provider, provider, work.settings, work.loop)
+    else:
+        # A partner's address stands in its row.
+        client_for(lane, work.settings, work.loop)
     return work
 
 
-def main(lane: str, url: str) -> None:
-    """Be one worker, once."""
-    app = create_app()
+def main(lane: str, url: str, batches: int | None = None) -> None:
+    """Be one worker, once; of so many batches, if told."""
+    app = create_app(background=True)
     with app.app_context():
         work = make_ready(app.extensions["tiedolla_settings"], lane, url)
+        work.batches = batches
         print("ready", flush=True)
         sys.stdin.readline()
         before = time.process_time()
@@ -156,4 +161,4 @@ def _cpu_of(process: psutil.Process) -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else None)

@@ -108,7 +108,7 @@ class Site:
         supervisor.start(casting.simulators(self.rehearsal))
         self._await(f"{self.rehearsal.url}/livez")
         supervisor.start(casting.web(self._web_port))
-        lanes = self.flask("lanes", "--plain").split()
+        lanes = self.flask("lanes", "list", "--plain").split()
         for child in casting.background([lane for lane in lanes if lane not in without]):
             supervisor.start(child)
             if child.name in self._twice:

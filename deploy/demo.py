@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 import urllib.request
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import IO
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 from deploy import casting
 from deploy.demo_record import Login, describe, keep_logins, write_record
 from deploy.environment import (
+    CONTRACTOR,
     Rehearsal,
     clean_environment,
     keep_secrets,
@@ -42,7 +43,19 @@ HAND_OVER_PATIENCE_S = 30.0
 WEB_THREADS = "4"
 PARTNER = "voima"
 PLANNER = "planning"
-SEED_POINTS, SEED_ORDERS, SEED_FAULTS = 200, 40, 4
+CONTRACTOR_KIND = "regional_contractor"
+CONTRACTOR_MUNICIPALITY = "297"
+SEED_POINTS, SEED_ORDERS, SEED_SINGLE, SEED_FAULTS = 200, 40, 40, 4
+# Orders that come in another CIS's envelope.
+SEED_IEC = 5
+# A rollout that began some weeks ago: the first wave is ordered and mostly done, two are planned.
+# Name, first point, number of points, and between which days, counted from today.
+PAST_WAVE = "A1"
+WAVES = (
+    (PAST_WAVE, 201, 240, -50, 14),
+    ("B1", 441, 360, 15, 90),
+    ("C1", 801, 600, 91, 200),
+)
 # The meters of so many jobs are delivered; those of each so-and-so-many-th come late, as a file.
 SEED_METERS, FORGOTTEN_EVERY, FORGOTTEN_STEP = 400, 12, 6
 # One planned cut waits for somebody to approve it.
@@ -115,6 +128,7 @@ class Demo:
         database_url, redis_url = self._postgres.start(), self._valkey.start()
         self._simulate("init", "--tiedolla-url", self._base_url)
         self._rehearsal.let_crews_wait(*ANSWER_WAIT_S)
+        self._rehearsal.let_crews_have_done(PAST_WAVE)
         settings = product_settings(
             base_url=self._base_url,
             database_url=database_url,
@@ -135,7 +149,11 @@ class Demo:
         self._logins = keep_logins(self._home / "logins.json")
         new = [] if done.exists() else list(self._logins.values())
         self._flask("db", "upgrade")
-        self._flask("setup", "--installer-url", f"{self._rehearsal.url}/installer")
+        self._add_contractor()
+        self._flask(
+            *("setup", "--installer-url", f"{self._rehearsal.url}/installer"),
+            *("--region", CONTRACTOR, CONTRACTOR_MUNICIPALITY),
+        )
         for login in new:
             account = ("staff", "create", login.username, "--role", login.role)
             self._flask(*account, "--password-stdin", given=login.password)
@@ -149,7 +167,15 @@ class Demo:
         self._rehearsal.give_maker_credentials(maker)
         feed = json.loads(self._flask("partners", "credential", "dms", "--json"))
         self._rehearsal.give_feed_credentials(feed)
-        return self._flask("lanes", "--plain").split()
+        return self._flask("lanes", "list", "--plain").split()
+
+    def _add_contractor(self) -> None:
+        """A regional contractor that works with files."""
+        self._flask(
+            *("partners", "add", CONTRACTOR, "--name", "Rautio Sähkö Oy", "--transport", "SFTP"),
+            *("--address", self._rehearsal.contractor_address),
+        )
+        self._flask("bundles", "begin", CONTRACTOR, CONTRACTOR_KIND)
 
     def _start_children(self) -> None:
         self._supervisor.on_change = self._keep_record
@@ -178,13 +204,40 @@ class Demo:
         self._simulate("maker", "deliver", "--name", "AID-1", *stock)
         self._simulate("cis", "master-data", "--points", str(SEED_POINTS))
         self._simulate("cis", "orders", "--count", str(SEED_ORDERS))
+        # Single replacements, of which those in one municipality go to the contractor with files.
+        self._simulate(
+            *("cis", "orders", "--type", "MVY", "--count", str(SEED_SINGLE)),
+            *("--points-from", str(SEED_ORDERS + 1)),
+        )
+        self._simulate(
+            *("cis", "orders", "--iec", "--type", "MVV", "--count", str(SEED_IEC)),
+            *("--points-from", str(SEED_ORDERS + SEED_SINGLE + 1)),
+        )
         self._simulate("planner", "cut", "--points", str(SEED_CUT_POINTS))
+        self._seed_rollout()
         # By then the points are known; a version that comes too early is made good by the next.
         self._simulate(
             *("dms", "faults", "--count", str(SEED_FAULTS), "--points", str(SEED_POINTS)),
             *("--after-s", "15", "--every-s", "45"),
         )
         done.touch()
+
+    def _seed_rollout(self) -> None:
+        """A plan in force, and a mass order of its first wave with one item that cannot be done."""
+        plan, today = self._home / "rollout-plan.csv", date.fromisoformat(self._ordered_on)
+        words: list[str] = []
+        for name, first, count, begin, end in WAVES:
+            days = (str(today + timedelta(days=each)) for each in (begin, end))
+            words += ["--wave", name, str(first), str(count), *days]
+        command = (sys.executable, "-m", "simulators", "planner", "rollout-plan")
+        self._supervisor.run_once(Child("simulate", (*command, "--out", str(plan), *words)))
+        self._flask("rollout", "import-plan", str(plan), "--activate")
+        _, first, count, _, _ = WAVES[0]
+        first_wave = ("--items", str(count), "--points-from", str(first), "--bad-every", "307")
+        self._simulate(
+            *("cis", "master-data", "--points", str(count), "--points-from", str(first)),
+        )
+        self._simulate("cis", "mass", *first_wave, "--wave", PAST_WAVE, "--area", "Etelä-Suomi")
 
     def _move_connections(self) -> None:
         """Let the connection orders of the day move on, until all of them are complete."""

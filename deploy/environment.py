@@ -12,6 +12,7 @@ from typing import Any
 
 from deploy.private_dirs import write_private
 
+CONTRACTOR = "rautio"
 SFTP_FOLDERS = ("inbox", "processing", "archive", "quarantine", "returns")
 
 
@@ -46,6 +47,12 @@ class Rehearsal:
         words = private.with_name(f"{private.name}.pub").read_text("utf-8").split()
         return " ".join(words[:2])
 
+    @property
+    def contractor_address(self) -> str:
+        """Where the contractor's folders are."""
+        user = self.config["contractor"]["user"]
+        return f"sftp://{user}@127.0.0.1:{self.sftp_port}"
+
     def give_ack_credentials(self, credentials: Mapping[str, str]) -> None:
         """Tell the simulated installer with which key it signs what it sends to the product."""
         self._give("installer", "acks", credentials)
@@ -63,6 +70,12 @@ class Rehearsal:
         """Let crews wait for an answer to a time that they proposed, so that a person can type one."""
         config = self.config
         config["installer"]["answer_wait_s"] = [shortest_s, longest_s]
+        write_private(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
+
+    def let_crews_have_done(self, wave: str) -> None:
+        """Let the orders of a wave have been worked on in the weeks before today."""
+        config = self.config
+        config["installer"]["past_wave"] = wave
         write_private(self.folder / "config.json", json.dumps(config, indent=2) + "\n")
 
     def give_planner_credentials(self, credentials: Mapping[str, str]) -> None:
@@ -134,7 +147,11 @@ def product_settings(
         **{f"cis_{name}_dir": name for name in SFTP_FOLDERS},
         "cis_quiet_s": "1",
         "cis_poll_s": "2",
+        "rollout_refresh_s": "20",
         "partner_tokens": json.dumps({"voima": config["installer"]["token"]}),
+        "partner_sftp_key_file": str(rehearsal.client_key_file),
+        "partner_host_keys": json.dumps({CONTRACTOR: rehearsal.host_key}),
+        "partner_poll_s": "2",
         "twilio_url": f"{url}/twilio",
         "twilio_account_sid": str(config["twilio"]["account_sid"]),
         "twilio_auth_token": str(config["twilio"]["auth_token"]),

@@ -39,6 +39,15 @@ def make_defaults() -> dict[str, Any]:
             "answer_wait_s": [0.0, 0.0],
             "scheduled_ratio": 0.6,
             "fail_ratio": 0.1,
+            "past_wave": "",
+        },
+        "contractor": {
+            "user": "rautio",
+            "root_dir": "contractor",
+            "accepted_after_s": [1.0, 3.0],
+            "started_after_s": [4.0, 9.0],
+            "completed_after_s": [9.0, 20.0],
+            "fail_ratio": 0.15,
         },
         "nis": {"token": secrets.token_urlsafe(32)},
         "dms": {

@@ -15,6 +15,7 @@ from simulators.ledger import Ledger, LedgerError
 SYSTEMS = (
     "cis",
     "installer",
+    "contractor",
     "nis",
     "dms",
     "dms_feed",

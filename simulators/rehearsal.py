@@ -17,7 +17,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from simulators.cis.file_server import start_file_server
+from simulators.cis.file_server import Account, start_file_server
 from simulators.config_file import write_private
 from simulators.settings import RUNNING_NAME, Config
 from simulators.systems import Systems
@@ -72,9 +72,15 @@ async def open_rehearsal(folder: Path, config: Config, address: Address) -> Asyn
             port = address.port or free_port(address.host)
             await web.TCPSite(runner, address.host, port, backlog=1024).start()
             sftp_port = address.sftp_port or free_port(address.host)
-            server = await start_file_server(
-                config.sftp, systems.files, systems.faults["cis"], address.host, sftp_port
-            )
+            accounts = {
+                config.sftp.user: Account(
+                    config.sftp.root_dir, systems.files, systems.faults["cis"]
+                ),
+                config.contractor.user: Account(
+                    config.contractor.root_dir, systems.contractor, systems.faults["contractor"]
+                ),
+            }
+            server = await start_file_server(config.sftp, accounts, address.host, sftp_port)
             stack.callback(server.close)
             at = Address(address.host, port, sftp_port)
             _write_running(folder, at)

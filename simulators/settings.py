@@ -46,6 +46,20 @@ class Installer:
     answer_wait_s: Span
     scheduled_ratio: float
     fail_ratio: float
+    # Orders of this wave were worked on in the weeks before today; empty: of none.
+    past_wave: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contractor:
+    """The regional contractor: who logs in to its folders, and how its crews work."""
+
+    user: str
+    root_dir: Path
+    accepted_after_s: Span
+    started_after_s: Span
+    completed_after_s: Span
+    fail_ratio: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +102,7 @@ class Config:
     seed: int
     sftp: Sftp
     installer: Installer
+    contractor: Contractor
     bearer_tokens: Mapping[str, str] = field(repr=False)
     dms_feed: Feed
     twilio: Twilio
@@ -124,6 +139,15 @@ def load_config(path: Path) -> Config:
             answer_wait_s=raw.span("installer.answer_wait_s"),
             scheduled_ratio=raw.number("installer.scheduled_ratio"),
             fail_ratio=raw.number("installer.fail_ratio"),
+            past_wave=raw.optional_text("installer.past_wave"),
+        ),
+        contractor=Contractor(
+            user=raw.text("contractor.user"),
+            root_dir=raw.file("contractor.root_dir"),
+            accepted_after_s=raw.span("contractor.accepted_after_s"),
+            started_after_s=raw.span("contractor.started_after_s"),
+            completed_after_s=raw.span("contractor.completed_after_s"),
+            fail_ratio=raw.number("contractor.fail_ratio"),
         ),
         bearer_tokens={
             system: raw.text(f"{system}.token") for system in ("installer", "nis", "dms", "billing")
@@ -167,6 +191,12 @@ class _Fields:
         if not isinstance(value, str) or not value:
             raise ConfigInvalid(f"{name}: expected a text")
         return value
+
+    def optional_text(self, name: str) -> str:
+        try:
+            return self.text(name)
+        except ConfigInvalid:
+            return ""
 
     def number(self, name: str) -> float:
         value = self._value(name)

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from simulators.cis.file_record import FileRecord
 from simulators.cis.file_server import make_folders
+from simulators.contractor.crew import ContractorCrew
 from simulators.control import SYSTEMS, Control, make_fault_middleware
 from simulators.courier import Courier
 from simulators.dms.control_room import ControlRoom
@@ -40,6 +41,10 @@ class Systems:
             faults=self.faults["installer"],
             courier=self.courier,
         )
+        self.contractor = ContractorCrew(
+            ledgers, config.contractor, config.seed, self.faults["contractor"]
+        )
+        self.contractor.make_folders()
         self.downstream = [
             DownstreamSystem(one, ledgers, config.bearer_tokens[one.system]) for one in RESOURCES
         ]
@@ -71,6 +76,7 @@ class Systems:
         ledgers_of_all = [
             self.control_room.ledger,
             *(self.files.ledger, self.installer.ledger, self.mail.ledger),
+            self.contractor.ledger,
             *(one.ledger for one in self.sms),
             *(one.ledger for one in self.downstream),
         ]
@@ -94,11 +100,14 @@ class Systems:
     async def start(self) -> None:
         """Take up what the last run left open."""
         await self.files.catch_up()
+        await self.contractor.catch_up()
+        self.contractor.start()
         for one in self._telling():
             one.start()
 
     async def close(self) -> None:
         """Stop telling, then write what is queued."""
+        await self.contractor.stop()
         for one in self._telling():
             await one.stop()
         await self.courier.close()

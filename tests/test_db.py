@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.db import (
     after_commit,
+    copy_plain,
     copy_rows,
     db,
     held_lock,
@@ -145,6 +146,32 @@ def test_keys_come_back_as_they_went_whatever_is_in_them(app: Flask, keys: list[
             stored = session.scalars(select(Step.keys).where(Step.run_id == run_id)).one()
             assert stored == keys
             assert text_array([]) == "{}"
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.tuples(
+        st.text(st.characters(codec="utf-8", exclude_characters="\0")),
+        st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0")),
+        st.none() | st.booleans(),
+        st.integers(-(2**62), 2**62),
+        st.datetimes(timezones=st.just(UTC)),
+        st.uuids(),
+    )
+)
+def test_plain_rows_come_back_as_they_went(app: Flask, cells: tuple[object, ...]) -> None:
+    columns = ("word", "note", "truth", "number", "at", "id")
+    with app.app_context(), transaction() as session:
+        session.execute(
+            text(
+                "CREATE TEMPORARY TABLE plain (word text, note text, truth boolean, number bigint,"
+                " at timestamptz, id uuid) ON COMMIT DROP"
+            )
+        )
+        copy_plain(session, "plain", columns, [cells, cells])
+        assert session.execute(text("SELECT * FROM plain")).all() == [cells, cells]
 
 
 def _write_and_fail(call: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""The flask commands that run the background: worker, dispatcher and lanes."""
+"""The flask commands that run the background: worker and dispatcher."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from rq import SimpleWorker
 from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from sqlalchemy import select
 
 from app.db import db
 from app.domain.zones import CENTRAL
@@ -67,7 +66,7 @@ def worker_command(lane: str) -> None:
     settings: Settings = current_app.extensions["tiedolla_settings"]
     row = db.session.get(Lane, lane)
     if row is None:
-        raise click.ClickException(f"no lane {lane!r}; see: flask lanes")
+        raise click.ClickException(f"no lane {lane!r}; see: flask lanes list")
     if row.zone != CENTRAL:
         why = f"{lane} is drained in the zone {row.zone}, by: flask lane-runner"
         raise click.ClickException(why)
@@ -101,26 +100,10 @@ def dispatcher_command() -> None:
         jobs.end()
 
 
-@click.command("lanes")
-@click.option("--plain", is_flag=True, help="names only, one per line")
-@with_appcontext
-def lanes_command(plain: bool) -> None:
-    """List the lanes, each of which wants one worker; plain: only those of our own zone."""
-    for lane in db.session.execute(select(Lane).order_by(Lane.name)).scalars():
-        if plain:
-            if lane.zone == CENTRAL:
-                click.echo(lane.name)
-        else:
-            kind = f"sends, {lane.mode}" if lane.sends else "works"
-            zone = "" if lane.zone == CENTRAL else f", in the zone {lane.zone}"
-            click.echo(f"{lane.name:24} {kind}{', paused' if lane.paused else ''}{zone}")
-
-
 def register(app: Flask) -> None:
     """Add the commands to the application."""
     app.cli.add_command(worker_command)
     app.cli.add_command(dispatcher_command)
-    app.cli.add_command(lanes_command)
     app.cli.add_command(lane_runner_command)
 
 

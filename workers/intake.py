@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar, cast
 
 import structlog
@@ -16,10 +17,13 @@ from sqlalchemy.orm import Session
 
 from app.db import db, held_lock, is_connection_lost, transaction
 from app.domain.lanes import INTAKE
+from app.domain.mapping.canonical import Direction, Document
 from app.domain.reject_codes import Severity
 from app.models.inbound_message import InboundMessage
 from app.services import (
+    bundle_versions,
     connections,
+    iec_orders,
     inbound,
     intake,
     lanes,
@@ -28,6 +32,8 @@ from app.services import (
     rejects,
     runs,
 )
+from app.services.bundle_content import CompiledBundle
+from app.services.iec_orders import parse_iec_orders
 from app.services.slices import (
     Lists,
     MassContext,
@@ -71,6 +77,7 @@ _WRITERS = 2
 _REFUSALS_MAX = 20_000
 # More in one file are not the fault of single records.
 _FAULTS_MOST = 20
+_IEC_RESULTS = {"INTERPRETED": "OK", "PARTLY": "PARTIAL", "REJECTED": "FAILED"}
 _PLACES: Mapping[type, int] = {CisCustomer: 0, CisMeteringPoint: 1, CisContract: 2}
 
 T = TypeVar("T")
@@ -160,7 +167,7 @@ def _read(settings: Settings, reading: _Reading) -> None:
             reading.mass = MassReading(reading.message.id, MassReader(chunks))
             _read_mass(reading, reading.mass, settings, lists)
             return
-        parse, take = _reader(kind)
+        parse, take = _reader(kind, lists)
         records = iter(parse(chunks))
         _take_header(reading, next(records, None), settings)
         _take_all(reading, _batches(records, SLICE_COUNT), take, lists)
@@ -306,13 +313,26 @@ def _take_connections(part: Slice, batch: list[object]) -> SliceResult:
 _Take = Callable[[Slice, list[object]], SliceResult]
 
 
-def _reader(kind: DocumentKind) -> tuple[Callable[[Iterable[bytes]], Iterator[object]], _Take]:
+def _reader(
+    kind: DocumentKind, lists: Lists
+) -> tuple[Callable[[Iterable[bytes]], Iterator[object]], _Take]:
     """How this kind of document is read, and who takes what is in it."""
     if kind is DocumentKind.MASTER_DATA:
         return parse_master_data, _take_records
     if kind is DocumentKind.CONNECTIONS:
         return parse_connections, _take_connections
+    if kind is DocumentKind.IEC_REQUEST:
+        return partial(parse_iec_orders, bundle=_iec_bundle(), tally=lists.tally), _take_orders
     return parse_work_orders, _take_orders
+
+
+def _iec_bundle() -> CompiledBundle | None:
+    """What reads IEC messages of the CIS now."""
+    with transaction() as session:
+        found = bundle_versions.find_in_force(
+            session, iec_orders.SOURCE, Document.ORDER, Direction.IN, datetime.now(UTC)
+        )
+    return found.active if found is not None else None
 
 
 def _check_header(header: MessageHeader, settings: Settings) -> None:
@@ -351,7 +371,17 @@ def _close(reading: _Reading) -> None:
             document=reading.document,
             header_message_id=reading.header.message_id if reading.header else None,
         )
-        if refusals:
+        if reading.document is DocumentKind.IEC_REQUEST:
+            rejects.put_reply(
+                session,
+                file_name=reading.message.name,
+                body_hash=reading.message.body_hash,
+                correlation_id=reading.header.message_id if reading.header else None,
+                result=_IEC_RESULTS[state],
+                refusals=[(refusal.order_id, refusal.finding) for refusal in refusals],
+                now=now,
+            )
+        elif refusals:
             rejects.put_reject(
                 session,
                 file_name=reading.message.name,

@@ -19,6 +19,7 @@ from app.domain.lanes import (
     INTAKE,
     NETWORK,
     NOTICES,
+    PARTNER_FILES,
     POLL_CIS,
     PROCESSES,
     RECEIPTS,
@@ -35,6 +36,7 @@ from workers.memory import collect_seldom, take_turns_often
 from workers.meter_deliveries import take_deliveries
 from workers.network import interpret_network
 from workers.notices import plan_notices
+from workers.partner_files import look_after_files
 from workers.poll_cis import poll_cis
 from workers.processes import Working, run_processes
 from workers.receipts import apply_receipts
@@ -69,6 +71,7 @@ _WORK: dict[str, Callable[[Settings, int, str], object]] = {
     RECEIPTS: apply_receipts,
     REPLIES: handle_replies,
     NETWORK: interpret_network,
+    PARTNER_FILES: look_after_files,
 }
 
 

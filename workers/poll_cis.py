@@ -31,7 +31,8 @@ from app.services import (
     sightings,
 )
 from app.settings import Settings
-from integrations.cis.sftp_inbox import (
+from integrations.outcomes import CallError
+from integrations.sftp.inbox import (
     ClaimLost,
     FileChanged,
     FileGone,
@@ -41,7 +42,6 @@ from integrations.cis.sftp_inbox import (
     RemoteFile,
     SftpInbox,
 )
-from integrations.outcomes import CallError
 from workers.run_end import end_run
 
 log = structlog.get_logger()

@@ -19,6 +19,8 @@ from app.services import (
     alarm_rules,
     alarms,
     budget,
+    bundle_drift,
+    bundle_versions,
     inbound,
     letters,
     outages,
@@ -41,6 +43,7 @@ from workers.public_status import publish_status
 from workers.replays import send_again
 from workers.rerouting import reroute
 from workers.resolver import resolve
+from workers.rollout import refresh_rollout
 from workers.service_level import publish_service_level
 
 log = structlog.get_logger()
@@ -81,10 +84,12 @@ def _chores(
         ("routing", partial(reroute, settings, lease, trigger)),
         ("replays", partial(send_again, lease, trigger)),
         ("mass orders", partial(count_mass_orders, now)),
+        ("bundles", partial(_look_after_bundles, now)),
         ("visits", partial(_remind, trigger, lease, now)),
         ("public status", partial(publish_status, settings, now)),
         ("service level", partial(publish_service_level, settings, now)),
         ("customer care", partial(care, settings, lease, trigger, now)),
+        ("rollout", lambda: refresh_rollout(settings, datetime.now(UTC))),
         ("undelivered", partial(care_for_undelivered, settings, lease, trigger)),
         ("purge", partial(_purge, settings, now)),
         ("doubts", partial(resolve, settings, lease, trigger, loop)),
@@ -111,6 +116,12 @@ def _watch(settings: Settings, now: datetime) -> None:
         zone_watch.raise_alarms(session, now)
         budget.watch(session, settings, now)
         letters.withdraw_passed(session, now)
+
+
+def _look_after_bundles(now: datetime) -> None:
+    with transaction() as session:
+        bundle_versions.retire_overtaken(session, now)
+        bundle_drift.watch(session, now)
 
 
 def _look_at_rules(settings: Settings, now: datetime) -> None:

@@ -8,11 +8,12 @@ import click
 from flask.cli import with_appcontext
 
 from app.db import transaction
-from app.domain.lanes import ACKS, INTAKE
+from app.domain.lanes import ACKS, INTAKE, PARTNER_FILES
 from app.doorbell import ring_after_commit
 from app.services import audit, inbound
 
 _ACTOR = "system:cli"
+_LANES = {"CIS_FILE": INTAKE, "METER_DELIVERY": INTAKE, "PARTNER_FILE": PARTNER_FILES}
 
 
 @click.group("inbound")
@@ -36,7 +37,7 @@ def read_again_command(message_ids: tuple[int, ...]) -> None:
                 audit.record(
                     session, _ACTOR, "INBOUND_READ_AGAIN", f"inbound:{message_id}", {}, now
                 )
-                ring_after_commit(INTAKE if kind in ("CIS_FILE", "METER_DELIVERY") else ACKS)
+                ring_after_commit(_LANES.get(kind, ACKS))
         if kind is None:
             raise click.ClickException(f"message {message_id} is not held")
     click.echo(f"{len(message_ids)} to be read again")

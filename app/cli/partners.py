@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 
 import click
@@ -12,11 +13,12 @@ from sqlalchemy import select
 
 from app.db import db, transaction
 from app.models.partner import Partner
-from app.services import partner_credentials
+from app.services import audit, partner_credentials, setup
 from app.services.partner_credentials import PartnerUnknown
 from app.settings import Settings
 
 _ACTOR = "system:cli"
+_CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
 
 
 @click.group("partners")
@@ -33,6 +35,49 @@ def list_command() -> None:
         if partner.oldest_key_generation < partner.key_generation:
             keys += f" (and back to {partner.code}.{partner.oldest_key_generation})"
         click.echo(f"{partner.code:16} {partner.name}: {keys}{'' if partner.active else ', off'}")
+
+
+@partner_commands.command("add")
+@click.argument("code")
+@click.option("--name", required=True, help="what people call it")
+@click.option("--transport", type=click.Choice(["REST", "SFTP"]), required=True)
+@click.option("--address", required=True, help="https://… or sftp://user@host:port")
+@click.option("--order-type", "order_types", multiple=True, help="it takes only these; else all")
+@click.option("--key-info", is_flag=True, help="it may know where keys are")
+@with_appcontext
+def add_command(
+    code: str,
+    name: str,
+    transport: str,
+    address: str,
+    order_types: tuple[str, ...],
+    key_info: bool,
+) -> None:
+    """Add a partner with a lane of its own; or, for one that is there, change its address."""
+    if not _CODE.fullmatch(code):
+        raise click.ClickException("a code has small letters, digits, - and _, at most 40")
+    wanted = ("sftp://",) if transport == "SFTP" else ("http://", "https://")
+    if not address.startswith(wanted):
+        raise click.ClickException(f"the address of {transport} begins with {wanted[-1]}")
+    settings: Settings = current_app.extensions["tiedolla_settings"]
+    now = datetime.now(UTC)
+    with transaction() as session:
+        made = setup.add_partner(
+            session,
+            code,
+            name,
+            transport=transport,
+            base_url=address,
+            order_types=list(order_types),
+            sees_key_info=key_info,
+            settings=settings,
+            now=now,
+        )
+        if not made:
+            setup.set_partner_url(session, code, address)
+        action = "PARTNER_ADDED" if made else "PARTNER_ADDRESS_CHANGED"
+        audit.record(session, _ACTOR, action, f"partner:{code}", {"transport": transport}, now)
+    click.echo(f"{code} {'is added; its lane is partner.' + code if made else 'has this address'}.")
 
 
 @partner_commands.command("credential")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from app.cli.bundles import bundle_commands
 from app.cli.contacts import contacts_commands
 from app.cli.customers import customers_commands
 from app.cli.doctor import doctor_command
@@ -15,6 +16,7 @@ from app.cli.orders import orders_commands
 from app.cli.partners import partner_commands
 from app.cli.planned_cuts import planned_cuts_commands
 from app.cli.processes import processes_commands
+from app.cli.rollout import rollout_commands
 from app.cli.routing import routing_commands
 from app.cli.sending import sending_commands
 from app.cli.setup import setup_command
@@ -26,6 +28,7 @@ from app.cli.zones import zones_commands
 def register(app: Flask) -> None:
     """Add every command to the application."""
     for command in (
+        bundle_commands,
         contacts_commands,
         customers_commands,
         doctor_command,
@@ -36,6 +39,7 @@ def register(app: Flask) -> None:
         orders_commands,
         partner_commands,
         planned_cuts_commands,
+        rollout_commands,
         processes_commands,
         routing_commands,
         sending_commands,

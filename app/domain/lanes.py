@@ -12,6 +12,7 @@ NOTICES = "notices"
 REPLIES = "replies"
 NETWORK = "network"
 UPKEEP = "upkeep"
+PARTNER_FILES = "partner_files"
 PROCESSES = "processes"
 
 CIS = "cis"
@@ -22,7 +23,18 @@ SMS = "sms"
 EMAIL = "email"
 WEBHOOK = "webhook"
 
-WORK_LANES = (POLL_CIS, INTAKE, ACKS, RECEIPTS, NETWORK, NOTICES, REPLIES, UPKEEP, PROCESSES)
+WORK_LANES = (
+    POLL_CIS,
+    PARTNER_FILES,
+    INTAKE,
+    ACKS,
+    RECEIPTS,
+    NETWORK,
+    NOTICES,
+    REPLIES,
+    UPKEEP,
+    PROCESSES,
+)
 DOWNSTREAM_LANES = (CIS, NIS, DMS, BILLING)
 NOTICE_LANES = (SMS, EMAIL)
 SIGNAL_LANES = (WEBHOOK,)

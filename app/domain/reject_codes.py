@@ -27,6 +27,7 @@ class RejectCode(StrEnum):
     """Our code for one thing that is not as it should be."""
 
     FILE_TOO_LARGE = "FILE_TOO_LARGE"
+    FILE_UNREADABLE = "FILE_UNREADABLE"
     XML_MALFORMED = "XML_MALFORMED"
     XML_SCHEMA = "XML_SCHEMA"
     XML_VERSION = "XML_VERSION"
@@ -92,6 +93,11 @@ _ERROR, _WARN, _INFO = Severity.ERROR, Severity.WARN, Severity.INFO
 REJECT_CODES: Mapping[RejectCode, CodeInfo] = {
     RejectCode.FILE_TOO_LARGE: CodeInfo(
         "3.1", _ERROR, Names("Tiedosto on liian suuri", "Filen är för stor", "File is too large")
+    ),
+    RejectCode.FILE_UNREADABLE: CodeInfo(
+        "1.8",
+        _ERROR,
+        Names("Tiedostoa ei voi lukea", "Filen kan inte läsas", "File cannot be read"),
     ),
     RejectCode.XML_MALFORMED: CodeInfo(
         "1.8", _ERROR, Names("Virheellinen XML", "Felaktig XML", "XML is not well-formed")

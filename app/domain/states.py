@@ -192,6 +192,15 @@ class TextState(StrEnum):
     REJECTED = "REJECTED"
 
 
+class BundleState(StrEnum):
+    """One version of one document of a partner; of the active ones the latest begun is in force."""
+
+    DRAFT = "DRAFT"
+    SHADOW = "SHADOW"
+    ACTIVE = "ACTIVE"
+    RETIRED = "RETIRED"
+
+
 class RuleSetState(StrEnum):
     """One version of the routing rules; exactly one is ACTIVE, at most one is worked on."""
 
@@ -603,6 +612,17 @@ TEXT_MOVES = Moves(
         TextState.PUBLISHED: frozenset({TextState.RETIRED}),
         # What a second person has let pass before may come back at once.
         TextState.RETIRED: frozenset({TextState.PUBLISHED}),
+    },
+)
+
+BUNDLE_MOVES = Moves(
+    "partner bundle",
+    {
+        BundleState.DRAFT: frozenset({BundleState.SHADOW, BundleState.ACTIVE}),
+        BundleState.SHADOW: frozenset({BundleState.DRAFT, BundleState.ACTIVE}),
+        BundleState.ACTIVE: frozenset({BundleState.RETIRED}),
+        # What a second person has let pass before may come back at once.
+        BundleState.RETIRED: frozenset({BundleState.ACTIVE, BundleState.SHADOW}),
     },
 )
 

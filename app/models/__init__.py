@@ -36,6 +36,7 @@ from app.models.order_request import OrderRequest
 from app.models.outage import Outage, OutageEvent, OutagePoint, Storm
 from app.models.outbox_item import Attempt, OutboxItem
 from app.models.partner import Partner
+from app.models.partner_bundle import BundleDifference, PartnerBundle, UnmappedField
 from app.models.planned_cut import PlannedCut, PlannedCutFinding
 from app.models.process import (
     MailMessage,
@@ -46,6 +47,7 @@ from app.models.process import (
 )
 from app.models.replay import Replay
 from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
+from app.models.rollout import RolloutOrder, RolloutPlan, RolloutPlanRow, RolloutSummary
 from app.models.route_rule import RouteRule, RuleSet
 from app.models.run import PayloadBlob, Run, Step
 from app.models.schedule import DailyTask, Schedule
@@ -73,6 +75,7 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "BudgetRaise",
+    "BundleDifference",
     "CallListEntry",
     "CodeValue",
     "ConnectionEvent",
@@ -121,6 +124,7 @@ __all__ = [
     "OutagePoint",
     "OutboxItem",
     "Partner",
+    "PartnerBundle",
     "PayloadBlob",
     "PendingQuestion",
     "PlannedCut",
@@ -138,6 +142,10 @@ __all__ = [
     "RateCount",
     "Replay",
     "ReplyCase",
+    "RolloutOrder",
+    "RolloutPlan",
+    "RolloutPlanRow",
+    "RolloutSummary",
     "RouteRule",
     "RuleSet",
     "Run",
@@ -151,6 +159,7 @@ __all__ = [
     "StaffAddress",
     "Step",
     "Storm",
+    "UnmappedField",
     "Visit",
     "VisitAnswer",
     "WorkOrder",

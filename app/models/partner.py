@@ -9,6 +9,8 @@ from app.models.columns import At, Str, Strs
 
 # Systems that send to us with keys like a partner's; orders never go to them.
 FEED = "FEED"
+# Orders go as files into the partner's folders, and its acknowledgements come from there.
+SFTP = "SFTP"
 
 
 class Partner(Model):

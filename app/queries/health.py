@@ -61,7 +61,8 @@ _DEPTHS = text(
         UNION ALL
         SELECT lane, state, created_at FROM outbox_item WHERE state IN ('UNKNOWN', 'DEAD', 'HELD')
         UNION ALL
-        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'ACK' THEN 'acks' ELSE 'network' END,
+        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'ACK' THEN 'acks'
+            WHEN 'PARTNER_FILE' THEN 'partner_files' ELSE 'network' END,
             'STORED', greatest(received_at, next_at)
         FROM inbound_message WHERE state = 'STORED'
         UNION ALL

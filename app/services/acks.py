@@ -17,13 +17,23 @@ from sqlalchemy.orm import Session
 
 from app.domain.acks import AckType, check_ack
 from app.domain.findings import Finding, find, has_error
+from app.domain.mapping.canonical import Direction, Document
 from app.domain.reject_codes import RejectCode, Severity
 from app.domain.states import AckVerdict
 from app.models.inbound_message import InboundMessage
 from app.models.work_order import WorkOrder
-from app.services import ack_batch, ack_effects, ack_receipt, ack_rows, ack_writing, inbound
+from app.services import (
+    ack_batch,
+    ack_effects,
+    ack_receipt,
+    ack_rows,
+    ack_writing,
+    bundle_versions,
+    inbound,
+)
 from app.services.ack_batch import Batch, Closing, KnownAck, Message, OrderFile
 from app.services.ack_news import News, derive
+from app.services.bundle_tally import Tally
 from app.services.completion import Reported
 from app.services.order_facts import Surroundings, load_surroundings, make_order_facts
 from integrations.installer.ack_types import InstallerAck
@@ -97,7 +107,8 @@ def interpret_all(
     order_ids = sorted({ack.wire.order_id for ack in acks.values()})
     batch = ack_batch.load(session, order_ids, [ack.key for ack in acks.values()])
     desk = _Desk(session, batch, now)
-    told = []
+    told: list[Interpreted] = []
+    seen: list[_Ack] = []
     # The orders' rows are written once, at the end.
     with session.no_autoflush:
         locked = ack_batch.lock_messages(session, messages)
@@ -107,9 +118,34 @@ def interpret_all(
                 told.append(_refuse_unreadable(desk, message, unreadable[message.id]))
             elif acks[message.id].wire.order_id not in just_come:
                 told.append(_interpret(desk, acks[message.id]))
+                seen.append(acks[message.id])
     session.flush()
     ack_writing.write(session, batch, now, run_id)
+    _note_unread(session, seen, now)
     return told
+
+
+def _note_unread(session: Session, seen: Sequence[_Ack], now: datetime) -> None:
+    """Count what partners report and no rule reads, and where a shadow would read it otherwise."""
+    if not seen:
+        return
+    in_force = bundle_versions.load_in_force(session, Document.ACK, Direction.IN, now)
+    tally = Tally()
+    for ack in seen:
+        bundles = in_force.get(ack.partner_code)
+        # Of what came in a file, the rows were looked at when the file was.
+        if bundles is None or bundles.active.is_file:
+            continue
+        raw = msgspec.json.decode(ack.message.body)
+        key = ack.wire.order_id
+        unread = bundles.active.mapping.unread(raw)
+        if unread:
+            tally.note_unmapped(ack.partner_code, Document.ACK, key, unread)
+        if bundles.shadow is not None:
+            active = bundles.active.mapping.run(raw)
+            beside = bundles.shadow.mapping.run(raw)
+            tally.compare(bundles.shadow_id, key, active.value, beside.value)
+    tally.flush(session, now)
 
 
 def _read(message: Message) -> _Ack:

@@ -21,6 +21,11 @@ def days_off(around: datetime) -> frozenset[date]:
     return _days_off(helsinki_day(around).year)
 
 
+def days_off_between(first: date, last: date) -> frozenset[date]:
+    """Holidays of all years from that of the first day to that of the last."""
+    return frozenset().union(*(_days_off(year) for year in range(first.year, last.year + 1)))
+
+
 @lru_cache(maxsize=32)
 def _days_off(year: int) -> frozenset[date]:
     years = (year - 1, year, year + 1)

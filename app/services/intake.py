@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.clock import helsinki_day
 from app.domain.findings import Finding, find, has_error
+from app.domain.mapping.canonical import Direction, Document
 from app.domain.mass_checks import check_mass_model
 from app.domain.reject_codes import RejectCode, Severity
 from app.domain.revisions import Known, Verdict, decide_revision, revision_finding
@@ -24,12 +25,15 @@ from app.domain.routing import RouteDecision, RouteFacts, decide_route
 from app.domain.states import WorkOrderState
 from app.domain.work_order_checks import PointFacts, check_work_order
 from app.models.partner import Partner
-from app.services import code_lists, inbound, order_store, runs
+from app.services import bundle_versions, code_lists, inbound, order_store, runs
+from app.services.bundle_tally import Tally
 from app.services.order_store import Existing, Weighed
-from app.services.slices import Lists, Refusal, Slice, SliceResult, our_finding
+from app.services.partner_orders import Outgoing, outgoing
+from app.services.slices import Lists, MassContext, Refusal, Slice, SliceResult, our_finding
 from integrations.cis.types import CisWorkOrder, ParsedOrder
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
+_REASONS_MOST = 3
 
 
 def load_lists(session: Session, partner_key: str, now: datetime) -> Lists:
@@ -41,6 +45,8 @@ def load_lists(session: Session, partner_key: str, now: datetime) -> Lists:
         frozenset(seeing),
         frozenset(session.execute(select(Partner.code).where(Partner.active)).scalars()),
         partner_key,
+        bundle_versions.load_in_force(session, Document.ORDER, Direction.OUT, now),
+        Tally(),
     )
 
 
@@ -97,6 +103,7 @@ def _take_round(
     order_store.write(session, weighed, part, points)
     inbound.add_findings(session, part.message_id, kept, part.now)
     runs.add_steps(session, part.run_id, steps)
+    part.lists.tally.flush(session, part.now)
 
 
 def weigh(
@@ -140,13 +147,46 @@ def weigh(
     route = _kept_route(existing, facts, part.lists) or decide_route(
         facts, part.lists.rules, part.now
     )
+    # What becomes of a change is decided, and counted, when it is written.
+    route, made = in_their_form(order, route, part.lists, part.mass, counts=verdict is Verdict.NEW)
     if route.partner_code is None:
         findings += (
             find(RejectCode.NO_ROUTE, "OrderTypeCode", route.reason, severity=Severity.WARN),
         )
     state = WorkOrderState.ROUTED if route.partner_code else WorkOrderState.NO_ROUTE
     outcome = verdict if route.partner_code else "NO_ROUTE"
-    return Weighed(order, content_hash, verdict, outcome, existing, findings, state, route)
+    return Weighed(
+        order, content_hash, verdict, outcome, existing, findings, state, route, made=made
+    )
+
+
+def in_their_form(
+    order: CisWorkOrder,
+    route: RouteDecision,
+    lists: Lists,
+    mass: MassContext | None,
+    *,
+    suffix: str = "",
+    counts: bool = True,
+) -> tuple[RouteDecision, Outgoing | None]:
+    """The order as its partner would get it; one that the partner cannot be sent has no route."""
+    code = route.partner_code
+    if code is None:
+        return route, None
+    if code not in lists.orders:
+        return _unsendable(route, f"{code} has no bundle in force for orders"), None
+    try:
+        made = outgoing(order, code, "NEW", lists, suffix=suffix, mass=mass, counts=counts)
+    except ValueError as error:
+        return _unsendable(route, f"the bundle of {code} cannot write it: {error}"), None
+    if made.refused:
+        told = ", ".join(f"{f.code} {f.path}" for f in made.findings[:_REASONS_MOST])
+        return _unsendable(route, f"it lacks what {code} needs: {told}"), None
+    return route, made
+
+
+def _unsendable(route: RouteDecision, why: str) -> RouteDecision:
+    return RouteDecision(None, None, f"{route.reason} But {why}.", route.set_number)
 
 
 def find_existing(session: Session, order_ids: Sequence[str]) -> dict[str, Existing]:

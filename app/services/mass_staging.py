@@ -9,14 +9,13 @@ the next.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.db import copy_text
+from app.db import copy_line, copy_text
 from app.domain.findings import Finding, has_error
 from app.domain.reject_codes import Severity
 from app.domain.revisions import Action, Verdict
@@ -25,7 +24,7 @@ from app.domain.states import WorkOrderState
 from app.domain.work_order_checks import PointFacts
 from app.services import inbound, intake, runs
 from app.services.order_store import facts_json
-from app.services.partner_orders import partner_payload
+from app.services.partner_orders import payload_bytes
 from app.services.slices import Refusal, Slice, SliceResult, our_finding
 from integrations.cis.types import CisWorkOrder, ParsedItem, SameItem
 
@@ -132,7 +131,8 @@ def prepare(part: Slice, items: Sequence[Numbered], known: LookUps) -> Prepared:
                 findings += tuple(replace(f, line=item.line) for f in weighed.findings)
             route = weighed.route
             cause = route.reason if route else ", ".join(f.code for f in findings if _is_error(f))
-            done.rows.append(_row(part, seq, item, order, outcome, cause, route))
+            body = payload_bytes(weighed.made) if weighed.made is not None else None
+            done.rows.append(_row(part, seq, item, order, outcome, cause, route, body))
         counts[outcome] += 1
         if findings:
             done.findings += [(order_id, finding) for finding in findings]
@@ -149,6 +149,7 @@ def write(session: Session, part: Slice, done: Prepared) -> None:
     inbound.add_findings(session, part.message_id, done.findings, part.now)
     if done.steps:
         runs.add_steps(session, part.run_id, done.steps)
+    part.lists.tally.flush(session, part.now)
 
 
 def _row(
@@ -159,21 +160,16 @@ def _row(
     verdict: str,
     cause: str,
     route: RouteDecision | None,
+    body: bytes | None,
 ) -> str:
     partner = route.partner_code if route else None
     facts = facts_json(order)
     key_info = order.key_info
     content = facts[facts.index(_CONTENT) :] + (key_info or "")
     payload = digest = None
-    if partner is not None and part.mass is not None:
-        body = partner_payload(
-            order,
-            sees_key_info=partner in part.lists.key_info_partners,
-            partner_key=part.lists.partner_key,
-            mass=part.mass,
-        )
+    if body is not None:
         payload, digest = body.decode(), hashlib.sha256(body).hexdigest()
-    return _line(
+    return copy_line(
         (
             part.message_id,
             seq,
@@ -203,7 +199,7 @@ def _bad_row(part: Slice, seq: int, item: ParsedItem, order_id: str | None) -> s
     """An item that could not be read takes its number, so that another one cannot have it."""
     number = item.item_no or ""
     known = number.isascii() and number.isdecimal() and len(number) <= 9
-    return _line(
+    return copy_line(
         (
             part.message_id,
             seq,
@@ -218,27 +214,6 @@ def _bad_row(part: Slice, seq: int, item: ParsedItem, order_id: str | None) -> s
             *(None,) * 10,
         )
     )
-
-
-def _line(cells: Iterable[Any]) -> str:
-    """A row as COPY reads it; half the time that the driver takes, which has to ask every type."""
-    return (
-        "\t".join(
-            [
-                "\\N" if cell is None else _safe(cell) if cell.__class__ is str else str(cell)
-                for cell in cells
-            ]
-        )
-        + "\n"
-    )
-
-
-def _safe(cell: str) -> str:
-    # What is printable has no line break and no tab, so only a backslash could mean something.
-    if cell.isprintable():
-        return cell.replace("\\", "\\\\") if "\\" in cell else cell
-    escaped = cell.replace("\\", "\\\\").replace("\t", "\\t")
-    return escaped.replace("\n", "\\n").replace("\r", "\\r")
 
 
 def _name(part: Slice, item: ParsedItem) -> str | None:

@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from app.db import copy_rows
+from app.db import copy_plain
 from app.domain.findings import Finding
 from app.domain.lanes import ACKS
 from app.domain.revisions import Known, Verdict
@@ -25,10 +25,11 @@ from app.doorbell import ring_after_commit
 from app.models.work_order import WorkOrder
 from app.services import inbound, order_requests, outbox, points, visit_notices, work_orders
 from app.services.order_requests import Request
-from app.services.partner_orders import partner_item
+from app.services.partner_orders import Outgoing, outgoing, partner_item
 from app.services.slices import Slice
 from app.services.work_orders import Change
 from integrations.cis.types import CisWorkOrder
+from integrations.installer.types import Action
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
@@ -63,6 +64,8 @@ class Weighed:
     route: RouteDecision | None = None
     # Of an item of a mass order; an order that changes by itself is no longer that item.
     source_hash: int | None = None
+    # In the partner's form, as a new order.
+    made: Outgoing | None = None
 
 
 # Work is going on: what is asked waits for the end of the visit.
@@ -111,7 +114,7 @@ def write(
     """Write a round of weighed orders, their history and what has to leave because of them."""
     stored = [one for one in weighed if one.state is not None]
     fresh = [one for one in stored if one.existing is None]
-    copy_rows(session, "work_order", _COLUMNS, (_row(one, part) for one in fresh))
+    copy_plain(session, "work_order", _COLUMNS, (_row(one, part) for one in fresh))
     for one in stored:
         if one.existing is not None:
             session.execute(
@@ -260,24 +263,22 @@ def _items(session: Session, one: Weighed, part: Slice) -> list[outbox.NewItem]:
         heard = one.existing.base_state not in _UNHEARD or outbox.may_have_left(
             session, order_id, kind
         )
-    items = []
+    items: list[outbox.NewItem | None] = []
     if before is not None and before != after and heard:
-        items.append(_item(one.order, before, "CANCEL", part, "-cancel" if after else ""))
+        items.append(_item(one, before, "CANCEL", part, "-cancel" if after else ""))
     if after is not None:
-        action = "UPDATE" if heard and before == after else "NEW"
-        items.append(_item(one.order, after, action, part))
-    return items
+        action: Action = "UPDATE" if heard and before == after else "NEW"
+        items.append(_item(one, after, action, part))
+    return [item for item in items if item is not None]
 
 
 def _item(
-    order: CisWorkOrder, partner_code: str, action: Any, part: Slice, suffix: str = ""
-) -> outbox.NewItem:
-    return partner_item(
-        order,
-        partner_code,
-        action,
-        sees_key_info=partner_code in part.lists.key_info_partners,
-        partner_key=part.lists.partner_key,
-        suffix=suffix,
-        mass=part.mass,
-    )
+    one: Weighed, partner_code: str, action: Action, part: Slice, suffix: str = ""
+) -> outbox.NewItem | None:
+    """None where the partner has no bundle any more, so nobody can tell it of a cancellation."""
+    order, made = one.order, one.made
+    if made is None or action != "NEW" or one.verdict is not Verdict.NEW:
+        if partner_code not in part.lists.orders:
+            return None
+        made = outgoing(order, partner_code, action, part.lists, suffix=suffix, mass=part.mass)
+    return partner_item(order, partner_code, action, made, suffix=suffix, mass=part.mass)

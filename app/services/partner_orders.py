@@ -1,52 +1,99 @@
-"""A work order in the form in which a partner gets it."""
+"""A work order as what leaves for a partner, by the partner's bundle.
+
+What is made here is settled: an item that waits in the outbox keeps its bytes, whatever becomes of
+the bundle meanwhile.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from functools import lru_cache
-from typing import Any, cast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
+from app.domain.findings import Finding, has_error
 from app.domain.lanes import partner_lane
+from app.services.bundle_content import CompiledBundle, file_payload
+from app.services.canonical_order import canonical_order
 from app.services.outbox import NewItem
-from app.services.slices import MassContext
+from app.services.slices import Lists, MassContext
 from app.services.work_orders import KIND
 from integrations.cis.types import CisWorkOrder
-from integrations.installer.codec import build_order
-from integrations.installer.types import (
-    Action,
-    Address,
-    Callbacks,
-    Contact,
-    InstallerOrder,
-    LastReading,
-    Location,
-    NewMeter,
-    OldMeter,
-    Schedule,
-    Site,
-)
+from integrations.installer.types import Action
 
 _DEFAULT_PRIORITY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An order as a partner gets it, and what keeps it from being sent, if something does.
+
+    value: what the mapping made; payload: what goes into the outbox, for files the file itself.
+    """
+
+    value: Mapping[str, Any]
+    payload: Mapping[str, Any]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def refused(self) -> bool:
+        """Whether the partner's form lacks something that it needs."""
+        return bool(self.findings) and has_error(self.findings)
+
+
+def outgoing(
+    order: CisWorkOrder,
+    partner_code: str,
+    action: Action,
+    lists: Lists,
+    *,
+    suffix: str = "",
+    mass: MassContext | None = None,
+    counts: bool = True,
+) -> Outgoing:
+    """Map one revision by the bundle in force, and by the shadow beside it, if there is one.
+
+    suffix tells a second message about the same revision apart: the cancellation to a partner that
+    lost the order to another one. counts: a shadow is compared; not for a mere look.
+    Raises: KeyError (the partner has no bundle in force), ValueError (its codec cannot write it).
+    """
+    bundles = lists.orders[partner_code]
+    source = canonical_order(
+        order,
+        action,
+        sees_key_info=partner_code in lists.key_info_partners,
+        partner_key=lists.partner_key,
+        mass=mass,
+    )
+    done = build(bundles.active, source, _key(order, suffix))
+    if counts and bundles.shadow is not None:
+        beside = bundles.shadow.mapping.run(source)
+        lists.tally.compare(bundles.shadow_id, order.order_id, done.value, beside.value)
+    return done
+
+
+def build(bundle: CompiledBundle, source: Mapping[str, Any], key: str) -> Outgoing:
+    """What a bundle makes of a canonical order; the name of a file is made of the key.
+
+    Raises: ValueError (its codec cannot write what the mapping made).
+    """
+    mapped = bundle.mapping.run(source)
+    if not bundle.is_file:
+        return Outgoing(mapped.value, mapped.value, mapped.findings)
+    return Outgoing(mapped.value, file_payload(bundle, key, mapped.value), mapped.findings)
 
 
 def partner_item(
     order: CisWorkOrder,
     partner_code: str,
     action: Action,
+    made: Outgoing,
     *,
-    sees_key_info: bool,
-    partner_key: str,
     suffix: str = "",
     mass: MassContext | None = None,
 ) -> NewItem:
-    """The outbox item that takes one revision to a partner; its key is `orderId-revision`.
-
-    suffix tells a second message about the same revision apart: the cancellation to a partner
-    that lost the order to another one.
-    """
+    """The outbox item that takes one revision to a partner; its key is `orderId-revision`."""
     return NewItem(
         lane=partner_lane(partner_code),
         kind=KIND,
@@ -55,126 +102,17 @@ def partner_item(
         order_key=order.gsrn,
         gsrn=order.gsrn,
         version=order.revision,
-        dedupe_key=f"{order.order_id}-{order.revision}{suffix}",
-        payload=build_order(_order(order, action, sees_key_info, partner_key, mass)),
+        dedupe_key=_key(order, suffix),
+        payload=made.payload,
         priority=10 * (order.priority or _DEFAULT_PRIORITY),
         hold_reason=mass.hold_reason if mass and action != "CANCEL" else None,
     )
 
 
-def partner_payload(
-    order: CisWorkOrder, *, sees_key_info: bool, partner_key: str, mass: MassContext
-) -> bytes:
-    """The payload of a new order of a mass order, byte for byte as the outbox would write it."""
-    return msgspec.json.encode(_order(order, "NEW", sees_key_info, partner_key, mass))
+def payload_bytes(made: Outgoing) -> bytes:
+    """The payload byte for byte as the outbox would write it."""
+    return msgspec.json.encode(made.payload)
 
 
-def ack_token(partner_key: str, order_id: str) -> str:
-    """A token that ties acknowledgements to one order; derived, so nothing secret is stored."""
-    digest = _ack_hmac(partner_key).copy()
-    digest.update(order_id.encode())
-    return digest.hexdigest()[:32]
-
-
-@lru_cache(maxsize=4)
-def _ack_hmac(partner_key: str) -> hmac.HMAC:
-    """What every token begins with; setting up the key anew takes as long as the token itself."""
-    return hmac.new(partner_key.encode(), b"ack-order:", hashlib.sha256)
-
-
-def _order(
-    order: CisWorkOrder,
-    action: Action,
-    sees_key_info: bool,
-    partner_key: str,
-    mass: MassContext | None,
-) -> InstallerOrder:
-    if action == "CANCEL":
-        return InstallerOrder(
-            action="CANCEL",
-            order_id=order.order_id,
-            revision=order.revision,
-            order_type=order.order_type_code,
-            site=Site(gsrn=order.gsrn),
-        )
-    return InstallerOrder(
-        action=action,
-        order_id=order.order_id,
-        revision=order.revision,
-        order_type=order.order_type_code,
-        mass_order_id=mass.mass_id if mass else None,
-        wave=mass.wave if mass else None,
-        priority=order.priority or _DEFAULT_PRIORITY,
-        site=_site(order, sees_key_info),
-        contact=_contact(order),
-        old_meter=_old_meter(order),
-        new_meter=NewMeter(
-            allowed_models=_models(order, mass),
-            comm_type=order.comm_type,
-            multiplier=_number(order.new_multiplier_ct),
-        ),
-        schedule=Schedule(
-            window_from=order.window_from, window_to=order.window_to, due_date=order.due_on
-        ),
-        callbacks=Callbacks(ack_url_name="acks", ack_token=ack_token(partner_key, order.order_id)),
-    )
-
-
-def _models(order: CisWorkOrder, mass: MassContext | None) -> list[str] | None:
-    if order.required_model:
-        return [order.required_model]
-    return sorted(mass.models) if mass and mass.models else None
-
-
-def _site(order: CisWorkOrder, sees_key_info: bool) -> Site:
-    has_place = order.lat is not None and order.lon is not None
-    return Site(
-        gsrn=order.gsrn,
-        local_code=order.local_code,
-        address=Address(
-            street_name=order.street_name,
-            house_number=order.house_number,
-            staircase=order.staircase,
-            apartment=order.apartment,
-            postal_code=order.postal_code,
-            post_office=order.post_office,
-            municipality_code=order.municipality_code,
-        ),
-        location=Location(lat=cast("float", order.lat), lon=cast("float", order.lon))
-        if has_place
-        else None,
-        meter_place=order.meter_place,
-        access_note=order.access_note,
-        key_info=order.key_info if sees_key_info else None,
-        presence_required=order.presence_required,
-    )
-
-
-def _contact(order: CisWorkOrder) -> Contact | None:
-    """Nobody's name or number under a safety ban: the partner goes through our switchboard."""
-    if order.safety_ban:
-        return None
-    language = order.language if order.language in ("fi", "sv", "en") else None
-    return Contact(
-        name=order.customer_name,
-        phone=order.phone,
-        language=language,  # type: ignore[arg-type] # narrowed by the line above
-    )
-
-
-def _old_meter(order: CisWorkOrder) -> OldMeter:
-    reading = order.last_reading
-    return OldMeter(
-        number=order.old_meter_number,
-        model=order.old_meter_model,
-        phases=order.phases,
-        last_reading=LastReading(value=float(reading), unit="kWh", at=order.last_reading_at)
-        if reading is not None
-        else None,
-        multiplier=_number(order.multiplier_ct),
-        seals=list(order.seals) or None,
-    )
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _key(order: CisWorkOrder, suffix: str) -> str:
+    return f"{order.order_id}-{order.revision}{suffix}"

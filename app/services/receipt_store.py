@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.db import plain_array, text_array
 from app.domain.lanes import RECEIPTS
 from app.doorbell import ring_after_commit
 
@@ -55,13 +56,13 @@ def store(session: Session, receipts: Sequence[NewReceipt], now: datetime) -> in
         _STORE,
         {
             "now": now,
-            "providers": [r.provider for r in receipts],
-            "keys": [r.dedupe_key for r in receipts],
-            "attempts": [r.attempt_id for r in receipts],
-            "refs": [r.provider_ref for r in receipts],
-            "statuses": [r.status for r in receipts],
-            "codes": [r.error_code for r in receipts],
-            "ats": [r.occurred_at for r in receipts],
+            "providers": text_array([r.provider for r in receipts]),
+            "keys": text_array([r.dedupe_key for r in receipts]),
+            "attempts": plain_array([r.attempt_id for r in receipts]),
+            "refs": text_array([r.provider_ref for r in receipts]),
+            "statuses": text_array([r.status for r in receipts]),
+            "codes": text_array([r.error_code for r in receipts]),
+            "ats": plain_array([r.occurred_at for r in receipts]),
         },
     ).all()
     if written:

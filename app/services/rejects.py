@@ -17,6 +17,7 @@ from app.models.inbound_message import InboundMessage
 from app.services import inbound, outbox
 
 KIND = "CIS_REJECT"
+REPLY_KIND = "CIS_REPLY"
 # A file with more refusals than this is answered in several parts.
 _PART_COUNT = 1000
 
@@ -54,6 +55,37 @@ def put_reject(
             )
         )
     return outbox.put(session, items, now)
+
+
+def put_reply(
+    session: Session,
+    *,
+    file_name: str,
+    body_hash: str,
+    correlation_id: str | None,
+    result: str,
+    refusals: Sequence[tuple[str | None, Finding]],
+    now: datetime,
+) -> int:
+    """Put the reply to an IEC 61968-100 request on its way, good or not; it is answered once."""
+    key = f"{_stem(file_name)}.{body_hash[:8]}.reply"
+    payload: dict[str, Any] = {
+        "file_name": file_name,
+        "correlation_id": correlation_id,
+        "created_at": now.isoformat(),
+        "result": result,
+        "entries": [_wire(order_id, finding) for order_id, finding in refusals[:_PART_COUNT]],
+    }
+    item = outbox.NewItem(
+        lane=CIS,
+        kind=REPLY_KIND,
+        business_key=f"file:{file_name}"[:200],
+        order_key=key,
+        version=1,
+        dedupe_key=key,
+        payload=payload,
+    )
+    return outbox.put(session, [item], now)
 
 
 def reject_unread_file(

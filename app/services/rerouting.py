@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from app.domain.routing import RouteDecision, RouteFacts, begun_at, decide_route
 from app.domain.states import WORK_ORDER_MOVES, WorkOrderState, check_move
 from app.services import intake, mass_files, outbox, runs, work_orders
 from app.services.outbox import NewItem
-from app.services.partner_orders import partner_item
+from app.services.partner_orders import Outgoing, partner_item
 from app.services.slices import Lists, MassContext
 from app.services.work_orders import Change
 from integrations.cis.types import CisWorkOrder
@@ -82,6 +82,8 @@ class _Looked:
     route: RouteDecision
     # Something about this very revision has been written for a partner before.
     again: bool
+    order: CisWorkOrder | None = None
+    made: Outgoing | None = None
 
 
 def is_due(session: Session, lists: Lists, now: datetime) -> bool:
@@ -103,11 +105,15 @@ def reroute_slice(session: Session, lists: Lists, run_id: int, now: datetime) ->
     rows = session.execute(_LOCK, {"ids": ids}).all()
     written = _written(session, rows)
     looked = [_decide(row, lists, written, now) for row in rows]
+    orders = [_order_of(one.row) for one in looked if one.route.partner_code is not None]
+    banned = intake.find_banned(session, orders, now)
+    looked = _in_their_form(looked, lists, masses, banned)
     if looked:
         _write(session, looked, lists, now)
     routed = [one for one in looked if one.route.partner_code is not None]
     if routed:
-        _tell(session, routed, lists, masses, run_id, now)
+        _tell(session, routed, masses, run_id, now)
+        lists.tally.flush(session, now)
     counts = Counter({"ROUTED": len(routed), "NO_ROUTE": len(looked) - len(routed)})
     # Rows that somebody else has moved meanwhile are looked at no more, which is progress too.
     counts["GONE"] = len(ids) - len(looked)
@@ -135,6 +141,32 @@ def _decide(
         )
         route = RouteDecision(None, None, why, route.set_number)
     return _Looked(row, route, again)
+
+
+def _in_their_form(
+    looked: Sequence[_Looked],
+    lists: Lists,
+    masses: Mapping[str, MassContext],
+    banned: set[str],
+) -> list[_Looked]:
+    """Each as its partner would get it; one that the partner cannot be sent stays without a route."""
+    done = []
+    for one in looked:
+        if one.route.partner_code is None:
+            done.append(one)
+            continue
+        order = intake.guarded(_order_of(one.row), banned)
+        mass = masses.get(one.row.mass_id) if one.row.mass_id is not None else None
+        route, made = intake.in_their_form(
+            order, one.route, lists, mass, suffix=_suffix(one, one.route)
+        )
+        done.append(replace(one, route=route, order=order, made=made))
+    return done
+
+
+def _suffix(one: _Looked, route: RouteDecision) -> str:
+    """The calling off at an earlier partner has the plain key of this revision."""
+    return f"-rules{route.set_number}" if one.again else ""
 
 
 def _written(session: Session, rows: Sequence[Any]) -> dict[str, frozenset[str]]:
@@ -174,7 +206,6 @@ def _write(session: Session, looked: Sequence[_Looked], lists: Lists, now: datet
 def _tell(
     session: Session,
     routed: Sequence[_Looked],
-    lists: Lists,
     masses: Mapping[str, MassContext],
     run_id: int,
     now: datetime,
@@ -198,29 +229,19 @@ def _tell(
         now,
         run_id,
     )
-    orders = [_order_of(one.row) for one in routed]
-    banned = intake.find_banned(session, orders, now)
-    items = [
-        _item(one, intake.guarded(order, banned), lists, masses)
-        for one, order in zip(routed, orders, strict=True)
-    ]
-    outbox.put(session, items, now)
+    outbox.put(session, [_item(one, masses) for one in routed], now)
     runs.add_steps(session, run_id, (_step(one, now) for one in routed))
 
 
-def _item(
-    one: _Looked, order: CisWorkOrder, lists: Lists, masses: Mapping[str, MassContext]
-) -> NewItem:
+def _item(one: _Looked, masses: Mapping[str, MassContext]) -> NewItem:
     mass_id, partner = one.row.mass_id, one.route.partner_code
-    assert partner is not None  # noqa: S101 - only routed orders come here.
+    assert partner is not None and one.order is not None and one.made is not None  # noqa: S101, PT018 - only routed orders come here.
     return partner_item(
-        order,
+        one.order,
         partner,
         "NEW",
-        sees_key_info=partner in lists.key_info_partners,
-        partner_key=lists.partner_key,
-        # The calling off at an earlier partner has the plain key of this revision.
-        suffix=f"-rules{one.route.set_number}" if one.again else "",
+        one.made,
+        suffix=_suffix(one, one.route),
         mass=masses[mass_id] if mass_id is not None else None,
     )
 

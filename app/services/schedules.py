@@ -7,7 +7,16 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.domain.lanes import ACKS, INTAKE, NETWORK, NOTICES, PROCESSES, RECEIPTS, REPLIES
+from app.domain.lanes import (
+    ACKS,
+    INTAKE,
+    NETWORK,
+    NOTICES,
+    PARTNER_FILES,
+    PROCESSES,
+    RECEIPTS,
+    REPLIES,
+)
 from app.services import process_starts
 
 
@@ -45,12 +54,14 @@ def lanes_waiting(session: Session, now: datetime) -> list[str]:
                              AND (not_before_at IS NULL OR not_before_at <= :now)),
                    EXISTS (SELECT 1 FROM inbound_sms WHERE state = 'WAITING' AND next_at <= :now),
                    EXISTS (SELECT 1 FROM inbound_message WHERE state = 'STORED'
-                             AND kind IN ('DMS_OUTAGES', 'METER_EVENTS') AND next_at <= :now)
+                             AND kind IN ('DMS_OUTAGES', 'METER_EVENTS') AND next_at <= :now),
+                   EXISTS (SELECT 1 FROM inbound_message WHERE state = 'STORED'
+                             AND kind = 'PARTNER_FILE' AND next_at <= :now)
             """
         ),
         {"now": now},
     ).one()
-    lanes = (INTAKE, ACKS, RECEIPTS, NOTICES, REPLIES, NETWORK)
+    lanes = (INTAKE, ACKS, RECEIPTS, NOTICES, REPLIES, NETWORK, PARTNER_FILES)
     found = [lane for lane, waits in zip(lanes, row, strict=True) if waits]
     if process_starts.is_waiting(session):
         found.append(PROCESSES)

@@ -5,6 +5,7 @@ Running it again adds what is missing and changes nothing that somebody has edit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,16 +19,21 @@ from app.domain.states import RuleSetState
 from app.domain.zones import CENTRAL
 from app.models.code_list import CodeValue, MeterModel, OrderType
 from app.models.lane import Lane
-from app.models.partner import FEED, Partner
+from app.models.partner import FEED, SFTP, Partner
 from app.models.route_rule import RouteRule, RuleSet
 from app.models.schedule import Schedule
 from app.models.sending import ProviderRoute
 from app.models.zone import Zone
-from app.services import processes
+from app.services import bundle_content, bundle_versions, processes
 from app.settings import Settings
 
 MASS_INSTALLER = "voima"
-FEEDS = {"dms": "Distribution management system", "head-end": "Head-end", "maker": "Meter maker"}
+FEEDS = {
+    "cis": "Customer information system",
+    "dms": "Distribution management system",
+    "head-end": "Head-end",
+    "maker": "Meter maker",
+}
 # Where its interface is until somebody says; nothing answers there, which opens the circuit.
 MASS_INSTALLER_URL = "http://127.0.0.1:9/installer"
 _FROM = datetime(2020, 1, 1, tzinfo=UTC)
@@ -41,7 +47,11 @@ _EMAILS_IN_FLIGHT = 2000
 
 
 def install_defaults(
-    session: Session, settings: Settings, *, installer_url: str = MASS_INSTALLER_URL
+    session: Session,
+    settings: Settings,
+    *,
+    installer_url: str = MASS_INSTALLER_URL,
+    regions: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Add the defaults that are not there yet."""
     _add(
@@ -94,7 +104,8 @@ def install_defaults(
             for code, names in codes.items()
         ],
     )
-    _add_partner_and_routes(session, installer_url)
+    _add_partner_and_routes(session, installer_url, regions)
+    _add_bundles(session)
     now = datetime.now(UTC)
     zone = {"code": CENTRAL, "name": "Central", "active": True, "created_at": now}
     _add(session, Zone, [zone | {"key_generation": 1, "oldest_key_generation": 1}])
@@ -113,7 +124,9 @@ def set_partner_url(session: Session, code: str, base_url: str) -> bool:
     return result.one_or_none() is not None
 
 
-def _add_partner_and_routes(session: Session, installer_url: str) -> None:
+def _add_partner_and_routes(
+    session: Session, installer_url: str, regions: Sequence[tuple[str, str]]
+) -> None:
     now = datetime.now(UTC)
     _add(
         session,
@@ -162,10 +175,15 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
         )
     )
     session.flush()
-    for priority, name, codes in (
-        (100, "Mass replacement", ["MVM"]),
-        (200, "Single and urgent replacement", ["MVY", "MVV"]),
-        (300, "First meter of a connection", ["UUA"]),
+    single = ["MVY", "MVV", "UUA"]
+    for priority, name, codes, areas, partner in (
+        (100, "Mass replacement", ["MVM"], [], MASS_INSTALLER),
+        *(
+            (150, f"Single orders in {area} by {code}", single, [area], code)
+            for code, area in regions
+        ),
+        (200, "Single and urgent replacement", ["MVY", "MVV"], [], MASS_INSTALLER),
+        (300, "First meter of a connection", ["UUA"], [], MASS_INSTALLER),
     ):
         session.add(
             RouteRule(
@@ -173,10 +191,10 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
                 name=name,
                 priority=priority,
                 order_type_codes=codes,
-                municipality_codes=[],
+                municipality_codes=areas,
                 models=[],
                 mass=None,
-                partner_code=MASS_INSTALLER,
+                partner_code=partner,
                 active_from=_FROM,
                 created_by="system:setup",
                 created_at=now,
@@ -184,11 +202,62 @@ def _add_partner_and_routes(session: Session, installer_url: str) -> None:
         )
 
 
+def _add_bundles(session: Session) -> None:
+    """In force from the start: the mass installer's own form, and IEC messages of the CIS."""
+    now = datetime.now(UTC)
+    for partner, kind, document, direction in (
+        (MASS_INSTALLER, "mass_installer", "order", "out"),
+        (MASS_INSTALLER, "mass_installer", "ack", "in"),
+        ("cis", "cis_iec", "order", "in"),
+    ):
+        content = bundle_content.shipped_content(kind, document, direction)
+        bundle_versions.install(session, partner, content, now)
+
+
+def add_partner(
+    session: Session,
+    code: str,
+    name: str,
+    *,
+    transport: str,
+    base_url: str,
+    order_types: list[str],
+    sees_key_info: bool,
+    settings: Settings,
+    now: datetime,
+) -> bool:
+    """Add a partner with its lane; False when there is one of that code. The caller audits it."""
+    made = session.execute(
+        insert(Partner)
+        .values(
+            code=code,
+            name=name,
+            transport=transport,
+            base_url=base_url.rstrip("/"),
+            order_types=order_types,
+            sees_key_info=sees_key_info,
+            key_generation=1,
+            oldest_key_generation=1,
+            active=True,
+            created_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(Partner.code)
+    ).scalar_one_or_none()
+    _add_lanes(session, settings)
+    return made is not None
+
+
 def _add_lanes(session: Session, settings: Settings) -> None:
-    partners = session.execute(select(Partner.code).where(Partner.transport != FEED)).scalars()
-    sending = [lanes.partner_lane(code) for code in partners]
+    partners = session.execute(
+        select(Partner.code, Partner.transport).where(Partner.transport != FEED)
+    ).all()
+    sending = [lanes.partner_lane(one.code) for one in partners]
     sending += [*lanes.DOWNSTREAM_LANES, *lanes.NOTICE_LANES, *lanes.SIGNAL_LANES]
     in_flight = {lanes.CIS: _SFTP_IN_FLIGHT, lanes.EMAIL: _EMAILS_IN_FLIGHT}
+    in_flight |= {
+        lanes.partner_lane(one.code): _SFTP_IN_FLIGHT for one in partners if one.transport == SFTP
+    }
     _add(
         session,
         Lane,
@@ -241,6 +310,7 @@ def _add_schedules(session: Session, settings: Settings) -> None:
             {"name": name, "lane": lane, "every_s": every_s, "next_at": now, "active": True}
             for name, lane, every_s in (
                 ("poll the CIS's folder", lanes.POLL_CIS, settings.cis_poll_s),
+                ("look into partners' folders", lanes.PARTNER_FILES, settings.partner_poll_s),
                 ("upkeep", lanes.UPKEEP, 10.0),
             )
         ],

@@ -10,16 +10,28 @@ from sqlalchemy.orm import Session
 
 
 def note(
-    session: Session, seen: Sequence[tuple[str, int, int]], now: datetime, quiet: timedelta
+    session: Session,
+    seen: Sequence[tuple[str, int, int]],
+    now: datetime,
+    quiet: timedelta,
+    *,
+    partner: str | None = None,
 ) -> set[str]:
     """Record (name, size, mtime) of the files seen now; returns the names that have come to rest.
 
     A file rests when an earlier sighting at least `quiet` ago showed the same size and time of
-    change. Rows of files that are gone are dropped.
+    change. Rows of files that are gone are dropped. partner: whose folder it is, None for the CIS's.
     """
-    names = [name for name, _, _ in seen]
+    # No name of a file has a slash, so the files of one folder are never taken for another's.
+    place = "" if partner is None else f"//{partner}/"
+    names = [place + name for name, _, _ in seen]
     session.execute(
-        text("DELETE FROM file_sighting WHERE NOT name = ANY(:names)"), {"names": names}
+        text(
+            "DELETE FROM file_sighting WHERE NOT name = ANY(:names) AND"
+            " CASE WHEN :place = '' THEN NOT starts_with(name, '//') ELSE starts_with(name, :place)"
+            " END"
+        ),
+        {"names": names, "place": place},
     )
     if not seen:
         return set()
@@ -46,7 +58,7 @@ def note(
         },
     )
     return {
-        row.name
+        row.name[len(place) :]
         for row in rows
         if row.unchanged_since_at < now and row.unchanged_since_at <= now - quiet
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,6 +11,8 @@ from app.domain.findings import Finding
 from app.domain.reject_codes import RejectCode, Severity
 from app.domain.routing import CompiledRules
 from app.domain.work_order_checks import CodeLists
+from app.services.bundle_tally import Tally
+from app.services.bundle_versions import InForce
 from integrations.cis.types import CisFinding
 
 
@@ -23,6 +26,10 @@ class Lists:
     # Partners in use: what they have stays theirs when the rules change.
     partners: frozenset[str]
     partner_key: str
+    # By partner: the form in which orders go there, compiled.
+    orders: Mapping[str, InForce]
+    # What the shadows among them do differently.
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True)

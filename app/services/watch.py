@@ -31,7 +31,9 @@ _OLD = text(
             CASE WHEN item.attempts = 0 THEN item.next_at END) AS due_at
         FROM outbox_item item LEFT JOIN lane ON lane.name = item.lane WHERE item.state = 'READY'
         UNION ALL
-        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'METER_DELIVERY' THEN 'intake' WHEN 'ACK' THEN 'acks' ELSE 'network' END, received_at
+        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'METER_DELIVERY' THEN 'intake'
+            WHEN 'ACK' THEN 'acks' WHEN 'PARTNER_FILE' THEN 'partner_files' ELSE 'network' END,
+            received_at
         FROM inbound_message WHERE state = 'STORED'
         UNION ALL
         SELECT 'receipts', received_at FROM delivery_receipt WHERE verdict = 'WAITING'
@@ -59,7 +61,9 @@ _UNKNOWN = text(
 # What failed by our own fault waits for a person at once.
 _HELD = text(
     """
-    SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'METER_DELIVERY' THEN 'intake' WHEN 'ACK' THEN 'acks' ELSE 'network' END, count(*), min(id)
+    SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'METER_DELIVERY' THEN 'intake'
+        WHEN 'ACK' THEN 'acks' WHEN 'PARTNER_FILE' THEN 'partner_files' ELSE 'network' END,
+        count(*), min(id)
     FROM inbound_message
     WHERE state = 'HELD' AND (reason_code LIKE 'INTERNAL%' OR received_at < :before)
     GROUP BY 1

@@ -5,6 +5,7 @@ import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as esbuild from 'esbuild'
 import * as sass from 'sass'
+import { feature } from 'topojson-client'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const out = `${here}dist`
@@ -66,10 +67,14 @@ for (const result of built) {
 await copyFile(`${here}src/icon.svg`, `${out}/icon.svg`)
 manifest['icon.svg'] = 'icon.svg'
 
+await writeFile(`${out}/finland.json`, JSON.stringify(await outline('Finland')) + '\n')
+manifest['finland.json'] = 'finland.json'
+
 const licences = [
   ['govuk-frontend (MIT)', `${here}src/licences/govuk-frontend.txt`],
   ['htmx (Zero-Clause BSD)', `${here}node_modules/htmx.org/LICENSE`],
-  ['Source Sans 3 (SIL Open Font License 1.1)', `${here}node_modules/@fontsource/source-sans-3/LICENSE`]
+  ['Source Sans 3 (SIL Open Font License 1.1)', `${here}node_modules/@fontsource/source-sans-3/LICENSE`],
+  ['world-atlas (ISC), made from Natural Earth, which is in the public domain', `${here}node_modules/world-atlas/LICENSE`]
 ]
 const texts = []
 for (const [name, file] of licences) {
@@ -79,3 +84,27 @@ await writeFile(`${out}/licences.txt`, texts.join('\n\n'))
 manifest['licences.txt'] = 'licences.txt'
 await writeFile(`${out}/manifest.json`, JSON.stringify(manifest, null, 2) + '\n')
 console.log(Object.values(manifest).join('\n'))
+
+// The outline of one country, projected so that places can be drawn on it: transverse Mercator on a
+// sphere. app/web/country_map.py has the same formula.
+async function outline (name) {
+  const meridian = 27
+  const height = 1000
+  const atlas = JSON.parse(await readFile(`${here}node_modules/world-atlas/countries-10m.json`, 'utf8'))
+  const country = feature(atlas, atlas.objects.countries).features.find(each => each.properties.name === name)
+  const radians = degrees => degrees * Math.PI / 180
+  const project = ([lon, lat]) => [
+    Math.atanh(Math.cos(radians(lat)) * Math.sin(radians(lon - meridian))),
+    Math.atan2(Math.tan(radians(lat)), Math.cos(radians(lon - meridian)))
+  ]
+  const rings = country.geometry.coordinates.flat().map(ring => ring.map(project))
+  const xs = rings.flat().map(([x]) => x)
+  const ys = rings.flat().map(([, y]) => y)
+  const [left, right, bottom, top] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)]
+  const scale = height / (top - bottom)
+  const path = rings.map(ring => {
+    const points = ring.map(([x, y]) => `${Math.round((x - left) * scale)} ${Math.round((top - y) * scale)}`)
+    return points.filter((point, place) => point !== points[place - 1])
+  }).filter(points => points.length > 4).map(points => `M${points.join('L')}Z`).join('')
+  return { width: Math.round((right - left) * scale), height, path, meridian, scale, left, top }
+}

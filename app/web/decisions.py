@@ -16,6 +16,7 @@ _SENTENCES = (
     _l("This was decided before."),
     _l("The recipient has been told the same."),
     _l("The recipient does not want this topic."),
+    _l("The recipient was not told that it had gone again."),
     _l("There is no contact to tell."),
     _l("The contact has proved unusable."),
     _l("The contact has not been confirmed."),

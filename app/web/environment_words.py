@@ -31,6 +31,8 @@ def refusal(code: str) -> str:
         "DRAFT_IN_THE_WAY": gettext("Somebody works on another draft. Finish that one first."),
         "NO_RULES": gettext("Without a rule no order would have a route."),
         "PARTNER_UNKNOWN": gettext("There is no such contractor."),
+        "VERSION_TAKEN": gettext("Another content has this version number here."),
+        "TRANSPORT_DIFFERS": gettext("The partner is reached in another way here."),
         "NOT_HERE": gettext("There is no such thing here."),
         "KIND_UNKNOWN": gettext("This release does not know such records."),
         "CIRCLE": gettext("They would start one another for ever."),

@@ -7,6 +7,7 @@ nobody in Finland writes.
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -98,7 +99,13 @@ def span(length: timedelta | float) -> str:
 
 def quantity(number: float) -> str:
     """A number with the language's own signs for thousands and decimals."""
-    return str(format_decimal(number, locale=_language()))
+    return _quantity(number, _language())
+
+
+@lru_cache(maxsize=8192)
+def _quantity(number: float, language: str) -> str:
+    """Remembered, because a page of figures asks for hundreds, and the next one for the same."""
+    return str(format_decimal(number, locale=language))
 
 
 def euros(sum_: float) -> str:

@@ -417,6 +417,7 @@ IMPORT: Mapping[str, Label] = {
     "REJECTED": Label(_l("Rejected"), "fail", "fail"),
 }
 IMPORT_KIND: Mapping[str, Label] = {
+    "bundles": Label(_l("Partners' bundles")),
     "routing": Label(_l("Routing rules")),
     "texts": Label(_l("Texts")),
     "processes": Label(_l("Processes")),
@@ -458,6 +459,8 @@ ALARM: Mapping[str, Label] = {
     "INBOUND_HELD": Label(_l("Received messages could not be read"), "fail", "held"),
     "CIS_SFTP": Label(_l("The CIS's file server does not answer"), "fail", "off"),
     "STATUS_NOT_WRITTEN": Label(_l("The public status cannot be renewed"), "fail", "off"),
+    "PARTNER_SFTP": Label(_l("A partner's file server does not answer"), "fail", "off"),
+    "BUNDLE_DRIFT": Label(_l("A partner sends fields that nobody reads"), "warn", "unknown"),
     "CIS_LEFT_ALONE": Label(_l("Something in the CIS's inbox is never taken"), "warn", "inbox"),
     "REDIS_DOWN": Label(_l("Redis is out of reach: work goes on, but slowly"), "fail", "off"),
     "SWAP_OUTAGE_STALE": Label(_l("Nobody has reported the power back"), "fail", "off"),
@@ -499,6 +502,7 @@ INBOUND: Mapping[str, Label] = {
 INBOUND_KIND: Mapping[str, Label] = {
     "CIS_FILE": Label(_l("CIS file"), "info", "inbox"),
     "ACK": Label(_l("Acknowledgement"), "info", "order"),
+    "PARTNER_FILE": Label(_l("File from a partner"), "info", "inbox"),
     "PLANNED_CUT": Label(_l("Planned cut"), "info", "off"),
     "DMS_OUTAGES": Label(_l("Outages from the DMS"), "info", "off"),
     "METER_EVENTS": Label(_l("Meter events"), "info", "meter"),
@@ -652,6 +656,7 @@ VISIT_ANSWER: Mapping[str, Label] = {
 
 LANE: Mapping[str, Label] = {
     "poll_cis": Label(_l("Fetching CIS files")),
+    "partner_files": Label(_l("Files from partners")),
     "intake": Label(_l("Reading CIS files")),
     "acks": Label(_l("Acknowledgements")),
     "receipts": Label(_l("Delivery reports")),

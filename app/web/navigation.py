@@ -92,6 +92,20 @@ _SECTIONS: Sequence[_Section] = (
         ),
     ),
     _Section(
+        _l("Rollout"),
+        (
+            _Page("operators.rollout", _l("Overview"), ("operators.rollout",), _OPERATE),
+            _Page(
+                "operators.mass_orders_list",
+                _l("Mass orders"),
+                ("operators.mass_",),
+                _OPERATE,
+                mass_list.count_waiting,
+            ),
+            _Page("operators.plan_versions", _l("Rollout plan"), ("operators.plan_",), _OPERATE),
+        ),
+    ),
+    _Section(
         _l("Messages"),
         (
             _Page(
@@ -126,13 +140,6 @@ _SECTIONS: Sequence[_Section] = (
                 routing.count_waiting,
             ),
             _Page("operators.zones", _l("Zones"), ("operators.zone",), _OPERATE),
-            _Page(
-                "operators.mass_orders_list",
-                _l("Mass orders"),
-                ("operators.mass_",),
-                _OPERATE,
-                mass_list.count_waiting,
-            ),
             _Page("operators.orders", _l("Parked orders"), ("operators.order",), _OPERATE),
             _Page(
                 "operators.stock",

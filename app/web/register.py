@@ -9,6 +9,7 @@ from app.web import (
     access,
     assets,
     change_words,
+    country_map,
     environment_words,
     errors,
     formats,
@@ -49,6 +50,7 @@ def register(app: Flask) -> None:
         environment_words,
         installation,
         stop_banner,
+        country_map,
         routing_words,
     ):
         part.init(app)

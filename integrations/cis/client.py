@@ -9,10 +9,10 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from integrations.cis import completion_codec, reject_codec
-from integrations.cis.sftp_inbox import CisSftp, SftpInbox
-from integrations.cis.types import CisCompletion, CisReject
+from integrations.cis import completion_codec, reject_codec, reply_codec
+from integrations.cis.types import CisCompletion, CisReject, CisReply
 from integrations.outcomes import ContractBroken, Outbound, Sent
+from integrations.sftp.inbox import SftpInbox, SftpPlace
 
 Payload = TypeVar("Payload")
 
@@ -21,10 +21,11 @@ class CisReturnsClient:
     """One file per item, named by its key: the same item leaves the same file, once.
 
     The kinds CIS_COMPLETION and CIS_ORDER_END (it ended without a completion) take a CisCompletion
-    as payload, CIS_REJECT a CisReject, all as they are written by `msgspec.to_builtins`.
+    as payload, CIS_REJECT a CisReject and CIS_REPLY a CisReply, all as they are written by
+    `msgspec.to_builtins`.
     """
 
-    def __init__(self, config: CisSftp) -> None:
+    def __init__(self, config: SftpPlace) -> None:
         self._inbox = SftpInbox(config)
 
     async def send(self, item: Outbound) -> Sent:
@@ -48,6 +49,8 @@ def _build(item: Outbound) -> bytes:
         return completion_codec.build_completion(completion, message_id)
     if item.kind == reject_codec.KIND:
         return reject_codec.build_reject(_convert(item.payload, CisReject), message_id)
+    if item.kind == reply_codec.KIND:
+        return reply_codec.build_reply(_convert(item.payload, CisReply), message_id)
     raise ContractBroken(f"cis: nothing is sent of kind {item.kind}")
 
 

@@ -26,6 +26,9 @@ NAMESPACES = {
     "ConnectionMessage": ("urn:tiedolla:cis:connection:", DocumentKind.CONNECTIONS),
 }
 MAJOR_VERSION = "1"
+# The envelope of IEC 61968-100 has its version in its own header.
+IEC_ROOT = "RequestMessage"
+IEC_NAMESPACE = "http://iec.ch/TC57/2011/schema/message"
 
 _BOM = b"\xef\xbb\xbf"
 _ENCODINGS = {"UTF-8": "utf-8", "ISO-8859-1": "iso-8859-1"}
@@ -165,6 +168,8 @@ def _root(body: bytes, encoding: str) -> tuple[str, str, int]:
 
 
 def _kind(name: str, namespace: str, line: int) -> DocumentKind:
+    if name == IEC_ROOT and namespace == IEC_NAMESPACE:
+        return DocumentKind.IEC_REQUEST
     known = NAMESPACES.get(name)
     if known is None:
         names = ", ".join(NAMESPACES)

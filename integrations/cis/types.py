@@ -22,6 +22,8 @@ class DocumentKind(StrEnum):
     MASS_WORK_ORDERS = "MASS_WORK_ORDERS"
     MASTER_DATA = "MASTER_DATA"
     CONNECTIONS = "CONNECTIONS"
+    # Work orders in IEC 61968-100's envelope.
+    IEC_REQUEST = "IEC_REQUEST"
 
 
 class CisFinding(msgspec.Struct, frozen=True, gc=False):
@@ -355,6 +357,17 @@ class RejectEntry(msgspec.Struct, frozen=True, kw_only=True):
     line: int | None = None
     path: str | None = None
     severity: Severity = "ERROR"
+
+
+class CisReply(msgspec.Struct, frozen=True, kw_only=True):
+    """How a request in IEC 61968-100's envelope ended: result is OK, PARTIAL or FAILED."""
+
+    file_name: str
+    created_at: datetime
+    result: Literal["OK", "PARTIAL", "FAILED"]
+    entries: tuple[RejectEntry, ...] = ()
+    correlation_id: str | None = None
+    noun: str = "WorkOrder"
 
 
 class CisReject(msgspec.Struct, frozen=True, kw_only=True):

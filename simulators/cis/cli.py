@@ -22,6 +22,7 @@ from simulators.cis.connections import (
     write_connections,
 )
 from simulators.cis.drop import Inbox, drop_files
+from simulators.cis.iec_orders import write_iec_orders
 from simulators.cis.mass_orders import MassWish, write_mass_order
 from simulators.cis.master_data import write_master_data
 from simulators.cis.work_orders import ORDER_TYPES, Wish, write_work_orders
@@ -102,6 +103,7 @@ def master_data(*, points: int, points_from: int, seed: int, version: int, **whe
     help="Order ids are this and the point's number; without it they are new each time.",
 )
 @click.option("--one-file/--files", default=True, help="One file of all, or a file for each.")
+@click.option("--iec", is_flag=True, help="In IEC 61968-100's envelope, as another CIS would.")
 def orders(
     *,
     count: int,
@@ -112,6 +114,7 @@ def orders(
     revision: int,
     order_prefix: str | None,
     one_file: bool,
+    iec: bool,
     **where: Any,
 ) -> None:
     """Work orders for points of the master data with the same seed."""
@@ -125,7 +128,8 @@ def orders(
         )
         for number, (first, many) in enumerate(batches):
             path = Path(draft) / f"{number}"
-            message_id = write_work_orders(path, make_points(seed, first, many), wish, now)
+            write = write_iec_orders if iec else write_work_orders
+            message_id = write(path, make_points(seed, first, many), wish, now)
             files.append((path, _name("workorders", now, message_id)))
         deliver(files, **where)
 

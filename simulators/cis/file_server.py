@@ -1,34 +1,54 @@
-"""The CIS's SFTP server: real SSH, one user with a key, nothing outside its own folder."""
+"""The SFTP server of the CIS and of a contractor: real SSH, a key, nothing outside a user's folder."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import asyncssh
 
-from simulators.cis.file_record import FOLDERS, FileRecord
+from simulators.cis.file_record import FOLDERS
 from simulators.faults import FaultBox
 from simulators.settings import Sftp
 
 Result = TypeVar("Result")
 
 
+class Record(Protocol):
+    """Who wants to know what happens in somebody's folders."""
+
+    async def note_finished(self, path: Path) -> None: ...
+
+    async def note_move(self, old: Path, new: Path) -> None: ...
+
+    async def note_removed(self, path: Path) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One user of the server: its own folder, and who notes what happens there."""
+
+    root_dir: Path
+    record: Record
+    faults: FaultBox
+
+
 async def start_file_server(
-    sftp: Sftp, record: FileRecord, faults: FaultBox, host: str, port: int
+    sftp: Sftp, accounts: Mapping[str, Account], host: str, port: int
 ) -> asyncssh.SSHAcceptor:
-    """Listen for SFTP on folders that are there already."""
+    """Listen for SFTP on folders that are there already; each user sees nothing but its own."""
     # Every login and every request is worth a line to asyncssh; a poller makes thousands a day.
     asyncssh.set_log_level("WARNING")
     return await asyncssh.listen(
         host,
         port,
-        server_factory=lambda: _Gate(sftp),
+        server_factory=lambda: _Gate(sftp, accounts),
         server_host_keys=[str(sftp.host_key_file)],
-        sftp_factory=lambda channel: FileServer(channel, sftp.root_dir, record, faults),
+        sftp_factory=lambda channel: FileServer(channel, accounts),
         allow_scp=False,
     )
 
@@ -40,16 +60,17 @@ def make_folders(root: Path) -> None:
 
 
 class _Gate(asyncssh.SSHServer):  # type: ignore[misc]  # asyncssh is not followed by mypy.
-    """Lets the one user in, with a key that the file of authorized keys names."""
+    """Lets the known users in, with a key that the file of authorized keys names."""
 
-    def __init__(self, sftp: Sftp) -> None:
+    def __init__(self, sftp: Sftp, accounts: Mapping[str, Account]) -> None:
         self._sftp = sftp
+        self._accounts = accounts
 
     def connection_made(self, conn: Any) -> None:
         self._connection = conn
 
     def begin_auth(self, username: str) -> bool:
-        if username == self._sftp.user:
+        if username in self._accounts:
             self._connection.set_authorized_keys(str(self._sftp.authorized_keys_file))
         return True
 
@@ -62,10 +83,11 @@ class FileServer(asyncssh.SFTPServer):  # type: ignore[misc]  # asyncssh is not 
     answer leaves.
     """
 
-    def __init__(self, channel: Any, root: Path, record: FileRecord, faults: FaultBox) -> None:
-        self._root = root.resolve()
-        self._record = record
-        self._faults = faults
+    def __init__(self, channel: Any, accounts: Mapping[str, Account]) -> None:
+        account = accounts[channel.get_extra_info("username")]
+        self._root = account.root_dir.resolve()
+        self._record = account.record
+        self._faults = account.faults
         self._written: dict[int, Path] = {}
         super().__init__(channel, chroot=os.fsencode(self._root))
 

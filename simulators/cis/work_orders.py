@@ -35,7 +35,7 @@ class Wish:
 
 def write_work_orders(path: Path, points: Iterable[Point], wish: Wish, now: datetime) -> str:
     """Write one WorkOrderMessage and return its message id."""
-    records = (("WorkOrder", _work_order(point, wish, now)) for point in points)
+    records = (("WorkOrder", work_order(point, wish, now)) for point in points)
     return write_message(path, NAMESPACE, "WorkOrderMessage", records, now)
 
 
@@ -44,7 +44,8 @@ def order_id_of(wish: Wish, point: Point) -> str:
     return f"{wish.id_prefix}-{point.number:07d}"
 
 
-def _work_order(point: Point, wish: Wish, now: datetime) -> Elements:
+def work_order(point: Point, wish: Wish, now: datetime) -> Elements:
+    """One order as our own profile has it."""
     day = _working_day(now.astimezone(HELSINKI).date(), 1 + point.number % 10)
     start = datetime.combine(day, time(WINDOW_HOURS[point.number % 4]), HELSINKI)
     return {

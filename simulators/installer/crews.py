@@ -89,9 +89,11 @@ class Crews:
             if (job.plan_n, job.next_step) != (plan_n, step):
                 return
             kind = job.steps[step]["type"]
+            told_at = job.steps[step].get("told_at")
+            at = datetime.now(UTC) if told_at is None else datetime.fromisoformat(told_at)
             self._meters += kind == "COMPLETED"
             tag = f"{self._installer.meter_series}{self._meters:06d}"
-            body = make_ack_body(job, kind, datetime.now(UTC), tag)
+            body = make_ack_body(job, kind, at, tag)
             try:
                 await self._ledger.append(
                     "ack",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from simulators.exchange import Asked, Refusal, json_answer, problem, read_asked
 from simulators.faults import FaultBox
 from simulators.fields import Error
 from simulators.installer.crews import Crews
+from simulators.installer.history import make_past_plan
 from simulators.installer.job import Job
-from simulators.installer.plan import make_cancel_plan, make_plan
+from simulators.installer.plan import Plan, make_cancel_plan, make_plan
 from simulators.ledger import Entry, Ledger
 from simulators.settings import Installer
 from simulators.turns import Turns
@@ -104,17 +106,7 @@ class InstallerSystem:
         if known is not None:
             await self.ledger.append("repeat", {"key": asked.key, "order_id": order["orderId"]})
             return json_answer({"partnerRef": ref})
-        plan = (
-            make_cancel_plan(self._installer, self._faults.now)
-            if order["action"] == "CANCEL"
-            else make_plan(
-                self._installer,
-                self._faults.now,
-                self._seed,
-                asked.key,
-                asks=fields.value_at(order, "site.presenceRequired") is True,
-            )
-        )
+        plan = self._plan(order, asked.key)
         await self.ledger.append(
             "order",
             {
@@ -129,6 +121,15 @@ class InstallerSystem:
             },
         )
         return json_answer({"partnerRef": ref}, 201)
+
+    def _plan(self, order: dict[str, Any], key: str) -> Plan:
+        usual, faults = self._installer, self._faults.now
+        if order["action"] == "CANCEL":
+            return make_cancel_plan(usual, faults)
+        if usual.past_wave and order.get("wave") == usual.past_wave:
+            return make_past_plan(self._seed, key, datetime.now(UTC))
+        asks = fields.value_at(order, "site.presenceRequired") is True
+        return make_plan(usual, faults, self._seed, key, asks=asks)
 
     def _remember(self, entry: Entry) -> None:
         if entry["kind"] == "order":

@@ -11,6 +11,7 @@ import click
 
 from simulators.cis.world import POINTS_MOST, SEEDS
 from simulators.planner.plan import PlannerKey, make_cut, send_cut
+from simulators.planner.rollout import Wave, make_rollout_plan
 from simulators.settings import CONFIG_NAME, ConfigInvalid, load_config
 
 KEY_NAME = "planner.json"
@@ -78,3 +79,36 @@ def cut(
             break
         time.sleep(_PAUSE_S)
     click.echo(f"{wanted['reference']}: {answer.body['state']}, {answer.body['pointCount']} points")
+
+
+@planner.command("rollout-plan")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option("--seed", type=click.IntRange(0, SEEDS - 1), default=1, show_default=True)
+@click.option(
+    "--wave",
+    "waves",
+    type=(
+        str,
+        click.IntRange(1),
+        click.IntRange(1),
+        click.DateTime(["%Y-%m-%d"]),
+        click.DateTime(["%Y-%m-%d"]),
+    ),
+    multiple=True,
+    required=True,
+    metavar="NAME FIRST COUNT FROM TO",
+    help="The points numbered FIRST and so on are to be done between two days; may be repeated.",
+)
+def rollout_plan(
+    *, out: Path, seed: int, waves: tuple[tuple[str, int, int, datetime, datetime], ...]
+) -> None:
+    """Write the plan of a rollout as a CSV file, of points of the master data with the same seed."""
+    plan = make_rollout_plan(
+        seed,
+        [
+            Wave(name, first, count, begin.date(), end.date())
+            for name, first, count, begin, end in waves
+        ],
+    )
+    out.write_text(plan, "utf-8")
+    click.echo(str(out))

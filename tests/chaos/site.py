@@ -268,7 +268,7 @@ class Site:
             ("setup", "--installer-url", f"{self.rehearsal.url}/installer"),
         ):
             self._demand(*words)
-        self.lanes = self._demand("lanes", "--plain").split()
+        self.lanes = self._demand("lanes", "list", "--plain").split()
         credential = self._demand("partners", "credential", PARTNER, "--json")
         self.rehearsal.give_ack_credentials(json.loads(credential))
         key = json.loads(self._demand("partners", "credential", "dms", "--json"))

@@ -14,6 +14,7 @@ from app.db import db, transaction
 from app.models import Lane, Replay, RuleSet
 from app.services import rule_sets
 from tests.services.routing_world import NOW, a_swap, add_partner, an_order, take, values
+from workers.cli import register as register_workers
 
 
 def test_rules_are_shown_with_what_is_odd_about_them(app: Flask, world: None) -> None:
@@ -30,6 +31,16 @@ def test_one_order_is_tried_and_all_are_counted(app: Flask, world: None) -> None
     told = json.loads(_run(app, "routing", "impact", "--json").output)
     assert (told["open"], told["same"], told["changes"]) == (2, 2, [])
     assert _run(app, "routing", "try", "A-99").exit_code == 1
+
+
+def test_no_command_of_the_workers_hides_one_of_the_product(app: Flask) -> None:
+    ours = set(app.cli.commands)
+    background = Flask("background")
+    register_workers(background)
+    assert ours.isdisjoint(background.cli.commands)
+    plain = _run(app, "lanes", "list", "--plain").output.split()
+    with app.app_context(), transaction() as session:
+        assert plain == sorted(session.scalars(select(Lane.name)))
 
 
 def test_a_file_becomes_a_draft_and_nobody_activates_their_own(

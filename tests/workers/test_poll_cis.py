@@ -17,7 +17,7 @@ from app.db import db, transaction
 from app.models import Alarm, InboundMessage, OutboxItem, Run, Step, WorkOrder
 from app.services import inbound, schedules
 from app.settings import Settings
-from integrations.cis.sftp_inbox import SftpInbox
+from integrations.sftp.inbox import SftpInbox
 from simulators.cis.work_orders import Wish, write_work_orders
 from simulators.cis.world import make_points
 from simulators.maker.delivery import as_csv, make_delivery, make_meters
@@ -269,7 +269,7 @@ def test_a_file_that_the_server_does_not_let_us_read_stands_in_nobodys_way(
             _put(server, "orders.xml", BODY)
             _poll_twice(settings)
             assert _tree(server) == {"processing/locked.xml", "archive/orders.xml"}
-            said = "locked.xml: LaneDown: cis sftp: permission denied by the server"
+            said = "locked.xml: LaneDown: sftp: permission denied by the server"
             assert _open_alarm() == said
             with transaction() as session:
                 run = session.scalars(select(Run)).one()

@@ -10,10 +10,13 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from integrations.channel import Channel
 from integrations.outcomes import Client, HttpTarget, LaneDown
+
+if TYPE_CHECKING:
+    from integrations.sftp.inbox import SftpPlace
 
 _CONNECT_S = 3.0
 _TOTAL_S = 10.0
@@ -184,9 +187,22 @@ def _webhook(part: _Part) -> Callable[[], Client]:
 
 def _cis(part: _Part) -> Callable[[], Client]:
     from integrations.cis.client import CisReturnsClient
-    from integrations.cis.sftp_inbox import CisSftp
 
-    place = CisSftp(
+    place = _sftp(part)
+    return lambda: CisReturnsClient(place)
+
+
+def _partner_files(part: _Part) -> Callable[[], Client]:
+    from integrations.partners.files import PartnerFilesClient
+
+    place, orders, rejects = _sftp(part), part.text("orders"), part.text("rejects")
+    return lambda: PartnerFilesClient(place, orders, rejects)
+
+
+def _sftp(part: _Part) -> SftpPlace:
+    from integrations.sftp.inbox import SftpPlace
+
+    return SftpPlace(
         host=part.text("host"),
         port=int(part.number("port", 22)),
         user=part.text("user"),
@@ -196,7 +212,6 @@ def _cis(part: _Part) -> Callable[[], Client]:
         connect_s=part.number("connect_s", _CONNECT_S),
         channel_s=part.number("total_s", _TOTAL_S),
     )
-    return lambda: CisReturnsClient(place)
 
 
 def _twilio(part: _Part, _account: str) -> Callable[[], Channel]:
@@ -235,6 +250,7 @@ _CLIENTS: Mapping[str, Callable[[_Part], Callable[[], Client]]] = {
     "installer": _installer,
     "alarm_webhook": _webhook,
     "cis": _cis,
+    "partner_files": _partner_files,
 }
 _CHANNELS: Mapping[str, Callable[[_Part, str], Callable[[], Channel]]] = {
     "twilio": _twilio,

@@ -22,6 +22,8 @@ from app.web.paging import page_of, place
 
 PAGE_ROWS = 50
 
+_MEDIA_TYPES = {"CIS_FILE": "application/xml", "PARTNER_FILE": "text/csv"}
+
 
 @blueprint.get("/inbound")
 @role_required(Permission.OPERATE)
@@ -67,7 +69,7 @@ def inbound_body(message_id: int) -> ResponseReturnValue:
         abort(410)
     body = inbound_list.body_start(db.session(), message_id, SHOWN_BYTES)
     _record_look(message_id)
-    media_type = "application/xml" if message.kind == "CIS_FILE" else "application/json"
+    media_type = _MEDIA_TYPES.get(message.kind, "application/json")
     return render_template(
         "operators/payload.html",
         title=message.name,

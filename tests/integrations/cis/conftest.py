@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from integrations.cis.sftp_inbox import SftpInbox
+from integrations.sftp.inbox import SftpInbox
 from tests.integrations.cis.servers import asyncssh_server, config_for, inbox_of
 from tests.servers import SftpServer
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import asyncssh
 import psutil
 
-from integrations.cis.sftp_inbox import CisSftp, SftpInbox
+from integrations.sftp.inbox import SftpInbox, SftpPlace
 from tests.servers import FOLDERS, SftpServer
 
 
-def config_for(server: SftpServer, **changes: object) -> CisSftp:
+def config_for(server: SftpServer, **changes: object) -> SftpPlace:
     """How to reach a server of the tests, impatiently."""
     values: dict[str, object] = {
         "host": server.host,
@@ -27,11 +27,11 @@ def config_for(server: SftpServer, **changes: object) -> CisSftp:
         "channel_s": 5.0,
         "max_bytes": 64 * 1024 * 1024,
     }
-    return CisSftp(**{**values, **changes})  # type: ignore[arg-type] # The test names its fields.
+    return SftpPlace(**{**values, **changes})  # type: ignore[arg-type] # The test names its fields.
 
 
 @contextmanager
-def inbox_of(config: CisSftp) -> Iterator[SftpInbox]:
+def inbox_of(config: SftpPlace) -> Iterator[SftpInbox]:
     """An inbox that is closed at the end."""
     inbox = SftpInbox(config)
     try:

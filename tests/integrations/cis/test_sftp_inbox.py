@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from integrations.cis.file_names import safe_name, shown_name
-from integrations.cis.sftp_inbox import (
+from integrations.outcomes import AlreadyDone, ContractBroken, LaneDown
+from integrations.sftp.file_names import safe_name, shown_name
+from integrations.sftp.inbox import (
     ClaimLost,
     FileChanged,
     FileGone,
@@ -17,7 +18,6 @@ from integrations.cis.sftp_inbox import (
     RemoteFile,
     SftpInbox,
 )
-from integrations.outcomes import AlreadyDone, ContractBroken, LaneDown
 from tests.integrations.cis.servers import config_for, inbox_of
 from tests.servers import SftpServer
 

@@ -1,4 +1,4 @@
-"""The CIS's folders on the SFTP server: what has come, whose it is, where it goes.
+"""Folders that we share with somebody on an SFTP server: what has come, whose it is, where it goes.
 
 It moves files and hands out their bytes; what is in them is for others to say. Every step may be
 repeated: after a death at any point the file is in exactly one folder, and the same step goes on
@@ -14,17 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import count
+from typing import Final
 
-from integrations.cis.codes import FILE_TOO_LARGE
-from integrations.cis.file_names import (
-    is_candidate,
-    is_upload,
-    numbered_name,
-    safe_name,
-    shown_name,
-)
-from integrations.cis.sftp_client import WINDOW_BYTES, CisSftpClient, Status
-from integrations.cis.sftp_session import CisSftp, SftpSession
 from integrations.outcomes import (
     AlreadyDone,
     ContractBroken,
@@ -33,9 +24,17 @@ from integrations.outcomes import (
     Rejected,
     Retryable,
 )
+from integrations.sftp.client import WINDOW_BYTES, SftpClient, Status
+from integrations.sftp.file_names import (
+    is_candidate,
+    is_upload,
+    numbered_name,
+    safe_name,
+    shown_name,
+)
+from integrations.sftp.session import SftpPlace, SftpSession
 
 __all__ = [
-    "CisSftp",
     "ClaimLost",
     "FileChanged",
     "FileGone",
@@ -44,8 +43,10 @@ __all__ = [
     "Reason",
     "RemoteFile",
     "SftpInbox",
+    "SftpPlace",
 ]
 
+FILE_TOO_LARGE: Final = "FILE_TOO_LARGE"
 _CLASHES_MOST = 1000
 
 
@@ -100,7 +101,7 @@ class SftpInbox:
     folders are not as agreed: tell an operator).
     """
 
-    def __init__(self, config: CisSftp) -> None:
+    def __init__(self, config: SftpPlace) -> None:
         self._config = config
         self._session = SftpSession(config)
         # Names that are not plain text, as they were last listed.
@@ -211,7 +212,7 @@ class SftpInbox:
         return None
 
     def put_return(self, name: str, data: bytes) -> str:
-        """Leave a file for the CIS, whole or not at all; gives its name there.
+        """Leave a file for them, whole or not at all; gives its name there.
 
         Raises: AlreadyDone (it is there with this very content), ContractBroken (it is there with
         another).
@@ -291,7 +292,7 @@ class SftpInbox:
                 return candidate
         raise Retryable(f"{name} finds no free name in {folder}")
 
-    def _check_not_there(self, client: CisSftpClient, name: str, path: bytes, data: bytes) -> None:
+    def _check_not_there(self, client: SftpClient, name: str, path: bytes, data: bytes) -> None:
         status = client.status(path)
         if status is None:
             return
@@ -313,11 +314,11 @@ class SftpInbox:
         return raw
 
     @contextlib.contextmanager
-    def _same_connection(self, client: CisSftpClient) -> Iterator[None]:
+    def _same_connection(self, client: SftpClient) -> Iterator[None]:
         """An open file lives only as long as the connection that it was opened on."""
         with self._session.calling() as current:
             if current is not client:
-                raise Retryable("cis sftp: connection lost while reading")
+                raise Retryable("sftp: connection lost while reading")
             yield
 
     @contextlib.contextmanager
@@ -326,9 +327,9 @@ class SftpInbox:
         try:
             yield
         except FileNotFoundError:
-            raise LaneDown(f"cis sftp: {step}: a folder is missing on the server") from None
+            raise LaneDown(f"sftp: {step}: a folder is missing on the server") from None
         except OSError:
-            raise Retryable(f"cis sftp: {step}: refused by the server") from None
+            raise Retryable(f"sftp: {step}: refused by the server") from None
 
     def _path(self, folder: str, name: bytes = b"") -> bytes:
         return folder.rstrip("/").encode() + (b"/" + name if name else b"")
@@ -355,7 +356,7 @@ def _free_names(name: str, status: Status) -> Iterator[str]:
         yield numbered_name(name, f"{stamp}-{number}")
 
 
-def _read(client: CisSftpClient, path: bytes, size: int) -> bytes:
+def _read(client: SftpClient, path: bytes, size: int) -> bytes:
     whole = b""
     with client.open(path, "rb") as file:
         while len(whole) < size:
@@ -366,7 +367,7 @@ def _read(client: CisSftpClient, path: bytes, size: int) -> bytes:
     return whole
 
 
-def _write(client: CisSftpClient, path: bytes, data: bytes) -> None:
+def _write(client: SftpClient, path: bytes, data: bytes) -> None:
     with client.open(path, "wb") as file:
         file.set_pipelined(True)
         file.write(data)
@@ -375,7 +376,7 @@ def _write(client: CisSftpClient, path: bytes, data: bytes) -> None:
         raise OSError("the server kept less than it was given")
 
 
-def _replace(client: CisSftpClient, part: bytes, final: bytes) -> None:
+def _replace(client: SftpClient, part: bytes, final: bytes) -> None:
     """Give the finished file its name; never half of it is to be seen under that."""
     try:
         client.posix_rename(part, final)

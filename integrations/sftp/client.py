@@ -28,7 +28,7 @@ class Status(NamedTuple):
     folder: bool = False
 
 
-class CisSftpClient(paramiko.SFTPClient):
+class SftpClient(paramiko.SFTPClient):
     """Adds what the inbox needs to paramiko's client; every path is bytes."""
 
     _request: Callable[..., tuple[int, paramiko.Message]]

@@ -1,4 +1,4 @@
-"""One SFTP connection to the CIS's server: the right server, our key, and never a wait without end.
+"""One SFTP connection: the right server, our key, and never a wait without end.
 
 The host key is compared before we say who we are. Every wait has a limit, because a server that
 freezes keeps its connection open and silent; what times out is dropped and made anew next time.
@@ -19,11 +19,11 @@ from pathlib import Path
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from integrations.cis.sftp_client import CisSftpClient
 from integrations.outcomes import LaneDown, Retryable
+from integrations.sftp.client import SftpClient
 
 # Every failure becomes an exception that its caller logs with what it meant to do.
-_LOG_CHANNEL = "integrations.cis.ssh"
+_LOG_CHANNEL = "integrations.sftp.ssh"
 logging.getLogger(_LOG_CHANNEL).setLevel(logging.CRITICAL + 1)
 
 _KEEPALIVE_S = 30
@@ -34,8 +34,8 @@ _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 
 
 @dataclass(frozen=True, slots=True)
-class CisSftp:
-    """Where the CIS's files are and how to get in.
+class SftpPlace:
+    """Where somebody's files are and how to get in.
 
     host_key is the server's public key as `ssh-ed25519 AAAA…`; times in seconds: connect_s for the
     network, channel_s for every answer; files above max_bytes are never read.
@@ -59,14 +59,14 @@ class CisSftp:
 class SftpSession:
     """Connects on first use and again after a loss; one call at a time."""
 
-    def __init__(self, config: CisSftp) -> None:
+    def __init__(self, config: SftpPlace) -> None:
         self._config = config
         self._lock = threading.RLock()
         self._transport: paramiko.Transport | None = None
-        self._client: CisSftpClient | None = None
+        self._client: SftpClient | None = None
 
     @contextlib.contextmanager
-    def calling(self) -> Iterator[CisSftpClient]:
+    def calling(self) -> Iterator[SftpClient]:
         """A connected client for the calls of one step.
 
         Raises: LaneDown (another host key, our key or permission refused), Retryable (everything
@@ -80,18 +80,18 @@ class SftpSession:
             except FileNotFoundError:
                 raise
             except PermissionError:
-                raise LaneDown("cis sftp: permission denied by the server") from None
+                raise LaneDown("sftp: permission denied by the server") from None
             except TimeoutError:
                 self.close()
-                raise Retryable("cis sftp: the server does not answer") from None
+                raise Retryable("sftp: the server does not answer") from None
             except _NOT_SFTP as error:
                 self.close()
-                raise Retryable(f"cis sftp: connection lost ({type(error).__name__})") from None
+                raise Retryable(f"sftp: connection lost ({type(error).__name__})") from None
             except OSError:
                 if self.alive:
                     raise
                 self.close()
-                raise Retryable("cis sftp: connection lost") from None
+                raise Retryable("sftp: connection lost") from None
 
     def close(self) -> None:
         """Drop the connection without a word; a frozen server would not take our goodbye."""
@@ -105,7 +105,7 @@ class SftpSession:
         """Whether there is a connection now; after an error that was only about one file there is."""
         return self._transport is not None and self._transport.is_active()
 
-    def _connected(self) -> CisSftpClient:
+    def _connected(self) -> SftpClient:
         if self._client is not None and self.alive:
             return self._client
         self.close()
@@ -115,7 +115,7 @@ class SftpSession:
         try:
             link = socket.create_connection((config.host, config.port), timeout=config.connect_s)
         except OSError as error:
-            raise Retryable(f"cis sftp: cannot connect ({type(error).__name__})") from None
+            raise Retryable(f"sftp: cannot connect ({type(error).__name__})") from None
         transport = paramiko.Transport(link)
         # Some steps of the way in have no time-out of their own in paramiko; closing ends them all.
         limit_s = config.connect_s + config.channel_s
@@ -129,7 +129,7 @@ class SftpSession:
             raise
         except (*_NOT_SFTP, OSError) as error:
             _hang_up(transport)
-            raise Retryable(f"cis sftp: no session ({type(error).__name__})") from None
+            raise Retryable(f"sftp: no session ({type(error).__name__})") from None
         finally:
             watchdog.cancel()
         self._transport, self._client = transport, client
@@ -138,11 +138,11 @@ class SftpSession:
 
 def _log_in(
     transport: paramiko.Transport,
-    config: CisSftp,
+    config: SftpPlace,
     pinned_type: str,
     pinned_key: bytes,
     private_key: paramiko.PKey,
-) -> CisSftpClient:
+) -> SftpClient:
     transport.set_log_channel(_LOG_CHANNEL)
     transport.banner_timeout = config.connect_s
     transport.auth_timeout = config.channel_s
@@ -151,26 +151,26 @@ def _log_in(
     try:
         options.key_types = _SIGNATURES.get(pinned_type, (pinned_type,))
     except ValueError:
-        raise LaneDown(f"cis sftp: host key type {pinned_type} is not supported") from None
+        raise LaneDown(f"sftp: host key type {pinned_type} is not supported") from None
     try:
         transport.start_client(timeout=config.channel_s)
         shown = transport.get_remote_server_key()
     except paramiko.ssh_exception.IncompatiblePeer:
-        raise LaneDown("cis sftp: the server has no host key of the pinned type") from None
+        raise LaneDown("sftp: the server has no host key of the pinned type") from None
     if (shown.get_name(), shown.asbytes()) != (pinned_type, pinned_key):
-        raise LaneDown("cis sftp: the server shows another host key than the pinned one")
+        raise LaneDown("sftp: the server shows another host key than the pinned one")
     try:
         transport.auth_publickey(config.user, private_key)
     except paramiko.AuthenticationException as error:
         # paramiko says this also of a server that went away or fell silent meanwhile.
         if not transport.is_active() or "timeout" in str(error).lower():
-            raise Retryable("cis sftp: the server does not answer") from None
-        raise LaneDown("cis sftp: the server refused our key") from None
+            raise Retryable("sftp: the server does not answer") from None
+        raise LaneDown("sftp: the server refused our key") from None
     transport.set_keepalive(_KEEPALIVE_S)
     channel = transport.open_session(timeout=config.channel_s)
     channel.settimeout(config.channel_s)
     channel.invoke_subsystem("sftp")
-    return CisSftpClient(channel)
+    return SftpClient(channel)
 
 
 def _hang_up(transport: paramiko.Transport) -> None:
@@ -185,7 +185,7 @@ def _parse_host_key(line: str) -> tuple[str, bytes]:
     try:
         return parts[0], base64.b64decode(parts[1], validate=True)
     except (IndexError, binascii.Error):
-        raise LaneDown("cis sftp: the pinned host key is not `type base64`") from None
+        raise LaneDown("sftp: the pinned host key is not `type base64`") from None
 
 
 def _load_private_key(path: Path) -> paramiko.PKey:
@@ -193,4 +193,4 @@ def _load_private_key(path: Path) -> paramiko.PKey:
         return paramiko.PKey.from_path(path)
     except (OSError, ValueError, TypeError, paramiko.SSHException, UnsupportedAlgorithm) as error:
         # The message may quote the key, so only its kind is told.
-        raise LaneDown(f"cis sftp: private key is not usable ({type(error).__name__})") from None
+        raise LaneDown(f"sftp: private key is not usable ({type(error).__name__})") from None

@@ -1,0 +1,1 @@
+"""Mapping between a partner's documents and ours, as data with a closed vocabulary."""

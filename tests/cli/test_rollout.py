@@ -1,0 +1,48 @@
+"""The commands of the rollout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from flask import Flask
+
+from app.db import transaction
+from tests.services.rollout_world import NOW, add_world
+from workers.rollout import refresh_rollout
+
+PLAN = "wave;municipality;from;to;meters\nA1;Tampere;2026-11-02;2026-11-13;100\n"
+
+
+def test_a_plan_is_imported_and_put_in_force_by_commands(app: Flask, tmp_path: Path) -> None:
+    file = tmp_path / "plan.csv"
+    file.write_text(PLAN, "utf-8")
+    run = app.test_cli_runner()
+    assert run.invoke(args=["rollout", "import-plan", str(file)]).output == "1\n"
+    assert run.invoke(args=["rollout", "plans"]).output.startswith("     1       100 meters")
+    assert run.invoke(args=["rollout", "activate-plan", "1"]).exit_code == 0
+    assert run.invoke(args=["rollout", "plans"]).output.startswith("*    1")
+    again = run.invoke(args=["rollout", "import-plan", str(file), "--activate"])
+    assert again.output == "1 (known before)\n"
+    assert run.invoke(args=["rollout", "activate-plan", "7"]).exit_code == 1
+
+
+def test_a_bad_plan_is_told_line_by_line(app: Flask, tmp_path: Path) -> None:
+    file = tmp_path / "plan.csv"
+    file.write_text(PLAN + "A1;Atlantis;x;2026-11-13;1\n", "utf-8")
+    found = app.test_cli_runner().invoke(args=["rollout", "import-plan", str(file)])
+    assert found.exit_code == 1
+    assert "plan.csv:3: municipality MUNICIPALITY_UNKNOWN Atlantis" in found.output
+    assert "plan.csv:3: from DAY x" in found.output
+
+
+def test_the_figures_are_shown_as_json(app: Flask) -> None:
+    run = app.test_cli_runner()
+    assert run.invoke(args=["rollout", "show"]).exit_code == 1
+    with app.app_context():
+        with transaction() as session:
+            add_world(session)
+        refresh_rollout(app.extensions["tiedolla_settings"], NOW, at_once=True)
+    told = json.loads(run.invoke(args=["rollout", "show"]).output)
+    assert told["as_of"] == "2026-11-25T10:00:00Z"
+    assert told["figures"]["flags"]["booked"] == 2

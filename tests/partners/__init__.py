@@ -1,0 +1,1 @@
+"""What every kind of partner has to keep to; a new folder is tested without a line here."""

@@ -1,0 +1,1 @@
+"""The simulated contractor that works with files."""
