@@ -197,8 +197,8 @@ def expire(session: Session, settings: Settings, now: datetime) -> list[tuple[UU
     ids = session.execute(
         select(LaneRunner.id).where(
             LaneRunner.lease_until < now,
-            select(RunnerClaim.attempt_id)
-            .where(RunnerClaim.runner_id == LaneRunner.id, RunnerClaim.settled_at.is_(None))
+            select(Drainer.id)
+            .where(Drainer.id == LaneRunner.lease, Drainer.ended_at.is_(None))
             .exists(),
         )
     ).scalars()

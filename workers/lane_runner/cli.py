@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sqlite3
 import sys
-from importlib.metadata import PackageNotFoundError, version
+import tomllib
 from pathlib import Path
 
 import click
@@ -20,6 +20,7 @@ from workers.lane_runner.runner import Pace, Runner, RunnerReplaced
 
 log = structlog.get_logger()
 
+_PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -65,9 +66,10 @@ def lane_runner_command(
 def own_version() -> str:
     """The version of the product that runs here."""
     try:
-        return version("tiedolla")
-    except PackageNotFoundError:
-        return "unpackaged"
+        found = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))
+        return str(found["project"]["version"])
+    except (OSError, KeyError, tomllib.TOMLDecodeError):
+        return "unknown"
 
 
 async def _run(central: Central, memory: Journal, reach: Reach, pace: Pace) -> None:

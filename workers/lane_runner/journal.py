@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -25,10 +24,10 @@ CREATE TABLE IF NOT EXISTS identity (runner TEXT NOT NULL, zone TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS claim (id TEXT PRIMARY KEY, lane TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS item (
     attempt TEXT PRIMARY KEY, lane TEXT NOT NULL, lease INTEGER NOT NULL, item BLOB,
-    state TEXT NOT NULL, report BLOB, seq INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS item_state ON item (state, seq);
+    state TEXT NOT NULL, report BLOB);
+CREATE INDEX IF NOT EXISTS item_state ON item (state);
 """
-_CLAIMED, _BEGUN, _ENDED = "CLAIMED", "BEGUN", "ENDED"
+_LANES_HELD = "SELECT DISTINCT lane FROM item WHERE state = 'CLAIMED'"
 
 
 class JournalUnusable(Exception):
@@ -79,8 +78,8 @@ class Journal:
         """Write down what a claim was answered with."""
         with self._written() as db:
             db.executemany(
-                "INSERT OR IGNORE INTO item (attempt, lane, lease, item, state, seq)"
-                " VALUES (?, ?, ?, ?, 'CLAIMED', (SELECT coalesce(max(seq), 0) + 1 FROM item))",
+                "INSERT OR IGNORE INTO item (attempt, lane, lease, item, state)"
+                " VALUES (?, ?, ?, ?, 'CLAIMED')",
                 [(str(one.attempt), lane, lease, msgspec.json.encode(one)) for one in items],
             )
             db.execute("DELETE FROM claim WHERE id = ?", (str(claim),))
@@ -116,15 +115,19 @@ class Journal:
         """What was claimed and has not been begun, in the order in which it came."""
         rows = self._db.execute(
             "SELECT lane, lease, item FROM item WHERE state = 'CLAIMED'"
-            " AND (? IS NULL OR lane = ?) ORDER BY seq",
+            " AND (? IS NULL OR lane = ?) ORDER BY rowid",
             (lane, lane),
         )
         return [Held(row[0], row[1], msgspec.json.decode(row[2], type=Item)) for row in rows]
 
+    def lanes_held(self) -> set[str]:
+        """The lanes of what was claimed and has not been begun."""
+        return {row[0] for row in self._db.execute(_LANES_HELD)}
+
     def unreported(self, most: int) -> list[tuple[UUID, bytes]]:
         """How attempts ended that the centre has not been told of, the oldest first."""
         rows = self._db.execute(
-            "SELECT attempt, report FROM item WHERE state = 'ENDED' ORDER BY seq LIMIT ?", (most,)
+            "SELECT attempt, report FROM item WHERE state = 'ENDED' ORDER BY rowid LIMIT ?", (most,)
         )
         return [(UUID(row[0]), row[1]) for row in rows]
 
@@ -180,8 +183,3 @@ def _locked(path: Path) -> int:
     except OSError as error:
         raise JournalUnusable(f"{path.name}: {error.strerror}") from None
     return handle
-
-
-def decoded(report: bytes) -> Any:
-    """A report as it goes over the wire."""
-    return msgspec.Raw(report)

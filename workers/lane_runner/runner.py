@@ -178,7 +178,7 @@ class Runner:
         self._introduced = True
         self._error = None
         self._lanes = {one.name: one for one in answer.lanes}
-        held = {one.lane for one in self._journal.held()}
+        held = self._journal.lanes_held()
         asked_for = set(self._journal.open_claims().values())
         for name in held | asked_for | {one.name for one in answer.lanes if one.due}:
             lane = self._lanes.get(name)
