@@ -23,6 +23,7 @@ from app.models import (
     AuditEntry,
     EnvironmentImport,
     MessageVersion,
+    PartnerBundle,
     Process,
     ProcessTrigger,
     RouteRule,
@@ -36,6 +37,7 @@ from app.services import (
     rule_sets,
 )
 from app.services.alarm_rules import Written
+from app.services.bundle_content import shipped_content, to_row
 from app.services.environments import imports, signed_export
 from app.services.environments.imports import ImportRefused
 from app.services.environments.signed_export import FileRefused
@@ -282,6 +284,7 @@ def test_what_has_no_place_here_is_left_out_and_named(app: Flask) -> None:
     ("kind", "key", "record"),
     [
         ("routing", "Mass replacement", {"priority": "high"}),
+        ("bundles", "voima order out", {"kind": "mass_installer"}),
         ("texts", "FAULT_STARTED", {"fi": 7}),
         ("schedules", "upkeep", {"every_s": -1.0, "active": True}),
         ("processes", "purge", {"name": "x"}),
@@ -296,6 +299,35 @@ def test_a_record_of_another_form_keeps_the_file_out_and_breaks_nothing(
     file["content"]["kinds"][kind][key] = record
     (change,) = [one for one in _brought(app, _signed(app, file)) if one.key == key]
     assert (change.standing, change.reason) == ("BLOCKED", "CONTENT_INVALID")
+
+
+def test_a_bundle_arrives_as_a_draft_version_and_never_changes_one_that_is_there(
+    app: Flask,
+) -> None:
+    file = _read(_export(app, _testing(app)))
+    second = to_row(shipped_content("mass_installer", "order", "out", 2))
+    file["content"]["kinds"]["bundles"]["voima order out"] = second
+    changes = _brought(app, _signed(app, file))
+    assert [(one.kind, one.key, one.what, one.standing) for one in changes] == [
+        ("bundles", "voima order out", "CHANGED", "DUE")
+    ]
+    _approve(app, changes)
+    with transaction() as session:
+        rows = session.execute(
+            select(PartnerBundle.version, PartnerBundle.state, PartnerBundle.added_by).where(
+                PartnerBundle.partner_code == "voima", PartnerBundle.document == "order"
+            )
+        ).all()
+        assert {tuple(row) for row in rows} == {
+            (1, "ACTIVE", "system:setup"),
+            (2, "DRAFT", BRINGER),
+        }
+    assert {one.standing for one in _brought(app, _signed(app, file))} == {"WAITS"}
+    second["capabilities"] = []
+    (change,) = _brought(app, _signed(app, file))
+    assert (change.standing, change.reason) == ("BLOCKED", "VERSION_TAKEN")
+    file["content"]["kinds"]["bundles"]["nobody order out"] = second
+    assert {one.reason for one in _brought(app, _signed(app, file))} >= {"PARTNER_UNKNOWN"}
 
 
 def _change_everything() -> None:
@@ -406,6 +438,7 @@ def _everything() -> list[str]:
         "process",
         "process_trigger",
         "alarm_rule",
+        "partner_bundle",
         "environment_import",
         "audit_entry",
     )
