@@ -19,7 +19,7 @@ from app.services.partner_credentials import Credential
 from integrations.installer import signature
 from integrations.runner_api import signing
 from integrations.runner_api.types import Beat, Claim, Heartbeat, Settled
-from tests.workers.runner_world import put, states
+from tests.workers.runner_world import device, put, states
 
 BY = "staff:armi"
 RUNNER, BOOT = uuid4(), uuid4()
@@ -32,7 +32,7 @@ def test_a_runner_beats_claims_and_settles(app: Flask) -> None:
     assert beat.standing.lease_within_s == pytest.approx(900, abs=1)
     claim = msgspec.json.decode(_post(app, "claims", _claim()).data, type=Claim)
     (item,) = claim.items
-    assert (item.key, item.payload["gsrn"]) == ("a", "649999000000000000")
+    assert (item.key, item.payload) == ("a", device(0))
     told = _settle({"attempt": str(item.attempt), "end": "SENT", "ref": "N-1\x00"})
     settled = msgspec.json.decode(_post(app, "settlements", told).data, type=Settled)
     assert [one.result for one in settled.results] == ["APPLIED"]

@@ -25,6 +25,7 @@ from app.settings import Settings
 from deploy.ports import free_port
 from deploy.tether import bound
 from tests.simulators.running import eventually
+from tests.web.sample_rows import gsrn
 
 ZONE = "plant"
 BY = "staff:armi"
@@ -146,8 +147,8 @@ def plant_of(app: Flask, folder: Path) -> Iterator[Plant]:
             db.session.remove()
 
 
-def put(*keys: str, lane: str = "nis", order_key: str | None = None) -> None:
-    """Items that are due."""
+def put(*keys: str, lane: str = "nis", order_key: str | None = None, first: int = 0) -> None:
+    """Items that are due; first: the number of the first one's device."""
     with transaction() as session:
         outbox.put(
             session,
@@ -161,7 +162,7 @@ def put(*keys: str, lane: str = "nis", order_key: str | None = None) -> None:
                     key,
                     device(number),
                 )
-                for number, key in enumerate(keys)
+                for number, key in enumerate(keys, start=first)
             ],
             datetime.now(UTC),
         )
@@ -170,7 +171,7 @@ def put(*keys: str, lane: str = "nis", order_key: str | None = None) -> None:
 def device(number: int) -> dict[str, Any]:
     """A payload that the network information system takes."""
     return {
-        "gsrn": f"6499990000000{number:05d}",
+        "gsrn": gsrn(number),
         "meterNumber": f"M{number}",
         "version": number + 1,
     }

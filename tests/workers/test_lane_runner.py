@@ -208,7 +208,7 @@ def test_no_death_between_two_steps_leaves_an_order_out_or_applies_it_twice(
         plant.write_reach(nis={"client": "nis", "base_url": f"{rehearsal.url}/nis", "token": token})
         for kill_at in (3, 5, 8, 9, 11):
             journal = f"journal{kill_at}"
-            put(f"nis-{kill_at}")
+            put(f"nis-{kill_at}", first=kill_at)
             runner = plant.start(kill_at=kill_at, journal=journal)
             assert runner.wait(20) == -signal.SIGKILL, plant.output()
             # What died during its call is due again after a pause, which need not be waited for.
