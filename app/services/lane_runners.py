@@ -166,7 +166,9 @@ def claim(
     lane = lanes.get_open_lane(session, plain(asked.lane), now, row.zone_code)
     if lane is None:
         return []
-    plan = sending_plan.make_plan(session, lane, settings, now)
+    # What has to begin soon after the last look is no stock.
+    stock = None if lane.mode is Mode.ONCE else asked.most
+    plan = sending_plan.make_plan(session, lane, settings, now, stock)
     if plan is None:
         return []
     plan.limit = min(plan.limit, asked.most)

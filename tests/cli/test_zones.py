@@ -17,6 +17,7 @@ from app.services.environments import signed_export
 from app.settings import Settings
 from integrations.runner_api.client import read_credential
 from integrations.runner_api.types import Heartbeat
+from workers.cli import worker_command
 
 
 def test_a_zone_is_added_gets_its_key_file_and_lanes(app: Flask, tmp_path: Path) -> None:
@@ -35,7 +36,7 @@ def test_a_zone_is_added_gets_its_key_file_and_lanes(app: Flask, tmp_path: Path)
     listed = run(args=["zones", "list"]).output
     assert "plant            The plant: nis" in listed
     assert "nis" not in run(args=["lanes", "list", "--plain"]).output.split()
-    assert "in the zone plant" in run(args=["worker", "nis"]).output
+    assert "in the zone plant" in run(worker_command, ["nis"]).output
     assert "plant.2" in run(args=["zones", "rotate", "plant"]).output
     assert "Only plant.2" in run(args=["zones", "revoke", "plant"]).output
     assert run(args=["zones", "credential", "central", str(tmp_path / "x")]).exit_code == 1

@@ -178,6 +178,7 @@ def test_no_death_between_two_steps_sends_a_message_twice_or_loses_it(
                 assert runner.returncode == -signal.SIGKILL, plant.output()
                 runner = plant.start(journal=journal)
                 _wait_until_over(own)
+                _wait_until_begun(plant, 2 * kill_at)
             assert plant.stop(runner) == 0, plant.output()
         arrived = [entry["body"] for entry in rehearsal.ledger("twilio", "message")]
     finally:
@@ -236,6 +237,11 @@ def _dies_or_ends(runner: subprocess.Popen[bytes], items: set[int]) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return True
+
+
+def _wait_until_begun(plant: Plant, count: int) -> None:
+    """So many processes got so far that they can be told to stop."""
+    until(lambda: plant.output().count("lane_runner_begins") >= count, "the runner to begin")
 
 
 def _wait_until_over(items: set[int]) -> None:
