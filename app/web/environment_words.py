@@ -9,6 +9,32 @@ from flask_babel import gettext
 def init(app: Flask) -> None:
     """Give the templates these words."""
     app.add_template_global(refusal, "import_reason")
+    app.add_template_global(field_name, "import_field")
+
+
+def field_name(path: str) -> str:
+    """What a field is called on the pages; one that has no name there stands as in the file."""
+    known = {
+        "priority": gettext("Priority"),
+        "partner": gettext("Contractor"),
+        "order_types": gettext("Order types"),
+        "municipalities": gettext("Municipalities"),
+        "models": gettext("Meter models"),
+        "mass": gettext("Which orders"),
+        "active_from": gettext("First day"),
+        "active_to": gettext("Last day"),
+        "every_s": gettext("Seconds between two runs"),
+        "active": gettext("In use"),
+        "name": gettext("Name"),
+        "description": gettext("Description"),
+        "owner": gettext("Owner"),
+        "log_level": gettext("Log detail"),
+        "overlap": gettext("When a start meets an earlier one"),
+        "measure": gettext("Measure"),
+        "limit": gettext("Limit"),
+        "days": gettext("Days"),
+    }
+    return known.get(path, path)
 
 
 def refusal(code: str) -> str:

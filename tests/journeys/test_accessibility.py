@@ -27,6 +27,8 @@ PAGES = (
     "/lanes/nis/bounds",
     "/lanes/nis/replay",
     "/routing",
+    "/zones",
+    "/environment",
     "/routing/1",
     "/routing/1/impact",
     "/routing/1/bench?type=MVM",
