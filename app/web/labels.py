@@ -418,7 +418,7 @@ IMPORT: Mapping[str, Label] = {
     "REJECTED": Label(_l("Rejected"), "fail", "fail"),
 }
 IMPORT_KIND: Mapping[str, Label] = {
-    "bundles": Label(_l("Partners' bundles")),
+    "bundles": Label(_l("Mappings")),
     "routing": Label(_l("Routing rules")),
     "texts": Label(_l("Texts")),
     "processes": Label(_l("Processes")),

@@ -29,7 +29,8 @@ NOW = datetime.now(UTC)
 def test_the_page_shows_zones_lanes_and_how_runners_stand(
     app: Flask, operator: Visitor, writing: Writing
 ) -> None:
-    _runner(app, writing, NOW, clock_offset_ms=-9_000, missing=["nis"], error="not admitted")
+    now = datetime.now(UTC)
+    _runner(app, writing, now, clock_offset_ms=-9_000, missing=["nis"], error="not admitted")
     page = operator.get("/zones").text
     for words in ("The plant", "plant.1", "Connected", "plant-1", "-9.0 s", "should be set right"):
         assert words in page, words
