@@ -34,6 +34,11 @@ class Settings(BaseSettings):
         "production",
         description="development, test or production; shown on every page but production",
     )
+    environment_trust: dict[str, str] = Field(
+        default_factory=dict,
+        description="JSON object, environments whose exports are taken to their keys, as printed there"
+        ' by flask environment key: {"test": "…"}; several keys separated by spaces',
+    )
     base_url: str = Field(description="public address of the portal, without a trailing slash")
     database_url: SecretStr = Field(description="PostgreSQL 15+, as postgresql+psycopg://…")
     redis_url: SecretStr = Field(description="Redis 6.2+ or Valkey, as redis://… or unix://…")
@@ -252,6 +257,12 @@ class Settings(BaseSettings):
         100, ge=1, le=2000, description="calls under way per sender process"
     )
     lease_s: float = Field(120.0, gt=10, description="longest hold of a claimed outbox item")
+    runner_lease_s: float = Field(
+        900.0,
+        ge=60,
+        le=86_400,
+        description="so long a lane runner goes on with what it has claimed while it cannot reach us",
+    )
     unknown_grace_s: float = Field(
         60.0, ge=0, description="wait for a callback before an unknown outcome is looked up"
     )
@@ -386,7 +397,13 @@ def _from_mapping(source: dict[str, str], values: dict[str, Any]) -> Settings:
         if text == "" and field.is_required():
             continue
         values[name] = text
-    for name in ("partner_tokens", "partner_host_keys", "twilio2_senders", "mailboxes"):
+    for name in (
+        "partner_tokens",
+        "partner_host_keys",
+        "twilio2_senders",
+        "mailboxes",
+        "environment_trust",
+    ):
         if isinstance(values.get(name), str):
             try:
                 values[name] = json.loads(values[name])

@@ -5,25 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from app.domain.backoff import retry_delay_s
 from app.domain.lanes import Mode
+from app.services.call_ends import after_error
 from app.services.outbox import Claimed, Settlement
 from integrations.channel import Channel
 from integrations.outcomes import (
     AlreadyDone,
     CallError,
     Client,
-    ContractBroken,
-    LaneDown,
     Outbound,
     Rejected,
-    Retryable,
     Sent,
     UnknownOutcome,
 )
@@ -31,9 +28,6 @@ from integrations.outcomes import (
 log = structlog.get_logger()
 
 _ERROR_CHARS = 500
-# An answer that nobody can read is tried a few times more: half a minute in all. A partner in
-# trouble answers everybody so, which opens the circuit before; an item that alone meets it is dead.
-_UNREADABLE_MOST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +116,7 @@ def _settlement(
     why = ended.why[:_ERROR_CHARS]
     if isinstance(ended, AlreadyDone):
         return _ended(call, started_at, "SENT", "SENT", ref=ended.ref, error=why)
-    outcome, state, next_at = _after_error(call.item, ended, started_at, mode, max_attempts)
+    outcome, state, next_at = after_error(call.item, ended, started_at, mode, max_attempts)
     findings = ended.findings if isinstance(ended, Rejected) else ()
     return _ended(
         call,
@@ -148,25 +142,3 @@ def _ended(call: Call, started_at: datetime, outcome: str, state: str, **more: A
         cost_millicents=call.cost_millicents,
         **more,
     )
-
-
-def _after_error(
-    item: Claimed, error: CallError, started_at: datetime, mode: Mode, max_attempts: int | None
-) -> tuple[str, str, datetime | None]:
-    """Outcome, next state and next time by the class of the error, which names what is to be done."""
-    tries = item.attempts + 1
-    if isinstance(error, Rejected):
-        return "REJECTED", "DEAD", None
-    if isinstance(error, ContractBroken) and (
-        mode is Mode.ONCE or (max_attempts is not None and tries >= _UNREADABLE_MOST)
-    ):
-        return "REJECTED", "DEAD", None
-    if isinstance(error, UnknownOutcome) and mode is Mode.ONCE:
-        return "UNKNOWN", "UNKNOWN", None
-    after_s = retry_delay_s(tries, item.dedupe_key)
-    if isinstance(error, (Retryable, LaneDown)) and error.after_s is not None:
-        after_s = max(after_s, error.after_s)
-    given_up = max_attempts is not None and tries >= max_attempts
-    if given_up and not isinstance(error, LaneDown):
-        return "NOT_SENT", "DEAD", None
-    return "NOT_SENT", "READY", started_at + timedelta(seconds=after_s)

@@ -17,12 +17,14 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from app.db import db
+from app.domain.zones import CENTRAL
 from app.doorbell import JOB, queue_of
 from app.logs import set_up_logs
 from app.models.lane import Lane
 from app.settings import Settings
 from workers import jobs
 from workers.dispatcher import Dispatcher
+from workers.lane_runner.cli import lane_runner_command
 
 log = structlog.get_logger()
 
@@ -62,8 +64,12 @@ class LaneWorker(SimpleWorker):
 def worker_command(lane: str) -> None:
     """Work on one LANE until told to stop; one process per lane and queue."""
     settings: Settings = current_app.extensions["tiedolla_settings"]
-    if not db.session.get(Lane, lane):
+    row = db.session.get(Lane, lane)
+    if row is None:
         raise click.ClickException(f"no lane {lane!r}; see: flask lanes list")
+    if row.zone != CENTRAL:
+        why = f"{lane} is drained in the zone {row.zone}, by: flask lane-runner"
+        raise click.ClickException(why)
     db.session.remove()
     set_up_logs(settings.log_level, f"worker {lane}")
     state = jobs.begin(lane)
@@ -98,6 +104,7 @@ def register(app: Flask) -> None:
     """Add the commands to the application."""
     app.cli.add_command(worker_command)
     app.cli.add_command(dispatcher_command)
+    app.cli.add_command(lane_runner_command)
 
 
 def listen(lane: str, state: jobs.Worker) -> None:

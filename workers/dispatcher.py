@@ -18,7 +18,15 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db import db, transaction, try_session_lock
 from app.doorbell import redis_is_up, ring
-from app.services import alarms, leases, outbox, process_starts, schedules, triggers
+from app.services import (
+    alarms,
+    lane_runners,
+    leases,
+    outbox,
+    process_starts,
+    schedules,
+    triggers,
+)
 from app.settings import Settings
 from workers import jobs
 from workers.holder import Holder
@@ -163,6 +171,8 @@ class Dispatcher:
                     session, lease, now, self._settings.unknown_grace_s
                 )
                 log.warning("lease_ran_out", lease=lease, back=back, unknown=unknown)
+            for runner, back, unknown in lane_runners.expire(session, self._settings, now):
+                log.warning("runner_away", runner=str(runner), back=back, unknown=unknown)
 
     def _redis_is(self, up: bool, now: datetime) -> None:
         with transaction() as session:

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import uuid4
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -22,18 +21,14 @@ from sqlalchemy.orm import Session
 
 from app.clients import channel_for, client_for
 from app.db import db, transaction
-from app.domain.lanes import NOTICE_LANES, Mode
 from app.services import (
-    budget,
     lanes,
-    notices,
     outbox,
     provider_routes,
     runs,
     sending_plan,
-    settlement,
+    sending_slices,
 )
-from app.services.budget import Prices
 from app.services.lanes import OpenLane
 from app.services.outbox import Claimed, Settlement
 from app.services.sending_plan import Plan
@@ -44,8 +39,6 @@ from workers.run_end import end_run
 
 log = structlog.get_logger()
 
-# What stands for the route of a lane that knows one receiver only.
-_THE_ONE: frozenset[str | None] = frozenset({None})
 # How long to go on trying to record outcomes that are known while the database is away.
 _SETTLE_PATIENCE_S = 30.0
 _SETTLE_PAUSE_S = 0.5
@@ -239,54 +232,13 @@ def _gate(
     session: Session, work: Drain, batch: _Batch, items: Sequence[Claimed], now: datetime
 ) -> tuple[list[Call], list[Settlement]]:
     """Last look before the wire: still ours, still true, still wanted; then the attempts."""
-    mode = batch.lane.mode
-    live, expired = outbox.lock_leased(session, [item.id for item in items], work.lease, now)
-    refused = dict.fromkeys(expired, "EXPIRED")
-    costs: Mapping[int, int] = {}
-    go = [item for item in items if item.id in live]
-    if mode is Mode.ONCE:
-        go, costs = sending_plan.affordable(session, go, work.settings, now)
-        unwanted = notices.begin_sending(
-            session,
-            {item.id: item.payload["notice_id"] for item in go},
-            now,
-            Prices.of(work.settings),
-        )
-        refused |= unwanted
-        go = [item for item in go if item.id not in unwanted]
-    calls = [
-        Call(
-            item,
-            uuid4(),
-            batch.clients[batch.routes[item.id]],
-            batch.routes[item.id],
-            costs.get(item.id, 0),
-        )
-        for item in go
-    ]
-    if mode is Mode.ONCE:
-        outbox.begin_attempts(
-            session,
-            work.lease,
-            {call.item.id: call.attempt_id for call in calls},
-            now,
-            batch.routes,
-        )
-        budget.spend(session, sum(call.cost_millicents for call in calls), now)
-    return calls, [
-        Settlement(
-            item,
-            None,
-            "SKIPPED",
-            "CANCELLED",
-            now,
-            now,
-            error_class="Skipped",
-            error=refused[item.id],
-        )
-        for item in items
-        if item.id in refused
-    ]
+    begun, refused = sending_slices.begin(
+        session, batch.lane.mode, work.lease, items, batch.routes, work.settings, now
+    )
+    return [
+        Call(one.item, one.attempt_id, batch.clients[one.route], one.route, one.cost_millicents)
+        for one in begun
+    ], refused
 
 
 def _settle(
@@ -298,32 +250,8 @@ def _settle(
     now: datetime,
 ) -> frozenset[str | None]:
     """Record a slice with all its effects; returns the routes whose circuits have opened."""
-    if not done:
-        return frozenset()
-    moved = outbox.settle(session, work.lease, done, now, work.settings.unknown_grace_s)
-    applied = [s for s in done if s.item.id in moved]
-    settlement.apply(session, work.lane, applied, now)
-    runs.add_steps(session, run_id, (_step(work.lane, s) for s in done))
-    if work.lane in NOTICE_LANES:
-        return provider_routes.note_outcomes(session, lane.name, done, now)
-    return frozenset() if lanes.note_outcomes(session, lane.name, done, now) else _THE_ONE
-
-
-def _step(lane: str, s: Settlement) -> runs.StepRow:
-    keys = [s.item.business_key]
-    if s.item.gsrn:
-        keys.append(s.item.gsrn)
-    if s.ref:
-        keys.append(s.ref)
-    return runs.StepRow(
-        name=f"send {s.item.kind}",
-        state=s.outcome,
-        keys=tuple(keys),
-        started_at=s.started_at,
-        duration_ms=round((s.finished_at - s.started_at).total_seconds() * 1000),
-        detail=s.error,
-        error_class=s.error_class,
-        payload_hash=s.item.payload_hash,
+    return sending_slices.settle(
+        session, lane.name, work.lease, done, run_id, now, work.settings.unknown_grace_s
     )
 
 

@@ -31,6 +31,7 @@ from app.services import (
     runs,
     visit_notices,
     watch,
+    zone_watch,
 )
 from app.settings import Settings
 from workers.aftercare import care_for_undelivered
@@ -115,6 +116,7 @@ def _do(name: str, chore: Callable[[], object], now: datetime) -> None:
 def _watch(settings: Settings, now: datetime) -> None:
     with transaction() as session:
         watch.raise_alarms(session, now, settings.ack_patience_s)
+        zone_watch.raise_alarms(session, now)
         budget.watch(session, settings, now)
         letters.withdraw_passed(session, now)
         reconciliation.watch(session, settings, now)

@@ -14,6 +14,7 @@ from integrations.head_end.types import MeterEvents
 from integrations.installer.ack_types import InstallerAck
 from integrations.meter_maker.types import MeterDelivery
 from integrations.planner.types import PlannedCutRequest
+from integrations.runner_api.types import ClaimAsked, Heartbeat, Report, Settlements
 
 URL_PREFIX = "/api/v1"
 _VERSION = "1.0.0"
@@ -77,7 +78,17 @@ def make_api(app: Flask) -> PartnerApi:
     )
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
     _, components = msgspec.json.schema_components(
-        [InstallerAck, PlannedCutRequest, DmsMessage, MeterEvents, MeterDelivery],
+        [
+            InstallerAck,
+            PlannedCutRequest,
+            DmsMessage,
+            MeterEvents,
+            MeterDelivery,
+            Heartbeat,
+            ClaimAsked,
+            Settlements,
+            Report,
+        ],
         ref_template=_REFERENCE,
     )
     for name, component in components.items():

@@ -5,7 +5,9 @@ Nobody who has not shown who he is makes us write to the database.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
 import structlog
 from flask import current_app, request
@@ -20,7 +22,9 @@ log = structlog.get_logger()
 
 JSON = "application/json"
 # Shown who it is, and yet not let in.
-_FORBIDDEN = ("PARTNER_INACTIVE", "KEY_NOT_FOR_THIS")
+_FORBIDDEN = ("PARTNER_INACTIVE", "ZONE_INACTIVE", "KEY_NOT_FOR_THIS")
+
+K = TypeVar("K")
 
 
 def header_of(name: str, description: str) -> dict[str, object]:
@@ -46,18 +50,31 @@ def read_signed(realm: str, max_bytes: int, now: datetime) -> tuple[Key, bytes]:
 
     Raises: Problem (401, 413, 415).
     """
+    return read_signed_by(
+        realm, max_bytes, now, partner_credentials.recognise, lambda key: key.credential.secret
+    )
+
+
+def read_signed_by(
+    realm: str,
+    max_bytes: int,
+    now: datetime,
+    recognise: Callable[[str, str | None, str | None], K],
+    secret_of: Callable[[K], str],
+) -> tuple[K, bytes]:
+    """The same for keys of another kind. Raises: Problem (401, 413, 415)."""
     settings: Settings = current_app.extensions["tiedolla_settings"]
     if request.method != "GET":
         _check_form(max_bytes)
     try:
-        key = partner_credentials.recognise(
+        key = recognise(
             settings.partner_key.get_secret_value(),
             request.headers.get("Tiedolla-Key"),
             request.headers.get("Authorization"),
         )
         body = _read(max_bytes)
         verify(
-            key.credential.secret,
+            secret_of(key),
             request.headers.get("Tiedolla-Signature"),
             request.headers.get("Tiedolla-Timestamp"),
             body,

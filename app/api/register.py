@@ -5,7 +5,15 @@ from __future__ import annotations
 from flask import Flask
 
 from app.api import callbacks, health, openapi, problems
-from app.api.v1 import acks, dms_outages, head_end, meter_deliveries, planned_cuts, process_starts
+from app.api.v1 import (
+    acks,
+    dms_outages,
+    head_end,
+    meter_deliveries,
+    planned_cuts,
+    process_starts,
+    runner,
+)
 
 
 def register(app: Flask) -> None:
@@ -19,6 +27,7 @@ def register(app: Flask) -> None:
         meter_deliveries.blueprint,
         planned_cuts.blueprint,
         process_starts.blueprint,
+        runner.blueprint,
     ):
         api.register_blueprint(blueprint)
     openapi.serve(app, api)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import click
@@ -18,7 +19,9 @@ from sqlalchemy.exc import DBAPIError
 
 from app.clients import cis_inbox
 from app.db import db
+from app.domain.zones import CENTRAL
 from app.doorbell import listens, rq
+from app.queries import zone_list
 from app.settings import Settings
 from integrations.outcomes import CallError
 from integrations.sendgrid_email.events import load_public_key
@@ -58,6 +61,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     yield _redis()
     yield _dispatcher()
     yield _workers()
+    yield from _zones()
     yield _partner_tokens(settings)
     yield _event_key(settings)
     yield _sms_senders(settings)
@@ -127,7 +131,7 @@ def _workers() -> Check:
     try:
         # A worker has a lease from its first work on; until then it only waits to be rung.
         idle = _one(
-            "SELECT string_agg(name, ' ' ORDER BY name) FROM lane WHERE NOT EXISTS"
+            "SELECT string_agg(name, ' ' ORDER BY name) FROM lane WHERE zone = 'central' AND NOT EXISTS"
             " (SELECT 1 FROM drainer d WHERE d.lane = lane.name AND d.ended_at IS NULL)"
         )
         count = _one("SELECT count(*) FROM lane")
@@ -138,6 +142,38 @@ def _workers() -> Check:
     missing = " ".join(lane for lane in str(idle or "").split() if not listens(lane))
     found = f"none for {missing}" if missing else "one for each lane"
     return Check("workers", not missing, found, "run for each lane: flask worker LANE")
+
+
+def _zones() -> Iterator[Check]:
+    """One check for each zone whose lanes are drained by runners."""
+    now = datetime.now(UTC)
+    try:
+        rows = zone_list.zones(db.session(), now)
+    except DBAPIError:
+        return
+    finally:
+        db.session.remove()
+    for zone in rows:
+        if zone.code == CENTRAL or not zone.active or not zone.lanes:
+            continue
+        faults = [] if zone.runs(now) else ["no runner is heard of"]
+        live = [one for one in zone.runners if one.standing(now) in ("WELL", "LATE")]
+        for one in live:
+            about = f"{one.host} {one.version}"
+            if one.missing_lanes:
+                faults.append(f"{about} has no way to {' '.join(one.missing_lanes)}")
+            if one.clock_off:
+                faults.append(f"the clock of {about} is off by {one.clock_offset_ms} ms")
+            if one.last_error:
+                faults.append(f"{about}: {one.last_error}")
+        seen = ", ".join(
+            f"{one.host} {one.version}, heard of"
+            f" {(now - one.heartbeat_at).total_seconds():.0f} s ago, holds {one.held},"
+            f" clock {one.clock_offset_ms:+d} ms"
+            for one in live
+        )
+        fix = f"run in that network: flask lane-runner --zone {zone.code}; see its log"
+        yield Check(f"zone {zone.code}", not faults, "; ".join(faults) or seen, fix)
 
 
 def _partner_tokens(settings: Settings) -> Check:

@@ -13,6 +13,7 @@ from flask.cli import with_appcontext
 
 from app.db import db, transaction
 from app.domain.opening_hours import HoursUnreadable
+from app.domain.zones import CENTRAL
 from app.queries import lane_board
 from app.services import audit, lane_bounds, lanes, replays
 from app.services.lane_bounds import BoundValues
@@ -29,14 +30,14 @@ def lanes_commands() -> None:
 
 @lanes_commands.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-@click.option("--plain", is_flag=True, help="Names only, one per line; each wants one worker.")
+@click.option("--plain", is_flag=True, help="Names only, of those that want a worker here.")
 @with_appcontext
 def list_command(as_json: bool, plain: bool) -> None:
     """Show every lane: state, depth, age of the oldest, what is stuck, and its bounds."""
     now = datetime.now(UTC)
     rows = lane_board.all_lanes(db.session())
     if plain:
-        for name in sorted(row.name for row in rows):
+        for name in sorted(row.name for row in rows if row.zone == CENTRAL):
             click.echo(name)
         return
     if as_json:
@@ -52,6 +53,8 @@ def list_command(as_json: bool, plain: bool) -> None:
             bounds += f", {row.used_today(now)} of {row.day_cap} today"
         if row.rate_per_s:
             bounds += f", {row.rate_per_s}/s"
+        if row.zone != CENTRAL:
+            bounds += f", in the zone {row.zone}"
         click.echo(f"{row.name:20} {row.circuit(now):8} {row.depth}{age}{words}{bounds}")
 
 

@@ -8,6 +8,7 @@ from app.cli.bundles import bundle_commands
 from app.cli.contacts import contacts_commands
 from app.cli.customers import customers_commands
 from app.cli.doctor import doctor_command
+from app.cli.environment import environment_commands
 from app.cli.inbound import inbound_commands
 from app.cli.lanes import lanes_commands
 from app.cli.notices import notices_commands
@@ -23,6 +24,7 @@ from app.cli.sending import sending_commands
 from app.cli.setup import setup_command
 from app.cli.staff import staff_commands
 from app.cli.storms import storms_commands
+from app.cli.zones import zones_commands
 
 
 def register(app: Flask) -> None:
@@ -32,6 +34,7 @@ def register(app: Flask) -> None:
         contacts_commands,
         customers_commands,
         doctor_command,
+        environment_commands,
         inbound_commands,
         lanes_commands,
         notices_commands,
@@ -47,5 +50,6 @@ def register(app: Flask) -> None:
         setup_command,
         staff_commands,
         storms_commands,
+        zones_commands,
     ):
         app.cli.add_command(command)

@@ -237,6 +237,14 @@ class InboundSmsState(StrEnum):
     HELD = "HELD"
 
 
+class ImportState(StrEnum):
+    """A file from another environment: until a second person lets it in, or not."""
+
+    WAITING = "WAITING"
+    APPLIED = "APPLIED"
+    REJECTED = "REJECTED"
+
+
 class OutboxState(StrEnum):
     """One message on its way to an outside system."""
 
@@ -672,6 +680,11 @@ REPLY_CASE_MOVES = Moves(
 INBOUND_SMS_MOVES = Moves(
     "inbound SMS",
     {InboundSmsState.WAITING: frozenset({InboundSmsState.DONE, InboundSmsState.HELD})},
+)
+
+IMPORT_MOVES = Moves(
+    "environment import",
+    {ImportState.WAITING: frozenset({ImportState.APPLIED, ImportState.REJECTED})},
 )
 
 OUTBOX_MOVES = Moves(

@@ -20,6 +20,7 @@ from app.models.customer import (
 from app.models.customer_login import CustomerSession, OneTimeCode, RateCount
 from app.models.dms_statement import DmsStatement
 from app.models.drainer import Drainer
+from app.models.environment_import import EnvironmentImport
 from app.models.file_sighting import FileSighting
 from app.models.inbound_message import InboundChunk, InboundFinding, InboundMessage
 from app.models.lane import Lane
@@ -65,6 +66,7 @@ from app.models.staff_account import StaffAccount
 from app.models.staff_address import StaffAddress
 from app.models.visit import Visit, VisitAnswer
 from app.models.work_order import WorkOrder, WorkOrderChange
+from app.models.zone import LaneRunner, RunnerClaim, Zone
 
 __all__ = [
     "Ack",
@@ -92,12 +94,14 @@ __all__ = [
     "DifferenceChange",
     "DmsStatement",
     "Drainer",
+    "EnvironmentImport",
     "FileSighting",
     "InboundChunk",
     "InboundFinding",
     "InboundMessage",
     "InboundSms",
     "Lane",
+    "LaneRunner",
     "Letter",
     "MailMessage",
     "MassFile",
@@ -150,6 +154,7 @@ __all__ = [
     "RouteRule",
     "RuleSet",
     "Run",
+    "RunnerClaim",
     "Schedule",
     "SendingStop",
     "SerialMismatch",
@@ -165,4 +170,5 @@ __all__ = [
     "VisitAnswer",
     "WorkOrder",
     "WorkOrderChange",
+    "Zone",
 ]

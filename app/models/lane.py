@@ -16,6 +16,8 @@ class Lane(Model):
     name: Mapped[Str] = mapped_column(primary_key=True)
     sends: Mapped[bool]
     mode: Mapped[Str]
+    # The network whose workers or runners drain it; nobody else may claim from it.
+    zone: Mapped[Str] = mapped_column(default="central", server_default="central")
     paused: Mapped[bool] = mapped_column(default=False)
     # Items under way at once in one process; what the attempts of one commit are bounded by.
     in_flight_count: Mapped[int]

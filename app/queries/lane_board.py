@@ -38,6 +38,7 @@ class LaneRow:
     hours: str | None
     day_on: date | None
     day_count: int
+    zone: str
 
     def circuit(self, now: datetime) -> str:
         """PAUSED, RESTS (closed, or the day's cap is used up), OPEN (no calls now), TRYING (one call
@@ -134,7 +135,7 @@ _BOARD = text(
         least(item.oldest_at, inbound.oldest_at) AS oldest_at,
         coalesce(item.dead, 0) AS dead, coalesce(item.unknown, 0) AS unknown,
         coalesce(item.held, 0) AS held, lane.in_flight_count, lane.rate_per_s, lane.day_cap,
-        lane.hours, lane.day_on, lane.day_count
+        lane.hours, lane.day_on, lane.day_count, lane.zone
     FROM lane
     LEFT JOIN item ON item.lane = lane.name
     LEFT JOIN inbound ON inbound.lane = lane.name

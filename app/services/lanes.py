@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.circuit import Breaker, after_calls
 from app.domain.lanes import NOTICE_LANES, Mode
+from app.domain.zones import CENTRAL
 from app.doorbell import ring_after_commit
 from app.models.lane import Lane
 from app.models.sending import ProviderRoute
@@ -38,10 +39,15 @@ class OpenLane:
     # How many more may reach the receiver today, and when it closes; None: no such bound.
     day_room: int | None = None
     closes_at: datetime | None = None
+    zone: str = CENTRAL
 
 
-def get_open_lane(session: Session, name: str, now: datetime) -> OpenLane | None:
+def get_open_lane(
+    session: Session, name: str, now: datetime, zone: str = CENTRAL
+) -> OpenLane | None:
     """The lane if it may send now; None when it is paused, closed, used up or its circuit is open.
+
+    None as well for whoever asks from another zone than the lane's.
 
     Asked once per claim: what one claim takes leaves within its slices, whatever the clock says.
     """
@@ -57,7 +63,7 @@ def get_open_lane(session: Session, name: str, now: datetime) -> OpenLane | None
             Lane.day_cap,
             Lane.hours,
             Lane.rests_until,
-        ).where(Lane.name == name, Lane.sends)
+        ).where(Lane.name == name, Lane.sends, Lane.zone == zone)
     ).one_or_none()
     if row is None or row.paused:
         return None
@@ -82,6 +88,7 @@ def get_open_lane(session: Session, name: str, now: datetime) -> OpenLane | None
         rate_per_s=row.rate_per_s,
         day_room=bounds.day_room,
         closes_at=bounds.closes_at,
+        zone=zone,
     )
 
 

@@ -17,7 +17,11 @@ DRAINER_SPACE = 7_403_002
 def dead(connection: Connection, own: int) -> list[int]:
     """Leases whose lock nobody holds any more; each is locked by us now, see let_go()."""
     open_leases = connection.execute(
-        text("SELECT id FROM drainer WHERE ended_at IS NULL AND id <> :own ORDER BY id"),
+        # Lane runners hold no lock here: theirs end by the clock, see lane_runners.py.
+        text(
+            "SELECT id FROM drainer WHERE ended_at IS NULL AND id <> :own"
+            " AND NOT EXISTS (SELECT 1 FROM lane_runner r WHERE r.lease = drainer.id) ORDER BY id"
+        ),
         {"own": own},
     ).scalars()
     return [lease for lease in open_leases if try_session_lock(connection, DRAINER_SPACE, lease)]

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from app.db import plain_array, text_array
 from app.domain.lanes import Mode, mode_of
+from app.domain.zones import CENTRAL
 from app.doorbell import ring_after_commit
 
 DEFAULT_PRIORITY = 50
@@ -144,6 +145,7 @@ _CLAIM = text(
     WITH head AS MATERIALIZED (
         SELECT item.id FROM outbox_item item
         WHERE item.lane = :lane AND item.state = 'READY' AND item.next_at <= :now
+          AND coalesce((SELECT zone FROM lane WHERE name = :lane), :central) = :zone
           AND item.priority BETWEEN :most_urgent AND :least_urgent
           AND (item.route IS NULL OR item.route = ANY(:routes))
           AND NOT EXISTS (
@@ -173,11 +175,13 @@ def claim(
     *,
     urgencies: tuple[int, int] | None = None,
     routes: Sequence[str] = (),
+    zone: str = CENTRAL,
 ) -> list[Claimed]:
     """Take up to `limit` items that are due and first of their key, lowest priority number first.
 
     urgencies: only items between these priorities. routes: those that may be used now; an item
-    that is bound to another one is left where it is.
+    that is bound to another one is left where it is. zone: of whoever claims; a lane of another
+    one gives nothing.
     """
     most, least = urgencies or _ANY_URGENCY
     rows = session.execute(
@@ -191,6 +195,8 @@ def claim(
             "most_urgent": most,
             "least_urgent": least,
             "routes": list(routes),
+            "zone": zone,
+            "central": CENTRAL,
         },
     ).all()
     return [Claimed(*row) for row in sorted(rows, key=lambda row: (row.priority, row.id))]
@@ -428,12 +434,16 @@ def give_back(
 
 
 def lost_leases(session: Session, now: datetime) -> list[int]:
-    """Leases that have run out although nobody noticed a death: a drainer that hangs."""
+    """Leases that have run out although nobody noticed a death: a drainer that hangs.
+
+    What lane runners hold is not among them, see lane_runners.py.
+    """
     return list(
         session.execute(
             text(
                 "SELECT DISTINCT lease FROM outbox_item"
                 " WHERE state = 'CLAIMED' AND lease IS NOT NULL AND lease_until < :now"
+                " AND NOT EXISTS (SELECT 1 FROM lane_runner r WHERE r.lease = outbox_item.lease)"
             ),
             {"now": now},
         ).scalars()
@@ -474,14 +484,14 @@ def may_have_left(session: Session, business_key: str, kind: str) -> bool:
     return bool(session.execute(statement, {"key": business_key, "kind": kind}).scalar())
 
 
-def lanes_with_work(session: Session, now: datetime) -> list[str]:
-    """Sending lanes that have something due, are neither paused nor closed, and may call."""
+def lanes_with_work(session: Session, now: datetime, zone: str = CENTRAL) -> list[str]:
+    """Sending lanes of a zone that have something due, are neither paused nor closed, and may call."""
     return list(
         session.execute(
             text(
                 """
                 SELECT name FROM lane
-                WHERE sends AND NOT paused AND (open_until IS NULL OR open_until <= :now)
+                WHERE sends AND zone = :zone AND NOT paused AND (open_until IS NULL OR open_until <= :now)
                   AND (rests_until IS NULL OR rests_until <= :now)
                   AND EXISTS (SELECT 1 FROM outbox_item item
                               WHERE item.lane = lane.name AND item.state = 'READY'
@@ -489,7 +499,7 @@ def lanes_with_work(session: Session, now: datetime) -> list[str]:
                 ORDER BY name
                 """
             ),
-            {"now": now},
+            {"now": now, "zone": zone},
         ).scalars()
     )
 

@@ -27,9 +27,10 @@ from app.domain.processes import CHANGE_TABLES, Ended, LogLevel, Overlap, Trigge
 from app.models.lane import Lane
 from app.models.partner import Partner
 from app.models.process import Process, ProcessStart, ProcessTrigger
-from app.services import audit, cron_times, lanes, process_starts
+from app.services import audit, cron_times, lanes, process_starts, zones
 from app.services.cron_times import CronInvalid
 from app.services.process_starts import Asked, Cause, ProcessUnknown
+from app.services.zones import ZoneRefused
 
 ZONE = "central"
 OWNER = "operations"
@@ -231,6 +232,12 @@ def edit(session: Session, code: str, edited: Edited, now: datetime, *, by: str)
         "log_level": edited.log_level,
         "overlap": edited.overlap,
     }
+    if process.lane is not None and changes["zone"] != process.zone:
+        # Whoever moves the process of a lane moves the lane.
+        try:
+            zones.move_lane(session, process.lane, changes["zone"], now, by=by)
+        except ZoneRefused as refused:
+            raise ProcessRefused(refused.code) from None
     before = {name: getattr(process, name) for name in changes}
     changed = {name: [before[name], new] for name, new in changes.items() if before[name] != new}
     if not changed:

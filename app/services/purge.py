@@ -21,6 +21,7 @@ _DRAINERS = text(
     """
     DELETE FROM drainer d WHERE d.ended_at < :before
       AND NOT EXISTS (SELECT 1 FROM outbox_item i WHERE i.lease = d.id AND i.state = 'CLAIMED')
+      AND NOT EXISTS (SELECT 1 FROM lane_runner r WHERE r.lease = d.id)
     """
 )
 # A file that is still there is seen at every poll, so these belong to files that are gone.
@@ -35,6 +36,15 @@ _CODES = text(
 )
 
 
+# What a runner says again after so long is no longer asked for.
+_CLAIMS = text("DELETE FROM runner_claim WHERE settled_at < :before")
+_RUNNERS = text(
+    """
+    DELETE FROM lane_runner r WHERE r.heartbeat_at < :before
+      AND NOT EXISTS (SELECT 1 FROM runner_claim c WHERE c.runner_id = r.id)
+    """
+)
+_RUNNERS_AFTER = timedelta(days=30)
 # A cause that comes again after more than a year is a new one.
 _STARTS = text("DELETE FROM process_start WHERE ended_at < :before")
 _STARTS_AFTER = timedelta(days=400)
@@ -56,6 +66,8 @@ def purge(
         ("customer_session", _SESSIONS, before),
         ("one_time_code", _CODES, codes),
         ("process_start", _STARTS, now - _STARTS_AFTER),
+        ("runner_claim", _CLAIMS, before),
+        ("lane_runner", _RUNNERS, now - _RUNNERS_AFTER),
     ):
         found = cast("CursorResult[Any]", session.execute(statement, {"before": limit}))
         counts[name] += max(found.rowcount, 0)

@@ -43,10 +43,19 @@ class Plan:
     room: Mapping[str, int] = field(default_factory=dict)
 
 
-def make_plan(session: Session, lane: OpenLane, settings: Settings, now: datetime) -> Plan | None:
-    """The bounds of the next claim; None when nothing of the lane may leave now."""
+def make_plan(
+    session: Session,
+    lane: OpenLane,
+    settings: Settings,
+    now: datetime,
+    stock: int | None = None,
+) -> Plan | None:
+    """The bounds of the next claim; None when nothing of the lane may leave now.
+
+    stock: so many instead of a few slices, for whoever has to go on while we are away.
+    """
     # A half-open circuit lets one call pass to see whether the receiver is back.
-    most = 1 if lane.half_open else lane.in_flight_count * SLICES_PER_CLAIM
+    most = 1 if lane.half_open else stock or lane.in_flight_count * SLICES_PER_CLAIM
     plan = Plan(limit=min(most, max(_CLAIM_MOST, lane.in_flight_count)))
     if lane.day_room is not None:
         plan.limit = min(plan.limit, lane.day_room)
@@ -82,6 +91,7 @@ def claim(
         settings.lease_s,
         urgencies=plan.urgencies,
         routes=list(plan.routes),
+        zone=lane.zone,
     )
     if lane.name not in NOTICE_LANES:
         taken: dict[int, str | None] = dict.fromkeys((item.id for item in items), None)

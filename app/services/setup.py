@@ -16,12 +16,14 @@ from sqlalchemy.orm import Session
 from app.domain import lanes
 from app.domain.codes import DATAHUB_CODES, DEFAULT_METER_MODELS, DEFAULT_ORDER_TYPES
 from app.domain.states import RuleSetState
+from app.domain.zones import CENTRAL
 from app.models.code_list import CodeValue, MeterModel, OrderType
 from app.models.lane import Lane
 from app.models.partner import FEED, SFTP, Partner
 from app.models.route_rule import RouteRule, RuleSet
 from app.models.schedule import Schedule
 from app.models.sending import ProviderRoute
+from app.models.zone import Zone
 from app.services import bundle_content, bundle_versions, processes
 from app.settings import Settings
 
@@ -104,6 +106,9 @@ def install_defaults(
     )
     _add_partner_and_routes(session, installer_url, regions)
     _add_bundles(session)
+    now = datetime.now(UTC)
+    zone = {"code": CENTRAL, "name": "Central", "active": True, "created_at": now}
+    _add(session, Zone, [zone | {"key_generation": 1, "oldest_key_generation": 1}])
     _add_lanes(session, settings)
     _add_provider_routes(session, settings)
     _add_schedules(session, settings)

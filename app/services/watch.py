@@ -102,14 +102,14 @@ def raise_alarms(session: Session, now: datetime, silent_after_s: float = _SILEN
         row[0]: f"{row[1]} received messages wait for a person, the first is number {row[2]}."
         for row in session.execute(_HELD, {"before": now - _ORDER_MISSING_AFTER})
     }
-    _are(session, PARTNER_SILENT, silent, now)
-    _are(session, INBOUND_HELD, held, now)
-    _are(session, LANE_OLD, old, now)
-    _are(session, ITEMS_DEAD, dead, now)
-    _are(session, OUTCOME_UNKNOWN, unknown, now)
+    are_open(session, PARTNER_SILENT, silent, now)
+    are_open(session, INBOUND_HELD, held, now)
+    are_open(session, LANE_OLD, old, now)
+    are_open(session, ITEMS_DEAD, dead, now)
+    are_open(session, OUTCOME_UNKNOWN, unknown, now)
 
 
-def _are(session: Session, kind: str, found: Mapping[str, str], now: datetime) -> None:
+def are_open(session: Session, kind: str, found: Mapping[str, str], now: datetime) -> None:
     """Exactly these alarms of the kind are open."""
     for lane, detail in found.items():
         alarms.open_alarm(session, kind, lane, detail, now)

@@ -406,7 +406,40 @@ MISMATCH_VIEW: Mapping[str, Label] = {
     "settled": Label(_l("Settled")),
 }
 
+RUNNER: Mapping[str, Label] = {
+    "WELL": Label(_l("Connected"), "ok", "ok"),
+    "LATE": Label(_l("Late"), "warn", "wait"),
+    "SILENT": Label(_l("Silent"), "fail", "off"),
+    "ENDED": Label(_l("Ended"), "calm", "calm"),
+}
+IMPORT: Mapping[str, Label] = {
+    "WAITING": Label(_l("Waits for a second person"), "warn", "held"),
+    "APPLIED": Label(_l("Let in"), "ok", "ok"),
+    "REJECTED": Label(_l("Rejected"), "fail", "fail"),
+}
+IMPORT_KIND: Mapping[str, Label] = {
+    "bundles": Label(_l("Mappings")),
+    "routing": Label(_l("Routing rules")),
+    "texts": Label(_l("Texts")),
+    "processes": Label(_l("Processes")),
+    "schedules": Label(_l("Schedules")),
+    "alarm_rules": Label(_l("Alarm rules")),
+}
+IMPORT_WHAT: Mapping[str, Label] = {
+    "ADDED": Label(_l("Added"), "ok", "ok"),
+    "CHANGED": Label(_l("Changed"), "info", "route"),
+    "REMOVED": Label(_l("Removed"), "warn", "warn"),
+}
+IMPORT_STANDING: Mapping[str, Label] = {
+    "DUE": Label(_l("Will be let in"), "info", "inbox"),
+    "WAITS": Label(_l("Here already, waits for a second person"), "calm", "held"),
+    "SKIPPED": Label(_l("Left out"), "calm", "calm"),
+    "BLOCKED": Label(_l("Keeps the file out"), "fail", "fail"),
+}
+
 ALARM: Mapping[str, Label] = {
+    "ZONE_SILENT": Label(_l("Nobody drains the lanes of a zone"), "fail", "off"),
+    "RUNNER_SILENT": Label(_l("A lane runner is gone with what it has claimed"), "fail", "unknown"),
     "RULE": Label(_l("An alarm rule was broken"), "fail", "warn"),
     "MAILBOX_DOWN": Label(_l("A mailbox cannot be read"), "fail", "off"),
     "MASS_FILE_HELD": Label(_l("A mass file waits for a decision"), "fail", "held"),
@@ -734,6 +767,11 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "severity": SEVERITY,
     "meter": METER,
     "circuit": CIRCUIT,
+    "runner": RUNNER,
+    "import": IMPORT,
+    "import_kind": IMPORT_KIND,
+    "import_what": IMPORT_WHAT,
+    "import_standing": IMPORT_STANDING,
     "rule_set": RULE_SET,
     "replay": REPLAY,
     "bundle": BUNDLE,

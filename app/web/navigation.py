@@ -17,6 +17,7 @@ from app.queries import (
     alarm_list,
     bundle_list,
     difference_list,
+    environment_imports,
     inbox,
     mass_list,
     meter_stock,
@@ -147,6 +148,7 @@ _SECTIONS: Sequence[_Section] = (
                 _OPERATE,
                 bundle_list.count_waiting,
             ),
+            _Page("operators.zones", _l("Zones"), ("operators.zone",), _OPERATE),
             _Page("operators.orders", _l("Parked orders"), ("operators.order",), _OPERATE),
             _Page(
                 "operators.stock",
@@ -171,6 +173,13 @@ _SECTIONS: Sequence[_Section] = (
             ),
             _Page(
                 "operators.retention_report", _l("Retention"), ("operators.retention",), _OPERATE
+            ),
+            _Page(
+                "operators.environment",
+                _l("Environment"),
+                ("operators.environment",),
+                _OPERATE,
+                environment_imports.count_waiting,
             ),
         ),
     ),

@@ -23,6 +23,7 @@ from integrations.installer.types import InstallerOrder
 from integrations.meter_maker.types import MeterDelivery
 from integrations.nis.types import NisDevice
 from integrations.planner.types import PlannedCutRequest
+from integrations.runner_api.types import Beat, Claim, ClaimAsked, Heartbeat, Report, Settled
 from integrations.snapshots.types import Head, Record
 
 SCHEMAS: Mapping[str, type[msgspec.Struct]] = {
@@ -38,6 +39,12 @@ SCHEMAS: Mapping[str, type[msgspec.Struct]] = {
     "billing/schema/meter_change.schema.json": MeterChange,
     "snapshots/schema/head.schema.json": Head,
     "snapshots/schema/record.schema.json": Record,
+    "runner_api/schema/heartbeat.schema.json": Heartbeat,
+    "runner_api/schema/beat.schema.json": Beat,
+    "runner_api/schema/claim_asked.schema.json": ClaimAsked,
+    "runner_api/schema/claim.schema.json": Claim,
+    "runner_api/schema/report.schema.json": Report,
+    "runner_api/schema/settled.schema.json": Settled,
 }
 
 

@@ -32,6 +32,8 @@ PAGES = (
     "/bundles/3/bench?message=1",
     "/bundles/unmapped",
     "/routing",
+    "/zones",
+    "/environment",
     "/routing/1",
     "/routing/1/impact",
     "/routing/1/bench?type=MVM",

@@ -94,6 +94,8 @@ def test_a_claim_among_many_is_as_cheap_when_the_queue_was_analysed_while_empty(
             "most_urgent": 0,
             "least_urgent": 100,
             "routes": ["twilio"],
+            "zone": "central",
+            "central": "central",
         }
         with transaction() as session:
             plan = session.execute(explain, claim).scalar_one()[0]["Plan"]

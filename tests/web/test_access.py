@@ -47,6 +47,8 @@ PAGES = {
     "/texts/FAULT_ETR": OPERATE,
     "/texts/FAULT_ETR/edit": OPERATE,
     "/mass-orders": OPERATE,
+    "/zones": OPERATE,
+    "/environment": OPERATE,
     "/rollout": OPERATE,
     "/rollout/orders": OPERATE,
     "/rollout/meters?model=6534&group=in-stock": OPERATE,
@@ -90,6 +92,7 @@ MISSING = {
     "/planned/9/approve": OPERATE,
     "/texts/FAULT_ETR/versions/9": OPERATE,
     "/mass-orders/MO-9": OPERATE,
+    "/environment/imports/9": OPERATE,
     "/rollout/overview.csv": OPERATE,
     "/rollout/orders.xlsx": OPERATE,
     "/rollout/plan/9.csv": OPERATE,
@@ -179,6 +182,9 @@ ACTIONS = {
     "/texts/addresses/SMS/code": OPERATE,
     "/texts/addresses/SMS/verify": OPERATE,
     "/mass-orders/MO-9/pause": OPERATE,
+    "/environment/export": OPERATE,
+    "/environment/imports": OPERATE,
+    "/environment/imports/9/approve": OPERATE,
     **dict.fromkeys(
         (
             f"/processes/nothing/{act}"

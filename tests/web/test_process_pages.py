@@ -136,7 +136,8 @@ def test_how_it_runs_is_changed_and_recorded(operator: Visitor, writing: Writing
     }
     operator.post("/processes/purge/edit", form)
     operator.post("/processes/purge/edit", {**form, "overlap": "NEVER"})
-    operator.post("/processes/poll-cis/edit", {**form, "name": "", "every_s": "2,5"})
+    here = {**form, "name": "", "zone": "central", "every_s": "2,5"}
+    operator.post("/processes/poll-cis/edit", here)
     with writing() as session:
         process = session.get(Process, "purge")
         assert process is not None

@@ -9,6 +9,7 @@ from app.web.operators import (
     bundles,
     connections,
     doubts,
+    environment,
     inbound,
     lanes,
     letters,
@@ -32,6 +33,7 @@ from app.web.operators import (
     runs,
     sending,
     storms,
+    zones,
 )
 from app.web.operators.blueprint import blueprint
 
@@ -45,6 +47,7 @@ __all__ = [
     "bundles",
     "connections",
     "doubts",
+    "environment",
     "inbound",
     "lanes",
     "letters",
@@ -68,4 +71,5 @@ __all__ = [
     "runs",
     "sending",
     "storms",
+    "zones",
 ]
