@@ -8,16 +8,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import Flask
 
-from app.db import db
+from app.db import db, transaction
 from app.doorbell import queue_of
 from app.factory import create_app
 from tests.conftest import test_settings
+from tests.services.routing_world import add_partner
 from workers.cli import LaneWorker
 
 
 def test_a_partner_without_a_token_and_a_key_that_is_none_are_found(
     app: Flask, postgres_url: str, redis_url: str
 ) -> None:
+    with app.app_context(), transaction() as session:
+        add_partner(session, "files", transport="SFTP", base_url="")
     lines = _doctor(postgres_url, redis_url, partner_tokens={}, sendgrid_event_public_key="none")
     assert "FAIL  partners: no token for voima" in lines
     assert any("TIEDOLLA_PARTNER_TOKENS" in line for line in lines)
@@ -26,8 +29,8 @@ def test_a_partner_without_a_token_and_a_key_that_is_none_are_found(
 
 def test_what_is_well_is_said_to_be_so(app: Flask, postgres_url: str, redis_url: str) -> None:
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
-    text = base64.b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-    lines = _doctor(postgres_url, redis_url, sendgrid_event_public_key=text.decode())
+    encoded = base64.b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    lines = _doctor(postgres_url, redis_url, sendgrid_event_public_key=encoded.decode())
     assert "ok    partners: a token for each: voima" in lines
     assert "ok    SendGrid's event key: is a P-256 public key" in lines
     assert any(line.startswith("ok    PostgreSQL") for line in lines)
