@@ -68,7 +68,7 @@ def test_an_operator_finds_out_why_and_tries_again(page: Page, portal: Portal) -
     log_in(page, "otso")
     page.goto("/alarms")
     page.get_by_role("link", name="Network information system (NIS)").click()
-    expect(page.get_by_text("Rejected", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Rejected", exact=True)).to_be_visible()
 
     page.get_by_role("button", name="Try again TT-1").click()
 
@@ -79,6 +79,7 @@ def test_an_operator_finds_out_why_and_tries_again(page: Page, portal: Portal) -
 def test_a_business_key_leads_from_the_point_to_its_runs(page: Page, portal: Portal) -> None:
     log_in(page, "otso")
     page.goto(f"/points/{portal.point}")
+    page.get_by_role("link", name="All about this order").click()
     page.get_by_role("link", name="Runs of this order").click()
     page.get_by_role("link", name=re.compile("Network information system")).click()
 
