@@ -17,8 +17,9 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.db import (
     after_commit,
-    copy_plain,
+    copy_line,
     copy_rows,
+    copy_text,
     db,
     held_lock,
     is_connection_lost,
@@ -171,7 +172,7 @@ def test_plain_rows_come_back_as_they_went(app: Flask, cells: tuple[object, ...]
                 " at timestamptz, id uuid) ON COMMIT DROP"
             )
         )
-        copy_plain(session, "plain", columns, [cells, cells])
+        copy_text(session, "plain", columns, copy_line(cells) * 2)
         assert session.execute(text("SELECT * FROM plain")).all() == [cells, cells]
 
 

@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.db import copy_plain
+from app.db import copy_rows
 from app.domain.announcement_policy import TellingDecision
 from app.domain.lanes import mode_of
 from app.domain.notice_policy import Action, Recipient, address_hash
@@ -125,11 +125,11 @@ def write_rows(session: Session, rows: Sequence[NoticeRows]) -> None:
     """Write what was decided; lanes with something due are rung after the commit."""
     if not rows:
         return
-    copy_plain(session, "notice", _NOTICE_COLUMNS, (one.notice for one in rows))
+    copy_rows(session, "notice", _NOTICE_COLUMNS, (one.notice for one in rows))
     points = (point for one in rows for point in one.points)
-    copy_plain(session, "notice_point", ("notice_id", "gsrn"), points)
+    copy_rows(session, "notice_point", ("notice_id", "gsrn"), points)
     items = (one.item for one in rows if one.item is not None)
-    copy_plain(session, "outbox_item", _ITEM_COLUMNS, items)
+    copy_rows(session, "outbox_item", _ITEM_COLUMNS, items)
     for lane in {one.rings for one in rows if one.rings is not None}:
         ring_after_commit(lane)
 

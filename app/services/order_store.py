@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from app.db import copy_plain
+from app.db import copy_rows
 from app.domain.findings import Finding
 from app.domain.lanes import ACKS
 from app.domain.revisions import Known, Verdict
@@ -114,7 +114,7 @@ def write(
     """Write a round of weighed orders, their history and what has to leave because of them."""
     stored = [one for one in weighed if one.state is not None]
     fresh = [one for one in stored if one.existing is None]
-    copy_plain(session, "work_order", _COLUMNS, (_row(one, part) for one in fresh))
+    copy_rows(session, "work_order", _COLUMNS, (_row(one, part) for one in fresh))
     for one in stored:
         if one.existing is not None:
             session.execute(
