@@ -11,13 +11,14 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.db import db, transaction
+from app.db import transaction
 from app.domain.gsrn import check_digit
 from app.domain.notice_types import NoticeType
 from app.factory import create_app
 from app.services.announcements import about_outage, announce
 from app.settings import Settings
 from bench.report import row
+from bench.upkeep import analyse
 from workers.memory import collect_seldom, take_turns_often
 from workers.notices import plan_slices
 
@@ -136,8 +137,7 @@ def _seed(count: int) -> int:
             ),
             {"outage": outage},
         )
-    with db.engine.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
+    analyse()
     return outage
 
 

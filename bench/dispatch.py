@@ -19,10 +19,10 @@ from sqlalchemy.orm import Session
 from app.db import transaction
 from app.domain.lanes import partner_lane
 from app.factory import create_app
-from bench import mass
-from bench.message_rows import analyse
+from bench.cis_files import store
 from bench.report import row
 from bench.sender import Cost, Stub, go, measured, stub, told_by, workers
+from bench.upkeep import analyse
 from workers.intake import interpret_files
 
 PARTNER = "voima"
@@ -36,7 +36,7 @@ def main(count: int) -> list[dict[str, Any]]:
     with stub() as partner, tempfile.TemporaryDirectory() as folder, app.app_context():
         path = Path(folder) / "mass.xml"
         subprocess.run([sys.executable, "-m", "bench.mass", str(FEW), str(path)], check=True)
-        mass._take_in(path)
+        store(path)
         interpret_files(app.extensions["tiedolla_settings"], 1, "bench")
         with transaction() as session:
             session.execute(

@@ -10,9 +10,10 @@ from typing import Any
 from app.domain.notice_types import Channel
 from app.factory import create_app
 from app.settings import Settings
-from bench.message_rows import analyse, check, seed, write_notices
+from bench.message_rows import check, seed, write_notices
 from bench.report import row
 from bench.sender import go, make_ready, measured, stub, told_by, workers
+from bench.upkeep import analyse
 from workers import jobs
 from workers.drain import drain
 

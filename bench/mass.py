@@ -12,23 +12,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lxml import etree
 from sqlalchemy import Connection, func, select, text
 
 from app.db import db, transaction
 from app.factory import create_app
 from app.models import OutboxItem, WorkOrder
-from app.services import inbound
+from bench.cis_files import bare_reading, store, take_master_data
 from bench.report import row
 from simulators.cis.mass_orders import MassWish, write_mass_order
-from simulators.cis.master_data import write_master_data
 from simulators.cis.world import make_points
-from workers.intake import KIND, interpret_files
+from workers.intake import interpret_files
 from workers.memory import collect_seldom, take_turns_often
 
-ROOT = Path(__file__).resolve().parent.parent
-XSD = ROOT / "integrations" / "cis" / "schema" / "work-order-1.xsd"
-ITEM = "{urn:tiedolla:cis:work-order:1}Item"
 # What no product could do without: these are the rows that have to be there afterwards.
 TABLES = ("work_order", "work_order_change", "outbox_item")
 WISH = MassWish("B-1", "2026-W50", "Tampere")
@@ -51,7 +46,7 @@ def _measure(count: int, path: Path) -> list[dict[str, Any]]:
     settings = app.extensions["tiedolla_settings"]
     with app.app_context():
         before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        _take_in(path)
+        store(path)
         started, cpu = time.perf_counter(), time.process_time()
         interpret_files(settings, 1, "bench")
         took_s = time.perf_counter() - started
@@ -60,14 +55,14 @@ def _measure(count: int, path: Path) -> list[dict[str, Any]]:
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         rows_before = _written()
         # Another message about the same items, so that no byte-for-byte comparison helps.
-        _take_in(path.with_name("again.xml"))
+        store(path.with_name("again.xml"))
         started = time.perf_counter()
         interpret_files(settings, 1, "bench")
         again_s = time.perf_counter() - started
         written = _written() - rows_before
         _check(count)
     with db_connection(app) as connection:
-        reading_s = _bare_reading(path)
+        reading_s = bare_reading(str(path), "Item")
         rows_s = _bare_rows(connection)
     floor_s = reading_s + rows_s
     note = f"{count:,} items, {path.stat().st_size / 1e6:.0f} MB, {took_s:.1f} s"
@@ -92,42 +87,11 @@ def db_connection(app: Any) -> Connection:
 def seed(count: int, path: Path) -> None:
     """Write the file of items, and take in the master data of their points."""
     app = create_app()
-    now = datetime.now(UTC)
-    master = path.with_name("master.xml")
-    write_master_data(master, make_points(1, 1, count), 1, now)
     for each in (path, path.with_name("again.xml")):
-        write_mass_order(each, make_points(1, 1, count), count, WISH, now)
+        write_mass_order(each, make_points(1, 1, count), count, WISH, datetime.now(UTC))
     with app.app_context():
-        _take_in(master)
-        interpret_files(app.extensions["tiedolla_settings"], 1, "bench")
-        with db.engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").execute(
-                text("VACUUM ANALYZE")
-            )
-
-
-def _take_in(path: Path) -> None:
-    with path.open("rb") as file, transaction() as session:
-        inbound.store(
-            session,
-            source="cis",
-            kind=KIND,
-            name=path.name,
-            chunks=iter(lambda: file.read(1 << 20), b""),
-            now=datetime.now(UTC),
-        )
-
-
-def _bare_reading(path: Path) -> float:
-    """What reading alone costs: iterparse and the XSD on each item, rows thrown away."""
-    schema = etree.XMLSchema(etree.parse(str(XSD)))
-    started = time.perf_counter()
-    for _, element in etree.iterparse(str(path), tag=ITEM):
-        schema.validate(element)
-        element.clear()
-        while element.getprevious() is not None:
-            del element.getparent()[0]
-    return time.perf_counter() - started
+        settings = app.extensions["tiedolla_settings"]
+        take_master_data(path.with_name("master.xml"), make_points(1, 1, count), settings)
 
 
 def _bare_rows(connection: Connection) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.db import copy_rows, db, transaction
+from app.db import copy_rows, transaction
 from app.domain.gsrn import check_digit
 from app.domain.languages import Language
 from app.domain.notice_policy import ContactFacts
@@ -18,6 +18,7 @@ from app.domain.notice_values import values_for
 from app.services import message_templates, outbox
 from app.services.notice_items import build_item, notice_key
 from app.settings import Settings
+from bench.upkeep import analyse
 
 KIND = NoticeType.METER_SWAP_DONE
 CHUNK = 1_000
@@ -51,16 +52,6 @@ def seed(count: int) -> None:
         for statement in _STATEMENTS:
             session.execute(text(statement), numbers)
     analyse()
-
-
-def analyse() -> None:
-    """Let PostgreSQL know its tables, as its own upkeep does in time."""
-    with db.engine.connect() as connection:
-        plain = connection.execution_options(isolation_level="AUTOCOMMIT")
-        # Millions of rows take longer than any statement of the product may.
-        plain.execute(text("SET statement_timeout = 0"))
-        plain.execute(text("VACUUM ANALYZE"))
-        plain.execute(text("RESET statement_timeout"))
 
 
 def check(count: int, sent: int, received: int) -> None:

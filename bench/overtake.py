@@ -13,9 +13,10 @@ from app.db import transaction
 from app.domain.notice_types import NoticeType
 from app.factory import create_app
 from app.settings import Settings
-from bench.message_rows import analyse, seed, write_notices
+from bench.message_rows import seed, write_notices
 from bench.report import row
 from bench.sender import Stub, go, stub, told_by, workers
+from bench.upkeep import analyse
 
 WARNINGS = 5
 _LEFT = text(

@@ -20,8 +20,9 @@ from twilio.request_validator import RequestValidator
 from app.db import transaction
 from app.factory import create_app
 from app.settings import Settings
-from bench.message_rows import analyse, seed, write_notices
+from bench.message_rows import seed, write_notices
 from bench.report import row
+from bench.upkeep import analyse
 from deploy.ports import free_port
 from deploy.tether import bound
 from workers.receipts import apply_receipts

@@ -15,10 +15,11 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.db import copy_text, db, transaction
+from app.db import copy_text, transaction
 from app.factory import create_app
 from app.services import reconciliation
 from bench.report import row
+from bench.upkeep import analyse
 
 SYSTEM = "partner.voima"
 SENT_AT = datetime.now(UTC) - timedelta(days=1)
@@ -77,8 +78,8 @@ def seed(count: int, path: Path) -> None:
         session.execute(text("SET LOCAL statement_timeout = 0"))
         session.execute(text(_ORDERS), {"count": count, "at": SENT_AT})
         session.execute(text(_ITEMS), {"count": count, "at": SENT_AT, "system": SYSTEM})
-    with app.app_context(), db.engine.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
+    with app.app_context():
+        analyse()
     lines = [
         json.dumps({"id": f"WO-{n}", "version": 1 if n % _EACH == 1 else 2, "state": "OPEN"}) + "\n"
         for n in range(1, count + 1)

@@ -12,9 +12,10 @@ from sqlalchemy import text
 from app.db import transaction
 from app.factory import create_app
 from app.settings import Settings
-from bench.message_rows import analyse, check, seed, write_notices
+from bench.message_rows import check, seed, write_notices
 from bench.report import row
 from bench.sender import Cost, Stub, go, make_ready, measured, stub, told_by, workers
+from bench.upkeep import analyse
 from workers import jobs
 from workers.drain import drain
 
