@@ -12,11 +12,9 @@ from flask_smorest import Blueprint
 from app.api import problems
 from app.api.openapi import URL_PREFIX, FieldProblem
 from app.api.problems import Problem
-from app.api.v1.signed_feed import SignedBody, accepted, operation, read_signed, refused
-from app.db import transaction
-from app.services import feed_receipt, partner_credentials
-from app.services.partner_credentials import CredentialInvalid
-from integrations.dms.outages import Message, MessageInvalid, parse_outages
+from app.api.v1.signed_feed import accepted, keep, keep_refused, operation, read_signed
+from app.services.feed_receipt import DMS_OUTAGES
+from integrations.dms.outages import MessageInvalid, parse_outages
 
 log = structlog.get_logger()
 
@@ -47,7 +45,7 @@ def send_outages() -> Response:
     try:
         message = parse_outages(signed.body)
     except MessageInvalid as error:
-        _keep_refused(signed, error, now)
+        keep_refused(signed, SYSTEM, DMS_OUTAGES, error.findings, now)
         malformed = error.findings[0].code == "JSON_MALFORMED"
         raise Problem(
             400 if malformed else 422,
@@ -55,46 +53,13 @@ def send_outages() -> Response:
             "Nothing of this message can be read as outages.",
             errors=error.findings,
         ) from None
-    return _keep(signed, message, now)
-
-
-def _keep(signed: SignedBody, message: Message, now: datetime) -> Response:
     refs = [record.ref for record in message.records if record.ref]
-    name = f"{len(message.records)} outages: {', '.join(refs[:3])}"
-    try:
-        with transaction() as session:
-            partner_credentials.admit_feed(session, signed.key, SYSTEM)
-            stored = feed_receipt.keep(
-                session,
-                source=SYSTEM,
-                kind=feed_receipt.DMS_OUTAGES,
-                name=name[:200],
-                body=signed.body,
-                now=now,
-                message_id=message.message_id,
-            )
-    except CredentialInvalid as error:
-        raise refused(error) from None
+    name = f"{len(message.records)} outages: {', '.join(refs[:3])}"[:200]
+    stored = keep(signed, SYSTEM, DMS_OUTAGES, name, now, message_id=message.message_id)
     log.info("dms_outages_received", count=len(message.records), new=stored.new)
     wrong = [finding for record in message.records for finding in record.findings]
     errors = [{"field": one.path, "code": one.code, "message": one.text} for one in wrong]
     return accepted({"received": True, "outageCount": len(message.records), "errors": errors[:100]})
-
-
-def _keep_refused(signed: SignedBody, error: MessageInvalid, now: datetime) -> None:
-    try:
-        with transaction() as session:
-            partner_credentials.admit_feed(session, signed.key, SYSTEM)
-            feed_receipt.keep_refused(
-                session,
-                source=SYSTEM,
-                kind=feed_receipt.DMS_OUTAGES,
-                body=signed.body,
-                findings=error.findings,
-                now=now,
-            )
-    except CredentialInvalid as invalid:
-        raise refused(invalid) from None
 
 
 _OPERATION = operation(

@@ -13,15 +13,19 @@ from app.api import problems
 from app.api.openapi import URL_PREFIX, ProblemDocument
 from app.api.partner_request import SIGNED_HEADERS
 from app.api.problems import Problem
-from app.api.v1.signed_feed import accepted, operation, read_signed, refused
-from app.db import transaction
+from app.api.v1.signed_feed import (
+    accepted,
+    admitted,
+    keep,
+    keep_refused,
+    operation,
+    read_signed,
+)
 from app.domain.lanes import INTAKE
 from app.queries import meter_stock
 from app.queries.meter_stock import DeliveryRow, ItemRow
-from app.services import feed_receipt, partner_credentials
 from app.services.meter_deliveries import KIND, SYSTEM
-from app.services.partner_credentials import CredentialInvalid
-from integrations.meter_maker.codec import Delivery, DeliveryInvalid, parse_json
+from integrations.meter_maker.codec import DeliveryInvalid, parse_json
 
 log = structlog.get_logger()
 
@@ -76,42 +80,16 @@ def send_delivery() -> Response:
     """Take one delivery of the maker."""
     now = datetime.now(UTC)
     signed = read_signed(now, BODY_MAX_BYTES)
-    delivery: Delivery | None = None
-    wrong: DeliveryInvalid | None = None
     try:
         delivery = parse_json(signed.body)
     except DeliveryInvalid as error:
-        wrong = error
-    try:
-        with transaction() as session:
-            partner_credentials.admit_feed(session, signed.key, SYSTEM)
-            if delivery is None and wrong is not None:
-                feed_receipt.keep_refused(
-                    session,
-                    source=SYSTEM,
-                    kind=KIND,
-                    body=signed.body,
-                    findings=wrong.findings,
-                    now=now,
-                )
-            elif delivery is not None:
-                feed_receipt.keep(
-                    session,
-                    source=SYSTEM,
-                    kind=KIND,
-                    name=delivery.head.delivery_id,
-                    body=signed.body,
-                    now=now,
-                    message_id=delivery.head.delivery_id,
-                    lane=INTAKE,
-                )
-    except CredentialInvalid as error:
-        raise refused(error) from None
-    if delivery is None:
-        assert wrong is not None  # noqa: S101 - the one or the other.
-        code = "JSON_MALFORMED" if wrong.malformed else "DELIVERY_INVALID"
+        keep_refused(signed, SYSTEM, KIND, error.findings, now)
+        code = "JSON_MALFORMED" if error.malformed else "DELIVERY_INVALID"
         words = "Put the named field right and send it again."
-        raise Problem(400 if wrong.malformed else 422, code, words, errors=wrong.findings)
+        status = 400 if error.malformed else 422
+        raise Problem(status, code, words, errors=error.findings) from None
+    name = delivery.head.delivery_id
+    keep(signed, SYSTEM, KIND, name, now, message_id=name, lane=INTAKE)
     count = len(delivery.items)
     log.info("meter_delivery_received", delivery=delivery.head.delivery_id, count=count)
     answer = {"deliveryId": delivery.head.delivery_id, "received": True, "itemCount": count}
@@ -124,16 +102,12 @@ def get_delivery(delivery_id: str) -> Response:
     signed = read_signed(now, BODY_MAX_BYTES)
     given = request.args.get("after", "0")
     after = int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else 0
-    try:
-        with transaction() as session:
-            partner_credentials.admit_feed(session, signed.key, SYSTEM)
-            row = meter_stock.find_by_name(session, SYSTEM, delivery_id)
-            if row is None:
-                words = "No delivery of this name has been read; ask again in a moment."
-                raise Problem(404, "NOT_FOUND", words)
-            items = meter_stock.items_of(session, row.message_id, ITEMS_PER_PAGE + 1, after=after)
-    except CredentialInvalid as error:
-        raise refused(error) from None
+    with admitted(signed, SYSTEM) as session:
+        row = meter_stock.find_by_name(session, SYSTEM, delivery_id)
+        if row is None:
+            words = "No delivery of this name has been read; ask again in a moment."
+            raise Problem(404, "NOT_FOUND", words)
+        items = meter_stock.items_of(session, row.message_id, ITEMS_PER_PAGE + 1, after=after)
     return Response(json.dumps(_status(row, items)), 200, mimetype="application/json")
 
 

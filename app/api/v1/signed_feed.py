@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from flask import Response, json
+from sqlalchemy.orm import Session
 
 from app.api import partner_request, problems
 from app.api.openapi import ProblemDocument
 from app.api.partner_request import SIGNED_HEADERS
 from app.api.problems import Problem
+from app.db import transaction
+from app.domain.lanes import NETWORK
+from app.services import feed_receipt, partner_credentials
+from app.services.inbound import Stored
 from app.services.partner_credentials import CredentialInvalid, Key
+from integrations.outcomes import Finding
 
 REALM = "feeds"
 
@@ -34,6 +41,51 @@ def read_signed(now: datetime, most_bytes: int) -> SignedBody:
 def refused(error: CredentialInvalid) -> Problem:
     """The answer to somebody whose key is not good for this."""
     return partner_request.refused(REALM, error)
+
+
+def keep(
+    signed: SignedBody,
+    system: str,
+    kind: str,
+    name: str,
+    now: datetime,
+    *,
+    message_id: str | None,
+    lane: str = NETWORK,
+) -> Stored:
+    """Store what a system of ours has sent. Raises: Problem when the key is another system's."""
+    with admitted(signed, system) as session:
+        return feed_receipt.keep(
+            session,
+            source=system,
+            kind=kind,
+            name=name,
+            body=signed.body,
+            now=now,
+            message_id=message_id,
+            lane=lane,
+        )
+
+
+def keep_refused(
+    signed: SignedBody, system: str, kind: str, findings: Sequence[Finding], now: datetime
+) -> None:
+    """Store what cannot be read, with why. Raises: Problem when the key is another system's."""
+    with admitted(signed, system) as session:
+        feed_receipt.keep_refused(
+            session, source=system, kind=kind, body=signed.body, findings=findings, now=now
+        )
+
+
+@contextmanager
+def admitted(signed: SignedBody, system: str) -> Iterator[Session]:
+    """A transaction for whoever may act for this system. Raises: Problem when the key may not."""
+    try:
+        with transaction() as session:
+            partner_credentials.admit_feed(session, signed.key, system)
+            yield session
+    except CredentialInvalid as error:
+        raise refused(error) from None
 
 
 def accepted(answer: Mapping[str, Any]) -> Response:
