@@ -16,9 +16,10 @@ from simulators.courier import Courier
 from simulators.dms.course import Body, Plan, make_faults, read_plan, statement
 from simulators.exchange import json_answer, parse_json, problem
 from simulators.faults import FaultBox
-from simulators.installer.crews import BACK_OFF_S, TAKEN, sign
+from simulators.installer.crews import BACK_OFF_S, TAKEN
 from simulators.ledger import Entry, Ledger
 from simulators.settings import Feed
+from simulators.signed_post import signed_headers
 
 SYSTEM = "dms_feed"
 _COUNT_MOST = 2_000
@@ -148,12 +149,8 @@ class ControlRoom:
 
     async def _post(self, message: Body) -> tuple[int, str]:
         body = json.dumps(message, ensure_ascii=False).encode()
-        timestamp = str(int(time.time()))
-        headers = {
-            "Content-Type": "application/json",
-            "Authorization": f"Bearer {self._feed.token}",
-            "Tiedolla-Key": self._feed.key_id,
-            "Tiedolla-Timestamp": timestamp,
-            "Tiedolla-Signature": sign(self._feed.secret, timestamp, body),
-        }
+        feed = self._feed
+        headers = signed_headers(
+            key_id=feed.key_id, token=feed.token, secret=feed.secret, body=body
+        )
         return await self._courier.post(self._url, body, headers)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import time
 from datetime import UTC, datetime
@@ -15,6 +13,7 @@ from simulators.installer.ack_body import make_ack_body
 from simulators.installer.job import Job, PendingAck
 from simulators.ledger import Entry, Ledger, LedgerError
 from simulators.settings import Installer
+from simulators.signed_post import signed_headers
 from simulators.turns import Turns
 
 BACK_OFF_S = (0.5, 1, 2, 5, 10, 30, 60)
@@ -157,18 +156,10 @@ class Crews:
 
     async def _post(self, ack: PendingAck) -> tuple[int, str]:
         body = json.dumps(ack.body, ensure_ascii=False).encode()
-        timestamp = str(int(time.time()))
-        headers = {
-            "Content-Type": "application/json",
-            "Authorization": f"Bearer {self._installer.ack_token}",
-            "Tiedolla-Key": self._installer.ack_key_id,
-            "Tiedolla-Timestamp": timestamp,
-            "Tiedolla-Signature": sign(self._installer.ack_secret, timestamp, body),
-        }
+        headers = signed_headers(
+            key_id=self._installer.ack_key_id,
+            token=self._installer.ack_token,
+            secret=self._installer.ack_secret,
+            body=body,
+        )
         return await self._courier.post(self._ack_url, body, headers)
-
-
-def sign(secret: str, timestamp: str, body: bytes) -> str:
-    """The signature header: HMAC-SHA256 over the timestamp, a dot and the raw body."""
-    signed = timestamp.encode() + b"." + body
-    return "v1=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()

@@ -14,7 +14,6 @@ import click
 
 from simulators.cis.drop import Inbox, drop_files
 from simulators.maker.delivery import (
-    MakerKey,
     as_csv,
     as_xml,
     make_delivery,
@@ -22,6 +21,7 @@ from simulators.maker.delivery import (
     send,
 )
 from simulators.settings import CONFIG_NAME, RUNNING_NAME, Config, ConfigInvalid, load_config
+from simulators.signed_post import read_key
 
 KEY_NAME = "maker.json"
 _FORMS = ("api", "xml", "csv")
@@ -94,8 +94,7 @@ def deliver(
 
 def _send(folder: Path, config: Config, delivery: dict[str, Any]) -> None:
     try:
-        words = json.loads((folder / KEY_NAME).read_text("utf-8"))
-        key = MakerKey(words["key_id"], words["token"], words["secret"])
+        key = read_key(folder / KEY_NAME)
     except (OSError, ValueError, KeyError) as error:
         raise click.ClickException(f"{folder}: no maker's key here: {error}") from None
     try:

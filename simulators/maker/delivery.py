@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import hmac
 import io
-import json
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from xml.sax.saxutils import escape
+
+from simulators.signed_post import Answer, SystemKey, post
 
 MODELS = ("6511", "6534")
 NAMESPACE = "urn:tiedolla:meter-maker:delivery:1"
 _TIMEOUT_S = 30
 _HEAD = ("deliveryId", "kind", "issuedAt", "maker", "partner")
-
-
-@dataclass(frozen=True)
-class MakerKey:
-    """What the maker got from Tiedolla to show who it is."""
-
-    key_id: str
-    token: str
-    secret: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What Tiedolla answered."""
-
-    status: int
-    body: dict[str, Any]
 
 
 def make_meters(
@@ -95,27 +73,9 @@ def as_xml(delivery: dict[str, Any]) -> bytes:
     return words.encode()
 
 
-def send(base_url: str, key: MakerKey, delivery: dict[str, Any]) -> Answer:
+def send(base_url: str, key: SystemKey, delivery: dict[str, Any]) -> Answer:
     """Send it over the interface. Raises: OSError when nobody answers."""
-    body = json.dumps(delivery, ensure_ascii=False).encode()
-    timestamp = str(int(time.time()))
-    signed = hmac.new(key.secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256)
-    request = urllib.request.Request(  # noqa: S310 - the address is the rehearsal's own.
-        f"{base_url}/api/v1/meter-deliveries",
-        body,
-        {
-            "Content-Type": "application/json",
-            "Authorization": f"Bearer {key.token}",
-            "Tiedolla-Key": key.key_id,
-            "Tiedolla-Timestamp": timestamp,
-            "Tiedolla-Signature": f"v1={signed.hexdigest()}",
-        },
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
-            return Answer(answer.status, json.loads(answer.read()))
-    except urllib.error.HTTPError as error:
-        return Answer(error.code, json.loads(error.read() or b"{}"))
+    return post(f"{base_url}/api/v1/meter-deliveries", key, delivery, _TIMEOUT_S)
 
 
 def _element(name: str, words: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +9,10 @@ from pathlib import Path
 import click
 
 from simulators.cis.world import POINTS_MOST, SEEDS
-from simulators.planner.plan import PlannerKey, make_cut, send_cut
+from simulators.planner.plan import make_cut, send_cut
 from simulators.planner.rollout import Wave, make_rollout_plan
 from simulators.settings import CONFIG_NAME, ConfigInvalid, load_config
+from simulators.signed_post import read_key
 
 KEY_NAME = "planner.json"
 # Master data may still be on their way in; until then Tiedolla does not know the points.
@@ -53,8 +53,7 @@ def cut(
     """Ask for a cut of points of the master data with the same seed, until all of them are known."""
     try:
         base_url = load_config(folder / CONFIG_NAME).tiedolla_base_url
-        words = json.loads((folder / KEY_NAME).read_text("utf-8"))
-        key = PlannerKey(words["key_id"], words["token"], words["secret"])
+        key = read_key(folder / KEY_NAME)
     except (ConfigInvalid, OSError, ValueError, KeyError) as error:
         raise click.ClickException(f"{folder}: no planner's key here: {error}") from None
     wanted = make_cut(

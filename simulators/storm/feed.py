@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from simulators.installer.crews import sign
 from simulators.settings import Feed as FeedKey
+from simulators.signed_post import signed_headers
 
 PATH = "/api/v1/dms/outages"
 TAKEN = 202
@@ -64,14 +64,8 @@ class Feed:
             self._connection = http.client.HTTPConnection(
                 self._host, self._port, timeout=_TIMEOUT_S
             )
-        timestamp = str(int(time.time()))
-        headers = {
-            "Content-Type": "application/json",
-            "Authorization": f"Bearer {self._key.token}",
-            "Tiedolla-Key": self._key.key_id,
-            "Tiedolla-Timestamp": timestamp,
-            "Tiedolla-Signature": sign(self._key.secret, timestamp, body),
-        }
+        key = self._key
+        headers = signed_headers(key_id=key.key_id, token=key.token, secret=key.secret, body=body)
         self._connection.request("POST", PATH, body, headers)
         answer = self._connection.getresponse()
         return answer.status, answer.read().decode("utf-8", "replace")
