@@ -6,7 +6,7 @@ chores: a file cannot bring one that is not here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -44,19 +44,7 @@ class Processes:
         }
 
     def difference(self, session: Session, wanted: Records, settings: Settings) -> list[Change]:
-        here = self.read(session)
-        changes = []
-        for key in sorted(wanted):
-            before, after = here.get(key), wanted[key]
-            standing, reason = Standing.DUE, None
-            if before is None:
-                standing, reason = Standing.SKIPPED, "NOT_HERE"
-            elif not _is_valid(after):
-                standing, reason = Standing.BLOCKED, "CONTENT_INVALID"
-            change = compare(self.name, key, before, after, standing=standing, reason=reason)
-            if change is not None:
-                changes.append(change)
-        return changes
+        return _of_what_is_here(self.name, self.read(session), wanted, _is_valid)
 
     def apply(self, session: Session, wanted: Records, due: Sequence[Change], act: Act) -> None:
         # What goes makes room first: two processes may change places in a chain.
@@ -108,19 +96,7 @@ class Schedules:
         }
 
     def difference(self, session: Session, wanted: Records, settings: Settings) -> list[Change]:
-        here = self.read(session)
-        changes = []
-        for key in sorted(wanted):
-            before, after = here.get(key), wanted[key]
-            standing, reason = Standing.DUE, None
-            if before is None:
-                standing, reason = Standing.SKIPPED, "NOT_HERE"
-            elif not _is_pace(after):
-                standing, reason = Standing.BLOCKED, "CONTENT_INVALID"
-            change = compare(self.name, key, before, after, standing=standing, reason=reason)
-            if change is not None:
-                changes.append(change)
-        return changes
+        return _of_what_is_here(self.name, self.read(session), wanted, _is_pace)
 
     def apply(self, session: Session, wanted: Records, due: Sequence[Change], act: Act) -> None:
         for change in due:
@@ -134,6 +110,24 @@ class Schedules:
             subject = f"schedule:{change.key}"
             audit.record(session, act.brought_by, "SCHEDULE_CHANGED", subject, detail, act.now)
         session.flush()
+
+
+def _of_what_is_here(
+    kind: str, here: Records, wanted: Records, is_valid: Callable[[Any], bool]
+) -> list[Change]:
+    """The difference of records that nobody brings along: what is not here is passed over."""
+    changes = []
+    for key in sorted(wanted):
+        before, after = here.get(key), wanted[key]
+        standing, reason = Standing.DUE, None
+        if before is None:
+            standing, reason = Standing.SKIPPED, "NOT_HERE"
+        elif not is_valid(after):
+            standing, reason = Standing.BLOCKED, "CONTENT_INVALID"
+        change = compare(kind, key, before, after, standing=standing, reason=reason)
+        if change is not None:
+            changes.append(change)
+    return changes
 
 
 def _triggers(session: Session, code: str) -> list[ProcessTrigger]:
