@@ -31,7 +31,10 @@ _DAYS_PER_ROUND = 10
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One class of data: its oldest row, and what is done to the rows of an hour; days: its limit."""
+    """One class of data: its oldest row, and what is done to the rows of an hour; days: its limit.
+
+    oldest may leave out what is younger than :before, which is not due.
+    """
 
     name: str
     days: str
@@ -39,10 +42,13 @@ class Rule:
     statements: tuple[tuple[str, str], ...]
 
 
+# Asked every few seconds for years before anything is due. The index only knows ranges, so without
+# the bound every notice would be read each time.
+_OLDEST_NOTICE = "SELECT min(created_at) FROM notice WHERE created_at < :before"
 _BODIES = Rule(
     "bodies",
     "retention_body_days",
-    "SELECT min(created_at) FROM notice",
+    _OLDEST_NOTICE,
     (
         (
             "bodies",
@@ -72,7 +78,7 @@ _BODIES = Rule(
 _DELIVERIES = Rule(
     "deliveries",
     "retention_delivery_days",
-    "SELECT min(created_at) FROM notice",
+    _OLDEST_NOTICE,
     (
         (
             "receipts",
@@ -245,10 +251,7 @@ def clear_day(
 ) -> Counter[str]:
     """Remove what one day of one kind holds, report it, and note that the day is done."""
     counts: Counter[str] = Counter()
-    midnight = datetime(day.year, day.month, day.day, tzinfo=HELSINKI)
-    after = day + timedelta(days=1)
-    end = datetime(after.year, after.month, after.day, tzinfo=HELSINKI)
-    begin = midnight
+    begin, end = _midnight(day), _midnight(day + timedelta(days=1))
     while begin < end:
         until = min(begin + timedelta(hours=1), end)
         for name, statement in rule.statements:
@@ -265,10 +268,15 @@ def _next_day(session: Session, rule: Rule, last: date) -> date | None:
     row = session.get(DailyTask, rule.name, populate_existing=True)
     if row is not None:
         return row.done_on + timedelta(days=1)
-    oldest = session.execute(text(rule.oldest)).scalar_one_or_none()
+    before = _midnight(last + timedelta(days=1))
+    oldest = session.execute(text(rule.oldest), {"before": before}).scalar_one_or_none()
     if oldest is None or helsinki_day(oldest) > last:
         return None
     return helsinki_day(oldest)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=HELSINKI)
 
 
 def _note_done(session: Session, rule: Rule, day: date) -> None:
