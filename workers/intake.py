@@ -61,14 +61,13 @@ from integrations.cis.types import (
 )
 from integrations.cis.work_order_codec import parse_work_orders
 from workers.mass_intake import STAGE_ROWS, MassReading, split_files, stage_all
+from workers.reading import DIED, begin_reading
 
 log = structlog.get_logger()
 
 KIND = "CIS_FILE"
 _INTAKE_SPACE = 7_403_005
 _PROCESS = "intake"
-# So many deaths in a row at one place of one file are the file's doing.
-_DEATHS_MOST = 6
 # Records per transaction: enough to make a round trip cheap, few enough to take little memory.
 SLICE_COUNT = 250
 # Slices written at once; more only wait for the interpreter.
@@ -128,14 +127,19 @@ def _interpret_next(settings: Settings, lease: int, trigger: str) -> bool:
         if not waiting or lanes.is_paused(session, INTAKE):
             return False
         message = waiting[0]
-        deadly = runs.died_in_a_row(session, _PROCESS, message.name, _DEATHS_MOST, 3 * SLICE_COUNT)
-        run_id = runs.start_run(session, _PROCESS, trigger, now, lease=lease, subject=message.name)
-        if deadly:
-            # What ends the process ends it again, and every file behind would wait for ever.
-            reason = "INTERNAL WorkerDied"
-            inbound.close(session, message.id, "HELD", now, reason_code=reason)
-            runs.finish_run(session, run_id, "FAILED", now, error=f"{reason}, the file is HELD")
-            return True
+        run_id = begin_reading(
+            session,
+            message,
+            _PROCESS,
+            message.name,
+            within_steps=3 * SLICE_COUNT,
+            trigger=trigger,
+            lease=lease,
+            now=now,
+            died=f"{DIED}, the file is HELD",
+        )
+    if run_id is None:
+        return True
     reading = _Reading(message, run_id, settings=settings)
     try:
         _read(settings, reading)

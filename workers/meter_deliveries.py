@@ -31,13 +31,13 @@ from app.services.meter_deliveries import FILES, KIND, SLICE_COUNT, Told
 from app.settings import Settings
 from integrations.meter_maker.codec import Delivery, DeliveryInvalid
 from integrations.meter_maker.files import parse_file
+from workers.reading import begin_reading
 from workers.run_end import end_run
 
 log = structlog.get_logger()
 
 _DELIVERY_SPACE = 7_403_031
 _PROCESS = "meter deliveries"
-_DEATHS_MOST = 6
 _LOOK_COUNT = 200
 # What the maker hears about one file; every verdict stands in our own record all the same.
 _REFUSALS_MAX = 5_000
@@ -89,14 +89,18 @@ def _take_next(lease: int, trigger: str) -> bool:
         if not waiting:
             return False
         message = waiting[0]
-        subject = f"message {message.id}"
-        deadly = runs.died_in_a_row(session, _PROCESS, subject, _DEATHS_MOST, 2)
-        run_id = runs.start_run(session, _PROCESS, trigger, now, lease=lease, subject=subject)
-        if deadly:
-            reason = "INTERNAL WorkerDied"
-            inbound.close(session, message.id, "HELD", now, reason_code=reason)
-            runs.finish_run(session, run_id, "FAILED", now, error=reason)
-            return True
+        run_id = begin_reading(
+            session,
+            message,
+            _PROCESS,
+            f"message {message.id}",
+            within_steps=2,
+            trigger=trigger,
+            lease=lease,
+            now=now,
+        )
+    if run_id is None:
+        return True
     reading = _Reading(message, run_id)
     try:
         _take(reading)

@@ -22,6 +22,7 @@ from app.settings import Settings
 from integrations.dms.outages import MessageInvalid, Record, parse_outages
 from integrations.head_end.events import EventsInvalid, parse_events
 from integrations.head_end.types import MeterEvent
+from workers.reading import DEATHS_MOST, DIED
 from workers.run_end import end_run
 
 log = structlog.get_logger()
@@ -34,8 +35,6 @@ _PROCESS = "network"
 _SLICE_COUNT = 20
 _EVENTS_COUNT = 200
 _BAD = ("REJECTED", "CONFLICT")
-# So many deaths in a row over one message are the message's doing.
-_DEATHS_MOST = 6
 
 
 @dataclass(slots=True)
@@ -100,11 +99,11 @@ def _begin(session: Session, lease: int, trigger: str) -> _Reading | None:
     if message is None or lanes.is_paused(session, NETWORK):
         return None
     subject = f"message {message.id}"
-    deadly = runs.died_in_a_row(session, _PROCESS, subject, _DEATHS_MOST, 2 * _SLICE_COUNT)
+    deadly = runs.died_in_a_row(session, _PROCESS, subject, DEATHS_MOST, 2 * _SLICE_COUNT)
     run_id = runs.start_run(session, _PROCESS, trigger, now, lease=lease, subject=subject)
     reading = _Reading(message, run_id)
     if deadly:
-        reading.reason = "INTERNAL WorkerDied"
+        reading.reason = DIED
         inbound.close(session, message.id, "HELD", now, reason_code=reading.reason)
     return reading
 

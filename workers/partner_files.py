@@ -21,6 +21,7 @@ from app.settings import Settings
 from integrations.outcomes import Finding
 from integrations.partners.codecs import FileUnreadable, Row, decode
 from workers.partner_poll import poll_partners
+from workers.reading import DIED, begin_reading
 
 log = structlog.get_logger()
 
@@ -28,7 +29,6 @@ _SPACE = 7_403_012
 _READ = "partner files"
 # Rows per transaction.
 _ROWS_COUNT = 200
-_DEATHS_MOST = 6
 
 
 def look_after_files(settings: Settings, lease: int, trigger: str) -> None:
@@ -52,12 +52,18 @@ def _interpret_next(lease: int, trigger: str) -> bool:
         if not waiting:
             return False
         message = waiting[0]
-        deadly = runs.died_in_a_row(session, _READ, message.name, _DEATHS_MOST, 2 * _ROWS_COUNT)
-        run_id = runs.start_run(session, _READ, trigger, now, lease=lease, subject=message.name)
-        if deadly:
-            reason = "INTERNAL WorkerDied"
-            inbound.close(session, message.id, "HELD", now, reason_code=reason)
-            runs.finish_run(session, run_id, "FAILED", now, error=f"{reason}, the file is HELD")
+        run_id = begin_reading(
+            session,
+            message,
+            _READ,
+            message.name,
+            within_steps=2 * _ROWS_COUNT,
+            trigger=trigger,
+            lease=lease,
+            now=now,
+            died=f"{DIED}, the file is HELD",
+        )
+        if run_id is None:
             return True
         partner_code = partner_files.partner_of(message.source)
         bundles = bundle_versions.find_in_force(
