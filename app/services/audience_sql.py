@@ -81,7 +81,7 @@ def _chosen(
     points: SQL | Composed,
     people: SQL | None = None,
     site: SQL | None = None,
-    elsewhere: SQL | None = None,
+    elsewhere: SQL | Composed | None = None,
 ) -> Composed:
     """The contacts of whoever has these points, as their owners wish.
 
@@ -156,40 +156,43 @@ _OFF_IN_OTHER_FAULT = SQL(
           AND other.state NOT IN ('MERGED', 'FALSE_ALARM'))
     """
 )
-# A second fault inside one that the contact has been told of is no news there, also when that one
-# has ended meanwhile and nobody could say so.
-_KNOWS_OTHER_FAULT = SQL(
+# The contact has been told of another fault that cuts the point.
+_TOLD_OF_OTHER = SQL(
     """
     off_elsewhere AND EXISTS (
         SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
         JOIN contact same ON same.kind = listed.kind AND same.value = listed.value
         JOIN notice n ON n.outage_id = q.outage_id AND n.contact_id = same.id
-        WHERE q.gsrn = listed.gsrn AND (q.on_at IS NULL OR q.on_at >= listed.off_at)
-          AND q.outage_id <> ALL(%(outages)s)
-          AND other.kind = 'FAULT' AND other.state NOT IN ('MERGED', 'FALSE_ALARM')
-          AND n.type IN ('FAULT_STARTED', 'FAULT_ETR', 'FAULT_ETR_CHANGED', 'FAULT_ETR_DELAYED',
-              'FAULT_PARTLY_RESTORED', 'CORRECTION_STILL_OFF')
-          AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
-          AND NOT EXISTS (
+        WHERE q.gsrn = listed.gsrn AND q.outage_id <> ALL(%(outages)s) AND other.kind = 'FAULT'
+          AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED') {but})
+    """
+)
+# A second fault inside one that the contact has been told of is no news there, also when that one
+# has ended meanwhile and nobody could say so.
+_KNOWS_OTHER_FAULT = _TOLD_OF_OTHER.format(
+    but=SQL(
+        """
+        AND (q.on_at IS NULL OR q.on_at >= listed.off_at)
+        AND other.state NOT IN ('MERGED', 'FALSE_ALARM')
+        AND n.type IN ('FAULT_STARTED', 'FAULT_ETR', 'FAULT_ETR_CHANGED', 'FAULT_ETR_DELAYED',
+            'FAULT_PARTLY_RESTORED', 'CORRECTION_STILL_OFF')
+        AND NOT EXISTS (
             SELECT 1 FROM notice ended
             WHERE ended.outage_id = q.outage_id AND ended.contact_id = same.id AND ended.id > n.id
               AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
-              AND ended.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')))
-    """
+              AND ended.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED'))
+        """
+    )
 )
 # Nor is an estimate of a second fault that says no more than the first one's.
-_KNOWS_OTHER_ESTIMATE = SQL(
-    """
-    off_elsewhere AND EXISTS (
-        SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
-        JOIN contact same ON same.kind = listed.kind AND same.value = listed.value
-        JOIN notice n ON n.outage_id = q.outage_id AND n.contact_id = same.id
-        WHERE q.gsrn = listed.gsrn AND q.on_at IS NULL AND q.outage_id <> ALL(%(outages)s)
-          AND other.kind = 'FAULT' AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
-          AND other.etr_at >= CAST(%(etr_at)s AS timestamptz)
-          AND n.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED')
-          AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED'))
-    """
+_KNOWS_OTHER_ESTIMATE = _TOLD_OF_OTHER.format(
+    but=SQL(
+        """
+        AND q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+        AND other.etr_at >= CAST(%(etr_at)s AS timestamptz)
+        AND n.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED')
+        """
+    )
 )
 _POINTS_OF_STORM = SQL(
     """
