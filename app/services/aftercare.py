@@ -16,7 +16,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.domain.aftercare import Aftercare, FailedNotice, decide_aftercare
-from app.domain.announcement_policy import true_until
 from app.domain.languages import Language
 from app.domain.letter_text import render_letter
 from app.domain.message_text import TemplateError
@@ -25,6 +24,7 @@ from app.domain.notice_types import NOTICE_RULES, Channel, NoticeType, Topic, Ur
 from app.domain.notice_values import several_points, short_address, values_for
 from app.domain.quiet_hours import quiet_until
 from app.domain.states import NOTICE_MOVES, NoticeState, check_move
+from app.domain.telling_times import true_until
 from app.models.letter import Letter
 from app.models.notice import Notice
 from app.services import alarms, message_templates, outbox

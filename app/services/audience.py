@@ -19,11 +19,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.db import db
-from app.domain.announcement_policy import PointFacts, TellingRow
 from app.domain.languages import ASSUMED_LANGUAGE, Language
 from app.domain.notice_policy import ContactFacts, ContactState, Recipient
 from app.domain.notice_types import Channel, NoticeType
 from app.domain.states import NoticeState
+from app.domain.telling import PointFacts, TellingRow
 from app.models.announcement import Announcement
 from app.services.audience_sql import ledger_of, listeners_of
 

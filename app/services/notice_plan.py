@@ -17,20 +17,15 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from app.domain.announcement_policy import (
-    PointFacts,
-    Telling,
-    TellingDecision,
-    decide_telling,
-    needed_by,
-    true_until,
-)
+from app.domain.announcement_policy import decide_telling
 from app.domain.clock import helsinki_day
 from app.domain.languages import Language
 from app.domain.notice_policy import Action, SuppressReason
 from app.domain.notice_types import Channel, NoticeType
 from app.domain.notice_values import HIDDEN_ADDRESS, several_points, values_for
 from app.domain.states import AnnouncementState, NoticeState
+from app.domain.telling import PointFacts, Telling, TellingDecision
+from app.domain.telling_times import needed_by, true_until
 from app.models.announcement import Announcement
 from app.services import blast_guard, message_templates, published_texts
 from app.services.audience import Listener, family, open_audience

@@ -9,18 +9,12 @@ from typing import Any
 
 import pytest
 
-from app.domain.announcement_policy import (
-    PointFacts,
-    Telling,
-    TellingDecision,
-    TellingRow,
-    decide_telling,
-    needed_by,
-    true_until,
-)
+from app.domain.announcement_policy import decide_telling
 from app.domain.notice_policy import Action, ContactFacts, ContactState, Recipient, SuppressReason
 from app.domain.notice_types import Channel, NoticeType
 from app.domain.states import NoticeState
+from app.domain.telling import PointFacts, Telling, TellingDecision, TellingRow
+from app.domain.telling_times import needed_by, true_until
 
 N, S = NoticeType, NoticeState
 SEND, HOLD = Action.SEND, Action.HOLD

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy.orm import Session
 
-from app.domain import announcement_policy, notice_policy
+from app.domain import announcement_policy, notice_policy, telling_obstacles, telling_times
 from app.models import (
     Announcement,
     Attempt,
@@ -190,7 +190,7 @@ def test_every_sentence_of_the_policies_is_known_in_three_languages() -> None:
     known = {str(sentence._args[0]) for sentence in decisions._SENTENCES}
     missing = {
         sentence
-        for module in (notice_policy, announcement_policy)
+        for module in (notice_policy, announcement_policy, telling_obstacles, telling_times)
         for sentence in _sentences(Path(str(module.__file__)))
         if sentence not in known and not decisions._AGO.fullmatch(sentence)
     }
