@@ -129,7 +129,13 @@ NOTICE_TYPE: Mapping[str, Label] = {
     "OPT_OUT_OTHERS_ACTIVE": Label(_l("Messages switched off, others stay"), "calm", "calm"),
     "STATUS_NO_OUTAGE": Label(_l("Reply: no outage known"), "info", "info"),
     "STATUS_OUTAGE": Label(_l("Reply: outage"), "info", "off"),
+    "STATUS_SUSPECTED": Label(_l("Reply: outage suspected"), "info", "unknown"),
     "STATUS_PLANNED": Label(_l("Reply: planned cut"), "info", "wait"),
+    "STATUS_PLANNED_ON": Label(_l("Reply: planned cut under way"), "info", "off"),
+    "STATUS_SWAP": Label(_l("Reply: meter being replaced"), "info", "meter"),
+    "STATUS_SWAP_UNCONFIRMED": Label(
+        _l("Reply: end of a replacement not reported"), "info", "unknown"
+    ),
     "REPORT_RECEIVED": Label(_l("Reply: report received"), "info", "inbox"),
     "BOOKING_OK": Label(_l("Reply: time confirmed"), "ok", "ok"),
     "BOOKING_NO": Label(_l("Reply: time declined"), "info", "info"),
@@ -653,6 +659,7 @@ CASE_REASON: Mapping[str, Label] = {
     "ENROL_REFUSED": Label(_l("Customer and metering point did not fit, or a safety ban")),
     "VISIT_DECLINED": Label(_l("The visit was declined: agree on another time")),
     "MANY_SITES": Label(_l("Too many metering points to ask which one")),
+    "OFF_AFTER_VISIT": Label(_l("No power after a meter replacement whose end nobody reported")),
     "NOT_ANSWERABLE": Label(_l("The sender cannot be answered")),
     "LIMITED": Label(_l("So many messages that we stopped answering")),
     "FAILED": Label(_l("The message could not be handled by our own fault")),

@@ -243,6 +243,26 @@ def test_req_32_agents_call_priority_customers(app: Flask) -> None:
     assert "Somebody else has settled this call" in agent.get("/calls").text
 
 
+def test_req_08_who_calls_has_no_estimate_before_a_storm_is_assessed(app: Flask) -> None:
+    agent = visitor_as(app, Role.AGENT)
+    _fault(app, started_at=NOW - timedelta(hours=5), etr_at=NOW + timedelta(hours=2))
+    with app.app_context(), transaction() as session:
+        session.get_one(Customer, "C000001").priority_flag = True
+        call_list.gather(session, datetime.now(UTC), timedelta(hours=4))
+    estimate = (NOW + timedelta(hours=2)).isoformat()
+    assert estimate in agent.get("/calls").text
+    with app.app_context(), transaction() as session:
+        session.execute(
+            text(
+                "INSERT INTO storm (id, name, municipality_codes, started_at, opened_by, created_at)"
+                " VALUES (1, 'Jari', ARRAY['109'], :now, 'x', :now)"
+            ),
+            {"now": NOW},
+        )
+        session.execute(text("UPDATE outage SET storm_id = 1"))
+    assert estimate not in agent.get("/calls").text
+
+
 def test_the_point_page_tells_of_the_fault(app: Flask, operator: Visitor) -> None:
     _fault(app, cause_code="TREE", etr_at=NOW + timedelta(hours=2))
     page = operator.get(f"/points/{gsrn(1)}").text
