@@ -42,9 +42,11 @@ def listeners_of(kind: NoticeType, subject: str) -> Composed:
             which=_GOT_IT_WRONG, elsewhere=elsewhere, standing=SQL(STANDING)
         )
     if kind in _CHANGES_OF_PLAN:
-        return _EARLIER_RECEIVERS.format(
+        receivers = _EARLIER_RECEIVERS.format(
             which=_KNOWS_THE_PLAN, elsewhere=SQL("false"), standing=SQL(STANDING)
         )
+        by_post = kind is not NoticeType.PLANNED_OVERRUN
+        return _WITH_LETTERS.format(receivers=receivers) if by_post else receivers
     if subject.startswith("connection:"):
         return _chosen(_POINT_OF_CONNECTION, _CUSTOMER_OF_CONNECTION, _SITE_OF_CONNECTION)
     if subject.startswith("area:"):
@@ -364,6 +366,29 @@ _EARLIER_RECEIVERS = SQL(
     LEFT JOIN metering_point m ON m.gsrn = named.gsrn
     LEFT JOIN outage_point p ON p.outage_id = %(outage_id)s AND p.gsrn = named.gsrn
     ORDER BY n.channel COLLATE "C", n.sent_to COLLATE "C", n.customer_id, named.gsrn
+    """
+)
+
+# Whoever may have read of the plan in a letter has no address here, and is owed another letter.
+_WITH_LETTERS = SQL(
+    """
+    SELECT * FROM (
+        SELECT * FROM ({receivers}) told
+        UNION ALL
+        SELECT CAST(NULL AS text), NULL, NULL, l.customer_id, l.language, NULL, NULL, NULL, NULL,
+            true, false, l.nameless, l.gsrn, p.off_at, p.on_at, false,
+            nullif(concat_ws(' ', m.street_name, m.house_number, m.staircase, m.apartment), '')
+        FROM (
+            SELECT DISTINCT ON (l.customer_id, l.gsrn) l.* FROM letter l
+            JOIN notice n ON n.id = l.notice_id
+            WHERE n.outage_id = ANY(%(outages)s) AND l.printed_at IS NOT NULL
+              AND l.type IN ('PLANNED_NOTICE', 'PLANNED_CHANGED')
+            ORDER BY l.customer_id, l.gsrn, l.id DESC) l
+        LEFT JOIN metering_point m ON m.gsrn = l.gsrn
+        LEFT JOIN outage_point p ON p.outage_id = %(outage_id)s AND p.gsrn = l.gsrn) everybody
+        (kind, value, contact_id, cis_id, language, state, source, quiet_from, quiet_to, wants,
+        night_ok, safety_ban, gsrn, off_at, on_at, off_elsewhere, address)
+    ORDER BY kind COLLATE "C" NULLS LAST, value COLLATE "C", cis_id, gsrn
     """
 )
 
