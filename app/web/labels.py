@@ -269,6 +269,7 @@ FAULT_EVENT: Mapping[str, Label] = {
     "ETR": Label(_l("The estimate was set"), "info", "wait"),
     "ETR_EXPIRED": Label(_l("The estimate passed without an update"), "fail", "warn"),
     "REPORTED": Label(_l("A customer reported no power"), "warn", "person"),
+    "WARNED": Label(_l("Customers were warned of fallen lines"), "fail", "warn"),
     "REOPENED": Label(_l("Reopened"), "fail", "off"),
     "SPLIT_OFF": Label(_l("Was part of another fault"), "info", "route"),
     "SPLIT": Label(_l("A fault of its own again"), "info", "route"),

@@ -149,6 +149,7 @@ ACTIONS = {
                 "restore",
                 "reopen",
                 "false-alarm",
+                "warn",
                 "merge",
                 "split",
             )

@@ -159,6 +159,19 @@ def test_what_operators_press_is_done(app: Flask, operator: Visitor) -> None:
         ]
 
 
+def test_a_warning_of_fallen_lines_is_confirmed_first(app: Flask, operator: Visitor) -> None:
+    page = f"/outages/{_fault(app)}"
+    assert "Warn of fallen lines" in operator.get(page).text
+    operator.post(f"{page}/warn", {}, page=page)
+    assert "Nobody was warned" in operator.get(page).text
+    operator.post(f"{page}/warn", {"sure": "1"}, page=page)
+    shown = operator.get(page).text
+    assert "The warning is on its way" in shown
+    assert "Customers were warned of fallen lines" in shown
+    operator.post(f"{page}/warn", {"sure": "1"}, page=page)
+    assert "less than an hour ago" in operator.get(page).text
+
+
 def test_faults_are_joined_and_parted(app: Flask, operator: Visitor) -> None:
     whole, part = _fault(app, gsrns=[gsrn(1)]), _fault(app, gsrns=[gsrn(2)])
     page = f"/outages/{part}"
