@@ -16,7 +16,6 @@ from app.services import area_subscriptions, audit, opt_outs
 from app.services.preference_matrix import Matrix, current_gsrns, find_matrix
 from app.services.unsubscribe_link import Link
 
-
 # What whoever follows an area hears of.
 _OF_AREAS = (Topic.STORM, Topic.PLANNED)
 
