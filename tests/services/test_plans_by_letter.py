@@ -156,8 +156,6 @@ def test_what_did_not_arrive_is_told_otherwise_in_the_words_in_use() -> None:
     _publish_other_words()
     street = _with_mail()
     announced(street[:2])
-    with transaction() as session:
-        session.execute(text("DELETE FROM contact WHERE value = :phone"), {"phone": phone(2)})
     _undelivered()
     _care(MONDAY)
     (mail,) = [n for n in ledger() if n.fallback_of]
