@@ -213,6 +213,24 @@ def test_req_09_at_night_only_the_latest_truth_waits_for_the_morning() -> None:
 
 
 @pytest.mark.parametrize(
+    ("night", "morning"),
+    [
+        # To summer time: seven in the morning comes an hour sooner.
+        (datetime(2026, 3, 28, 21, tzinfo=UTC), datetime(2026, 3, 29, 4, tzinfo=UTC)),
+        (datetime(2026, 3, 29, 1, 30, tzinfo=UTC), datetime(2026, 3, 29, 4, tzinfo=UTC)),
+        # To winter time: an hour later.
+        (datetime(2026, 10, 24, 20, tzinfo=UTC), datetime(2026, 10, 25, 5, tzinfo=UTC)),
+        (datetime(2026, 10, 25, 1, 30, tzinfo=UTC), datetime(2026, 10, 25, 5, tzinfo=UTC)),
+    ],
+)
+def test_req_09_on_the_two_nights_when_the_clock_is_moved_it_is_told_at_seven(
+    night: datetime, morning: datetime
+) -> None:
+    told = decide(N.FAULT_STARTED, points=(replace(OUT, off_at=night),), event_at=night, now=night)
+    assert (outcome_of(told), told.decision.until) == (HOLD, morning)
+
+
+@pytest.mark.parametrize(
     ("ledger", "kind", "outcome", "supersedes"),
     [
         # The start waits and stays, so that the night can be summed up.
