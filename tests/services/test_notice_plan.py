@@ -28,6 +28,7 @@ from tests.services.announcing import (
     settle_people,
     tell_all,
 )
+from tests.services.cuts import send_all
 from tests.services.world import (
     MAIL,
     NOW,
@@ -193,8 +194,7 @@ def test_req_38_nobody_reads_of_a_cut_that_is_over_although_its_end_is_not_plann
     outage = add_outage(POINTS[:2])
     tell_all(kind, outage, etr_at=NOW + minutes(300), off_at=NOW)
     restore(outage, NOW + minutes(5), POINTS[:1])
-    sent = _send_due(NOW + minutes(6))
-    assert [n.gsrn for n in sent] == [POINTS[1]]
+    send_all(NOW + minutes(6))
     assert {n.gsrn: n.state for n in ledger()} == {POINTS[0]: "EXPIRED", POINTS[1]: "SENT"}
     # Who heard of no beginning hears of no end.
     restore(outage, NOW + minutes(8))
@@ -219,7 +219,7 @@ def test_req_05_an_end_that_waits_is_not_sent_into_a_planned_cut(state: str) -> 
     restore(outage, NOW + minutes(30))
     _restored(outage, NOW + minutes(30))
     add_outage(kind="PLANNED", source_ref="K-1", state=state, off_at=NOW + minutes(31))
-    assert _send_due(NOW + minutes(32)) == []
+    send_all(NOW + minutes(32))
     assert [n.suppress_reason for n in ledger() if n.type == N.FAULT_RESTORED] == ["STILL_OFF"]
 
 

@@ -63,18 +63,20 @@ def test_req_16_who_read_of_it_in_a_letter_reads_in_a_letter_that_it_is_called_o
 def test_req_16_a_letter_of_a_plan_that_was_called_off_is_not_printed_any_more() -> None:
     plan_id = _announced_by_letter()
     _cancel(plan_id)
+    (letter,) = _letters()
     with transaction() as session:
-        assert letters.print_out(session, [_letters()[0].id], by="staff:otso", now=MONDAY) == []
+        assert letters.print_out(session, [letter.id], by="staff:otso", now=MONDAY) == []
     assert [(one.type, one.state) for one in _letters()] == [(NOTICE, "WITHDRAWN")]
 
 
 def test_req_16_what_is_printed_is_not_posted_after_the_plan_has_moved() -> None:
     plan_id = _announced_by_letter()
+    (letter,) = _letters()
     with transaction() as session:
-        letters.print_out(session, [_letters()[0].id], by="staff:otso", now=MONDAY)
+        letters.print_out(session, [letter.id], by="staff:otso", now=MONDAY)
     _move(plan_id)
     with transaction() as session:
-        assert letters.mark_posted(session, [_letters()[0].id], by="staff:otso", now=MONDAY) == 0
+        assert letters.mark_posted(session, [letter.id], by="staff:otso", now=MONDAY) == 0
     # It may be in the post all the same, so the change is told, and told once.
     assert [(one.type, one.state) for one in _letters()] == [
         (NOTICE, "WITHDRAWN"),
