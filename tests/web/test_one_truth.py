@@ -10,7 +10,7 @@ from flask import Flask
 
 from app.db import db
 from app.domain.status_answers import decide_status_answer
-from app.models import Outage, OutagePoint
+from app.models import Outage, OutagePoint, PlannedCut
 from app.queries.point_cuts import cuts_of
 from tests.web.conftest import Writing
 from tests.web.resident import Resident
@@ -112,6 +112,10 @@ def test_req_21_all_three_say_the_same(
         session.flush()
         off_at = values.get("planned_from_at", now - timedelta(minutes=40))
         session.add(OutagePoint(outage_id=outage.id, gsrn=point, off_at=off_at))
+        if kind == "PLANNED":
+            who = {"created_by": "staff:a", "changed_by": "staff:a"}
+            plan = PlannedCut(outage_id=outage.id, name="x", plan_version=1, told_at=now, **who)
+            session.add(plan)
     assert agents in agent.get(f"/points/{point}").text
     assert customers in Resident(app).come_in(PHONE).get("/my/").text
     with app.app_context():
