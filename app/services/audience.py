@@ -197,6 +197,13 @@ def _listeners(rows: Iterator[tuple[Any, ...]], ledger: _Ledger) -> Iterator[Lis
 
 def _listener(rows: list[tuple[Any, ...]], ledger: tuple[TellingRow, ...]) -> Listener:
     first = rows[0]
+    if len(rows) == 1:
+        # Nearly everybody has one point, and a storm has a hundred thousand of them.
+        person = _recipient(
+            first, wants=bool(first[9]), night_ok=bool(first[10]), safety_ban=bool(first[11])
+        )
+        point = PointFacts(first[12], first[13], first[14], first[15])
+        return Listener(person, (point,), (first[16],), ledger)
     wanted = [row for row in rows if row[9]] or rows
     points = {row[12]: row for row in wanted}
     return Listener(

@@ -294,7 +294,10 @@ _CHOSEN = SQL(
             bool_or(usable AND own AND kind = preferred_channel
                 AND (enrolled OR chosen IS NOT NULL)) OVER person AS others_wait,
             bool_or(usable AND own AND wants
-                AND (chosen IS NOT NULL OR kind = preferred_channel)) OVER person AS own_told
+                AND (chosen IS NOT NULL OR kind = preferred_channel)) OVER person AS own_told,
+            -- Here, so that one sort serves all windows.
+            row_number() OVER (PARTITION BY gsrn, cis_id ORDER BY usable DESC, own DESC,
+                kind IS DISTINCT FROM preferred_channel, contact_id) AS place
         FROM wish WINDOW person AS (PARTITION BY gsrn, cis_id)),
     judged AS (
         SELECT weighed.*, usable AND wants AND (NOT own OR chosen IS NOT NULL
@@ -302,9 +305,7 @@ _CHOSEN = SQL(
             OR %(topic)s = 'PLANNED' AND NOT own_told) AS told
         FROM weighed),
     listed AS (
-        SELECT judged.*, bool_or(told OR usable AND chosen IS FALSE) OVER person AS any_listed,
-            row_number() OVER (PARTITION BY gsrn, cis_id ORDER BY usable DESC, own DESC,
-                kind IS DISTINCT FROM preferred_channel, contact_id) AS place
+        SELECT judged.*, bool_or(told OR usable AND chosen IS FALSE) OVER person AS any_listed
         FROM judged WINDOW person AS (PARTITION BY gsrn, cis_id))
     SELECT kind, value, contact_id, cis_id, language, state, source, quiet_from, quiet_to,
         CASE WHEN contact_id IS NULL THEN coalesce(preferred_channel <> 'NONE', true)
