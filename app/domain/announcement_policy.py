@@ -102,7 +102,7 @@ def _at_least_the_start(
 ) -> TellingDecision:
     """By the morning the estimate will have passed; that there is a cut is still true (REQ-09)."""
     supersedes = _but_starts(view, waiting)
-    until, _ = quiet_time(view)
+    until, _ = quiet_time(view, view.now)
     told = view.left(KNOWS_OF_CUT) or view.waiting((NoticeType.FAULT_STARTED,))
     start = NOTICE_RULES[NoticeType.FAULT_STARTED]
     expires_at = view.telling.event_at + start.good_for

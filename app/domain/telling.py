@@ -103,8 +103,8 @@ CUT_TOLD = UPDATES | {_T.FAULT_STARTED}
 ABOUT_THE_REST = CUT_TOLD | {_T.PLANNED_OVERRUN}
 # Whoever was told that an end was none knows as well as at the start.
 KNOWS_OF_CUT = CUT_TOLD | {_T.CORRECTION_STILL_OFF}
-# Whoever read that the cut was a mistake has read of its end.
-ENDS = frozenset({_T.FAULT_RESTORED, _T.CORRECTION})
+# Whoever read that the cut was a mistake, or what happened at night, has read of its end.
+ENDS = frozenset({_T.FAULT_RESTORED, _T.CORRECTION, _T.MORNING_SUMMARY})
 CHANGES = frozenset({_T.PLANNED_CHANGED, _T.PLANNED_CANCELLED})
 PLAN_TOLD = frozenset({_T.PLANNED_NOTICE, _T.PLANNED_CHANGED})
 

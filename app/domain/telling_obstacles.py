@@ -87,6 +87,8 @@ def _last(view: TellingView, kinds: Iterable[NoticeType]) -> int:
 
     The order in which things were decided, since the times of events may overtake one another.
     """
+    if not view.ledger:
+        return 0
     rows = [*view.left(kinds), *view.waiting(kinds)]
     return max((row.notice_id for row in rows), default=0)
 

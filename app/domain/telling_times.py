@@ -39,10 +39,14 @@ def decide_time(view: TellingView, waiting: tuple[int, ...]) -> Decision:
     expires_at = telling.event_at + rule.good_for
     if telling.true_until is not None:
         expires_at = min(expires_at, telling.true_until)
-    until, why = quiet_time(view)
+    until, why = quiet_time(view, view.now)
     capped = _update_cap(view)
     if capped is not None and capped > (until or view.now):
         until, why = capped, "Held: the recipient had an update less than an hour ago."
+        # By then it may be night.
+        morning, its_why = quiet_time(view, capped)
+        if morning is not None:
+            until, why = morning, its_why
     if until is not None and until >= expires_at:
         reason = "It can be told only after it has gone stale."
         return Decision(Action.SUPPRESS, reason, SuppressReason.STALE, supersedes=waiting)
@@ -56,20 +60,20 @@ def decide_time(view: TellingView, waiting: tuple[int, ...]) -> Decision:
     )
 
 
-def quiet_time(view: TellingView) -> tuple[datetime | None, str]:
-    """Until when quiet hours hold it, and the sentence for the record (REQ-09, REQ-10)."""
+def quiet_time(view: TellingView, at: datetime) -> tuple[datetime | None, str]:
+    """Until when quiet hours hold what would leave at this time, and why (REQ-09, REQ-10)."""
     rule = NOTICE_RULES[view.telling.type]
-    until = quiet_end(view.now, view.recipient.quiet_from, view.recipient.quiet_to)
+    until = quiet_end(at, view.recipient.quiet_from, view.recipient.quiet_to)
     if until is None:
         return None, "Outside quiet hours."
     if rule.urgency is Urgency.SAFETY:
         return None, "In quiet hours, but it is about safety."
     if view.recipient.night_ok:
         return None, "In quiet hours, which the recipient has lifted for this topic."
-    if rule.urgency is Urgency.LIVE and view.now - view.telling.event_at <= rule.live_for:
+    if rule.urgency is Urgency.LIVE and at - view.telling.event_at <= rule.live_for:
         return None, "In quiet hours, but it is happening right now."
     needed = view.telling.needed_by
-    if needed is not None and view.now < needed <= until:
+    if needed is not None and at < needed <= until:
         return None, "In quiet hours, but it changes what begins before they end."
     return until, "Held until the end of quiet hours."
 

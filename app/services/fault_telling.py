@@ -18,7 +18,7 @@ from app.models.announcement import Announcement
 from app.models.outage import Outage
 from app.services import announcements, corrections
 from app.services.announcements import about_outage
-from app.services.audience import family
+from app.services.audience import believed, family
 
 # No storm keeps an end from being told for longer; a bound for the search, not a rule.
 _OWED_FOR = timedelta(days=14)
@@ -177,7 +177,9 @@ def _told_estimate(session: Session, outage_id: int) -> tuple[datetime | None, d
 
 
 def _somebody(session: Session, outage_id: int) -> bool:
-    values = {"ids": family(session, outage_id), "kinds": [str(kind) for kind in CUT_KINDS]}
+    ours = family(session, outage_id)
+    ids = [*ours, *believed(session, ours)]
+    values = {"ids": ids, "kinds": [str(kind) for kind in CUT_KINDS]}
     return bool(session.execute(_SOMEBODY, values).scalar())
 
 

@@ -80,6 +80,18 @@ def test_what_may_have_left_is_not_to_leave_again_once_it_is_overtaken(state: No
     assert (outcome_of(half), half.overtaken) == (R.SOME_STILL_OFF, ())
 
 
+def test_req_09_what_the_hourly_cap_holds_into_the_night_waits_for_the_morning() -> None:
+    """An update at 21.50 after one at 21.20 is due at 22.20, which is night."""
+    last, now = NIGHT - timedelta(minutes=100), NIGHT - timedelta(minutes=70)
+    earlier = rows([(N.FAULT_ETR, S.SENT)], told_at=last)
+    known = {"ledger": earlier, "event_at": now - timedelta(minutes=1), "now": now}
+    told = decide(N.FAULT_ETR_CHANGED, **known)
+    assert (outcome_of(told), told.decision.until) == (HOLD, MORNING)
+    lifted = replace(AINO, night_ok=True)
+    told = decide(N.FAULT_ETR_CHANGED, recipient=lifted, **known)
+    assert told.decision.until == last + timedelta(hours=1)
+
+
 def test_req_03_growth_tells_nobody_twice_and_the_newly_affected_once() -> None:
     knows = rows([(N.FAULT_STARTED, S.DELIVERED)])
     assert outcome_of(decide(N.FAULT_STARTED, ledger=knows)) is R.DUPLICATE
