@@ -35,11 +35,11 @@ from app.models.work_order import WorkOrder
 from app.services import message_templates, outbox, published_texts
 from app.services.message_templates import Rendered
 from app.services.notice_items import build_item
-from app.services.notice_sending import begin_sending, note_settled, stop_older
+from app.services.notice_sending import begin_sending, hold_at_night, note_settled, stop_older
 from app.services.recipients import find_recipients, find_told
 from app.settings import Settings
 
-__all__ = ["begin_sending", "note_settled", "plan_for_swap"]
+__all__ = ["begin_sending", "hold_at_night", "note_settled", "plan_for_swap"]
 
 _ENDS = frozenset({NoticeType.METER_SWAP_DONE, NoticeType.METER_SWAP_FAILED})
 _STATES = {
