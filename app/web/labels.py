@@ -573,8 +573,8 @@ BUNDLE_CAPABILITY: Mapping[str, Label] = {
     "update": Label(_l("changes")),
     "cancel": Label(_l("cancellations")),
     "mass": Label(_l("mass orders")),
-    "acks": Label(_l("acknowledges")),
-    "deliveries": Label(_l("tells of meter deliveries")),
+    "acks": Label(_l("acknowledgements")),
+    "deliveries": Label(_l("meter deliveries")),
     "photos": Label(_l("photos")),
     "key_info": Label(_l("key information")),
 }
