@@ -6,12 +6,12 @@ import time
 from datetime import datetime, timedelta
 
 from app.db import db, held_lock, transaction
+from app.domain.lock_spaces import LockSpace
 from app.domain.rollout import Choice
 from app.queries import rollout_figures
 from app.services import rollout
 from app.settings import Settings
 
-_LOCK_SPACE, _LOCK_KEY = 0x7D0A, 1
 # After a mass order there is much to take; the rest of upkeep must not wait for it.
 _PATIENCE_S = 10.0
 # Counting again waits at least so many times as long as it took.
@@ -25,7 +25,7 @@ def refresh_rollout(settings: Settings, now: datetime, *, at_once: bool = False)
     Promise: the figures are those of one snapshot; while more has changed than one transaction
     takes, the earlier ones stay, and their age is shown.
     """
-    with held_lock(_LOCK_SPACE, _LOCK_KEY) as mine:
+    with held_lock(LockSpace.ROLLOUT, 1) as mine:
         if not mine:
             return False
         with transaction() as session:
