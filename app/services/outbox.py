@@ -24,6 +24,8 @@ from app.domain.zones import CENTRAL
 from app.doorbell import ring_after_commit
 
 DEFAULT_PRIORITY = 50
+# What goes to partners about orders.
+ORDER_KIND = "WORK_ORDER"
 _ANY_URGENCY = (-(2**31), 2**31 - 1)
 
 
@@ -62,6 +64,15 @@ class Claimed:
     # The provider's route that it must take, since an earlier call by it is in doubt.
     route: str | None = None
     priority: int = DEFAULT_PRIORITY
+
+    @property
+    def wire_key(self) -> str:
+        """What the receiver knows it by: of a work order always its id and revision.
+
+        A partner hears of a revision once. What tells apart our messages about it to two partners
+        (the one is called off, the other has it from now on) is no business of theirs.
+        """
+        return f"{self.business_key}-{self.version}" if self.kind == ORDER_KIND else self.dedupe_key
 
 
 @dataclass(frozen=True, slots=True)
