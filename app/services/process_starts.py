@@ -69,6 +69,7 @@ class Taken:
     params: dict[str, Any]
     run_id: int
     key_id: int
+    asked_by: str
 
 
 def ask(session: Session, process_code: str, cause: Cause, now: datetime) -> Asked:
@@ -155,9 +156,8 @@ def claim(session: Session, lease: int, trigger: str, now: datetime) -> Taken | 
         start.alone = process.overlap != Overlap.PARALLEL
         session.flush()
         params = {**process.params, **start.params}
-        return Taken(
-            start.id, process.code, process.chore, params, run_id, start.origin_id or start.id
-        )
+        key_id = start.origin_id or start.id
+        return Taken(start.id, process.code, process.chore, params, run_id, key_id, start.asked_by)
     return None
 
 
