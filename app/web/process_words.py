@@ -91,6 +91,7 @@ _MAPS: Mapping[str, Mapping[str, Label]] = {
 _ABOUT: Mapping[str, LazyString] = {
     "poll CIS": _l("Looks into the CIS's folder and stores every file that has come to rest."),
     "intake": _l("Reads stored files of the CIS, checks each order and routes it."),
+    "partner files": _l("Fetches the files of contractors and makers by SFTP, and reads them."),
     "acks": _l("Interprets what installers report and carries it into the orders."),
     "apply receipts": _l("Carries the providers' reports of delivery into the messages."),
     "replies": _l("Handles text messages of customers."),
