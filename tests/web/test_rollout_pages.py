@@ -89,6 +89,13 @@ def test_meters_behind_the_stock_are_listed(world: Flask, operator: Visitor) -> 
     assert "N1" in page
     assert "N4" not in page
     assert operator.get("/rollout/meters?model=6534&group=x").status_code == 404
+    assert "these are those of now" not in page
+    with world.app_context(), transaction() as session:
+        session.execute(text("UPDATE meter SET state = 'INSTALLED' WHERE number = 'N1'"))
+    # Meters move on; then the page says what the number was made of.
+    page = operator.get("/rollout/meters?model=6534&group=in-stock").text
+    assert "1 meter" in page
+    assert "The page counted 2 at" in page
 
 
 @pytest.mark.parametrize("path", ["/rollout/overview", "/rollout/orders"])
