@@ -217,13 +217,13 @@ def test_a_plan_is_kept_once_and_the_one_put_in_force_last_counts(world: Flask) 
             assert is_new
             assert rollout_plans.find_active(session) == first
             later = NOW + timedelta(hours=1)
-            rollout_plan.activate(session, second, later, by="a")
+            _put_in_force(session, second, later)
             assert rollout_plans.rows_of(session, second) == PLAN[:1]
         with transaction() as session:
             active = rollout_plans.find_active(session)
             assert active is not None
             assert active.id == second
-            rollout_plan.activate(session, first.id, later + timedelta(hours=1), by="a")
+            _put_in_force(session, first.id, later + timedelta(hours=1))
             back = rollout_plans.find_active(session)
             assert back is not None
             assert back.id == first.id
@@ -231,6 +231,34 @@ def test_a_plan_is_kept_once_and_the_one_put_in_force_last_counts(world: Flask) 
             assert list(acts).count("ROLLOUT_PLAN_ACTIVATED") == 3
             with pytest.raises(PlanUnknown):
                 rollout_plan.activate(session, 99, NOW, by="a")
+
+
+def test_two_people_put_a_plan_in_force_also_an_earlier_one(world: Flask) -> None:
+    with world.app_context(), transaction() as session:
+        number, _ = rollout_plan.store(session, "new.csv", PLAN[:1], NOW, by="aino")
+        # Nobody has proposed it yet.
+        _refused("CHANGED_MEANWHILE", session, rollout_plan.activate, number, by="otso")
+        rollout_plan.propose(session, number, NOW, by="otso")
+        _refused("CHANGED_MEANWHILE", session, rollout_plan.propose, number, by="ilmo")
+        assert rollout_plans.count_waiting(session) == 1
+        for who in ("otso", "aino"):
+            _refused("SAME_PERSON", session, rollout_plan.activate, number, by=who)
+        before = rollout_plans.find_active(session)
+        assert before is not None
+        assert before.id != number
+        rollout_plan.activate(session, number, NOW + timedelta(hours=1), by="ilmo")
+        _refused("IN_FORCE", session, rollout_plan.propose, number, by="otso")
+        # The way back needs a second person, too; it may be who once brought the earlier one.
+        rollout_plan.propose(session, before.id, NOW, by="otso")
+        _refused("SAME_PERSON", session, rollout_plan.activate, before.id, by="otso")
+        rollout_plan.withdraw(session, before.id, NOW, by="otso")
+        _refused("CHANGED_MEANWHILE", session, rollout_plan.activate, before.id, by="aino")
+        rollout_plan.propose(session, before.id, NOW, by="otso")
+        later = NOW + timedelta(hours=2)
+        rollout_plan.activate(session, before.id, later, by="system:tests")
+        active = rollout_plans.find_active(session)
+        assert active is not None
+        assert (active.id, rollout_plans.count_waiting(session)) == (before.id, 0)
 
 
 def test_a_wave_is_counted_as_the_whole_is(world: Flask) -> None:
@@ -255,6 +283,17 @@ def world(app: Flask) -> Flask:
             session.execute(text("UPDATE outbox_item SET state = 'DEAD'"))
         _refresh(app, NOW)
     return app
+
+
+def _put_in_force(session: Session, number: int, now: Any) -> None:
+    rollout_plan.propose(session, number, now, by="b")
+    rollout_plan.activate(session, number, now, by="c")
+
+
+def _refused(code: str, session: Session, act: Any, number: int, *, by: str) -> None:
+    with pytest.raises(PlanRefused) as refused:
+        act(session, number, NOW, by=by)
+    assert refused.value.code == code
 
 
 def _refresh(app: Flask, now: Any) -> bool:
