@@ -178,6 +178,11 @@ def start_reason(code: str) -> str:
     return code
 
 
+def _unbroken(cron: str) -> str:
+    """Its five parts stay on one line."""
+    return cron.replace(" ", "\xa0")
+
+
 def _file(spec: Mapping[str, Any]) -> str:
     source = spec.get("source") or gettext("any source")
     return gettext("File %(name)s from %(source)s", name=spec["name"], source=source)
@@ -202,7 +207,7 @@ def _end(spec: Mapping[str, Any]) -> str:
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "PACE": lambda spec: gettext("Every %(count)s s", count=f"{spec['every_s']:g}"),
     "WORK": lambda _: gettext("As soon as something waits"),
-    "SCHEDULE": lambda spec: gettext("Schedule %(cron)s", cron=spec["cron"]),
+    "SCHEDULE": lambda spec: gettext("Schedule %(cron)s", cron=_unbroken(spec["cron"])),
     "FILE": _file,
     "MAIL": _mail,
     "HTTP": lambda spec: gettext("Request by %(partner)s", partner=spec["partner"]),
