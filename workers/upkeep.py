@@ -120,6 +120,7 @@ def _watch(settings: Settings, now: datetime) -> None:
         zone_watch.raise_alarms(session, now)
         budget.watch(session, settings, now)
         letters.withdraw_passed(session, now)
+        letters.withdraw_outdated(session)
         reconciliation.watch(session, settings, now)
 
 

@@ -37,16 +37,27 @@ _BEGIN = text(
                 WHEN c.state = 'UNVERIFIED' AND (c.source <> 'CIS' OR c.doubt IS NOT NULL)
                     AND n.topic <> 'SERVICE' THEN 'CONTACT_UNVERIFIED'
                 WHEN n.expires_at <= :now THEN 'STALE'
-                -- Held for the night, it may find the power gone again by another fault.
-                WHEN n.type = 'FAULT_RESTORED' AND NOT EXISTS (
+                -- The power came back, or had never gone, and the planner has not said so yet.
+                WHEN n.type IN ('FAULT_STARTED', 'FAULT_ETR', 'FAULT_ETR_CHANGED',
+                        'FAULT_ETR_DELAYED', 'FAULT_PARTLY_RESTORED')
+                    AND n.outage_id IS NOT NULL
+                    AND NOT EXISTS (SELECT 1 FROM outage_point q WHERE q.outage_id = n.outage_id
+                        AND q.gsrn = n.gsrn AND q.on_at IS NULL)
+                    AND (n.point_count = 1 OR NOT EXISTS (
+                        SELECT 1 FROM notice_point np JOIN outage_point q
+                            ON q.outage_id = n.outage_id AND q.gsrn = np.gsrn AND q.on_at IS NULL
+                        WHERE np.notice_id = n.id)) THEN 'STALE'
+                -- Held for the night, it may find the power gone again by something else.
+                WHEN n.type IN ('FAULT_RESTORED', 'MORNING_SUMMARY') AND NOT EXISTS (
                     SELECT 1 FROM (SELECT n.gsrn UNION SELECT np.gsrn FROM notice_point np
                         WHERE np.notice_id = n.id) mine (gsrn)
                     WHERE NOT EXISTS (
                         SELECT 1 FROM outage_point q JOIN outage o ON o.id = q.outage_id
                         WHERE q.gsrn = mine.gsrn AND q.on_at IS NULL
-                          AND q.outage_id IS DISTINCT FROM n.outage_id AND o.kind = 'FAULT'
-                          AND o.confirmed_at IS NOT NULL
-                          AND o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')))
+                          AND q.outage_id IS DISTINCT FROM n.outage_id
+                          AND (o.kind = 'FAULT' AND o.confirmed_at IS NOT NULL
+                              AND o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+                            OR o.kind = 'PLANNED' AND o.state IN ('ONGOING', 'OVERRUN'))))
                     THEN 'STILL_OFF'
             END) AS reason,
             n.state = 'UNKNOWN' AND EXISTS (

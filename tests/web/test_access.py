@@ -154,6 +154,7 @@ ACTIONS = {
                 "restore",
                 "reopen",
                 "false-alarm",
+                "warn",
                 "merge",
                 "split",
             )

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from app.db import db
 from app.models import Contact, Occupancy, Outage, OutagePoint
+from app.models.outage import Storm
 from tests.web.conftest import StandingClock, Writing
 from tests.web.resident import Resident, last_code
 from tests.web.sample_rows import add_notice, add_point, add_swap, gsrn
@@ -397,6 +398,9 @@ def test_the_point_page_has_the_words_that_were_sent_and_nothing_internal(
             },
             "Planned power cut",
         ),
+        ({"state": "DETECTED"}, "Your power may have been off since"),
+        # A visit failed, and nobody said that the power is back.
+        ({"kind": "METER_SWAP", "state": "CLOSED"}, "its end has not been reported"),
     ],
 )
 def test_cuts_are_told_as_they_stand_and_never_with_a_past_estimate(
@@ -425,6 +429,40 @@ def test_cuts_are_told_as_they_stand_and_never_with_a_past_estimate(
     assert words in page
     if change.get("etr_at") == timedelta(minutes=-5):
         assert "We expect it back" not in page
+
+
+def test_req_08_no_estimate_is_shown_while_a_storm_is_not_assessed(
+    app: Flask, home: str, writing: Writing
+) -> None:
+    now = datetime.now(UTC)
+    with writing() as session:
+        storm = Storm(
+            name="Jari", municipality_codes=["109"], started_at=now, opened_by="x", created_at=now
+        )
+        session.add(storm)
+        session.flush()
+        outage = Outage(
+            source="DMS",
+            source_ref="V-1",
+            version=1,
+            kind="FAULT",
+            state="ETR_SET",
+            storm_id=storm.id,
+            started_at=now,
+            etr_at=now + timedelta(hours=2),
+            created_at=now,
+            updated_at=now,
+        )
+        session.add(outage)
+        session.flush()
+        session.add(OutagePoint(outage_id=outage.id, gsrn=home, off_at=now - timedelta(minutes=40)))
+    resident = Resident(app).come_in(PHONE)
+    page = resident.get("/my/").text
+    assert "The power has been off since" in page
+    assert "We expect it back" not in page
+    with writing() as session:
+        session.execute(text("UPDATE storm SET assessed_at = :now"), {"now": now})
+    assert "We expect it back" in resident.get("/my/").text
 
 
 TOPICS = ("PLANNED", "FAULT", "STORM", "METER_SWAP", "CONNECTION", "COMPENSATION")

@@ -253,6 +253,19 @@ def test_req_22_the_phone_bulletin_is_read_area_by_area(lonely: Flask, client: F
     assert "klockan 12.00" in client.get("/bulletin/sv.txt").text
 
 
+def test_req_17_a_planned_cut_that_takes_longer_is_shown_and_spoken(
+    lonely: Flask, client: FlaskClient
+) -> None:
+    begin = NOW - timedelta(hours=3)
+    late = cut(7, planned=True, overrun=True, started_at=begin, until=NOW - timedelta(hours=1))
+    write(lonely, late)
+    assert "takes longer than planned" in client.get("/status/en").text
+    said = client.get("/bulletin/en.txt").text
+    assert "postal code 3 3 1 0 0 since 09:00, takes longer than planned." in said
+    (one,) = client.get("/status.json").get_json()["municipalities"]
+    assert one["planned"][0]["to_at"] is None
+
+
 def test_req_22_a_bulletin_older_than_half_an_hour_says_so(
     lonely: Flask, client: FlaskClient, clock: Clock
 ) -> None:
