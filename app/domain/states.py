@@ -221,6 +221,15 @@ class ReplayState(StrEnum):
     DROPPED = "DROPPED"
 
 
+class RouteMoveState(StrEnum):
+    """Orders that are given to another partner: waiting for a second person, under way, over."""
+
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    DONE = "DONE"
+    DROPPED = "DROPPED"
+
+
 class ReplyCaseState(StrEnum):
     """Something that customers wrote and a person has to look at; TAKEN while somebody does."""
 
@@ -667,6 +676,14 @@ REPLAY_MOVES = Moves(
         ),
         ReplayState.PROPOSED: frozenset({ReplayState.APPROVED, ReplayState.DROPPED}),
         ReplayState.APPROVED: frozenset({ReplayState.DONE}),
+    },
+)
+
+ROUTE_MOVE_MOVES = Moves(
+    "route move",
+    {
+        RouteMoveState.PROPOSED: frozenset({RouteMoveState.APPROVED, RouteMoveState.DROPPED}),
+        RouteMoveState.APPROVED: frozenset({RouteMoveState.DONE}),
     },
 )
 

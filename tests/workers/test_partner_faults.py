@@ -16,14 +16,23 @@ from sqlalchemy import select, text
 from app import clients
 from app.db import transaction
 from app.models import Alarm, OutboxItem, WorkOrder
-from app.queries import lane_board
+from app.queries import lane_board, parked_orders
 from app.services import bundle_activation, setup, watch
 from app.services.bundle_content import shipped_content
 from app.settings import Settings
 from tests.services.queueing import drain_now, set_lane, states
-from tests.services.routing_world import AGO, a_swap, take
+from tests.services.routing_world import (
+    AGO,
+    a_swap,
+    add_partner,
+    an_order,
+    put_in_force,
+    take,
+    values,
+)
 from tests.simulators.running import Listener, RunningRehearsal, eventually, listening
 from workers.partner_files import look_after_files
+from workers.rerouting import reroute
 
 LANE = "partner.voima"
 COUNT = 30
@@ -289,6 +298,69 @@ class _Contractor:
             setup.set_partner_url(session, CONTRACTOR, address)
 
 
+def test_orders_that_no_rule_takes_reach_nobody_until_one_does_and_then_once(
+    app: Flask, partner: _Partner
+) -> None:
+    with app.app_context():
+        # Maintenance visits belong to nobody under the default rules.
+        with transaction() as session:
+            session.execute(text("UPDATE partner SET order_types = '{}' WHERE code = 'voima'"))
+        take([an_order(n) for n in range(1, COUNT + 1)])
+        partner.drain()
+        assert partner.taken() == []
+        with transaction() as session:
+            assert parked_orders.count_parked(session)["NO_ROUTE"] == COUNT
+        put_in_force(values("huolto", "voima", order_type_codes=["HUO"]))
+        reroute(app.extensions["tiedolla_settings"], 1, "test")
+        reroute(app.extensions["tiedolla_settings"], 1, "test")
+        assert partner.drain() == {"SENT": COUNT}
+        told = Counter((one["order_id"], one["revision"], one["key"]) for one in partner.taken())
+        assert told == {(f"A-{n}", 1, f"A-{n}-1"): 1 for n in range(1, COUNT + 1)}
+        assert _order_states() == {("SENT", "voima"): COUNT}
+
+
+def test_an_order_that_goes_to_another_partner_is_called_off_at_the_first(
+    app: Flask, partner: _Partner
+) -> None:
+    """Both know it by its id and revision, and only the new partner's word moves it."""
+    with app.app_context():
+        with transaction() as session:
+            add_partner(session, base_url=f"{partner.rehearsal.url}/installer")
+        take([a_swap(1)])
+        partner.drain()
+        # Of the new revision the rules send another type elsewhere; the new partner is away.
+        put_in_force(values("huolto", "piiri", order_type_codes=["HUO"]))
+        set_lane("partner.piiri", paused=True)
+        take([an_order(1, revision=2)], 2)
+        assert partner.drain() == {"SENT": 1}
+        assert [(one["action"], one["key"]) for one in partner.taken()] == [
+            ("NEW", "A-1-1"),
+            ("CANCEL", "A-1-2"),
+        ]
+        assert partner.refused() == []
+        # That the first one knows it is called off does not mean that the second one has it.
+        assert _order_states() == {("ROUTED", "piiri"): 1}
+
+
+def test_what_the_first_partner_says_to_a_calling_off_does_not_move_the_order(
+    app: Flask, partner: _Partner
+) -> None:
+    with app.app_context():
+        with transaction() as session:
+            add_partner(session)
+        take([a_swap(1)])
+        partner.drain()
+        put_in_force(values("huolto", "piiri", order_type_codes=["HUO"]))
+        take([an_order(1, revision=2)], 2)
+        partner.disturb(fail_ratio=1.0, status=422)
+        assert partner.drain() == {"REJECTED": 1}
+        assert _order_states() == {("ROUTED", "piiri"): 1}
+        with transaction() as session:
+            # It stays visible that the first one has not agreed.
+            (reason,) = lane_board.dead_reasons(session, LANE)
+            assert reason.count == 1
+
+
 class _Partner:
     """The simulated mass installer, and a drain of its lane."""
 
@@ -311,6 +383,18 @@ class _Partner:
     def taken(self) -> list[dict[str, object]]:
         """The orders that the partner has taken, in the order in which it took them."""
         return self.rehearsal.ledger("installer", "order")
+
+    def refused(self) -> list[dict[str, object]]:
+        """What it would not take."""
+        return self.rehearsal.ledger("installer", "refused")
+
+
+def _order_states() -> dict[tuple[str, str], int]:
+    with transaction() as session:
+        rows = session.execute(
+            text("SELECT state, partner_code, count(*) FROM work_order GROUP BY 1, 2")
+        )
+        return {(row[0], row[1]): row[2] for row in rows}
 
 
 def _grow_older(hours: float) -> None:
