@@ -55,6 +55,19 @@ def test_an_order_that_never_reached_the_installer_is_a_loss(story: Story) -> No
     assert f"I1 {order_of(1)}: {what}" in cries(story)
 
 
+def test_a_change_during_work_waits_for_an_end_that_we_were_told_of(story: Story) -> None:
+    add_cancellation(story)
+    later = story.files[-1]
+    story.files[-1] = CisFile(
+        later.folder, "change.xml", later.body.replace(b">CANCEL<", b">UPDATE<")
+    )
+    lost = f"I1 {order_of(1)}: revision 2 (UPDATE) never reached the installer"
+    assert lost in cries(story)
+    ended = story.entry("installer", "ack_answer", order_id=order_of(1), type="COMPLETED")
+    story.forget("installer", ended)
+    assert lost not in cries(story)
+
+
 def test_a_late_cancellation_needs_to_reach_the_cis_instead_of_the_installer(story: Story) -> None:
     add_cancellation(story)
     lost = f"I1 {order_of(1)}: revision 2 (CANCEL) never reached the installer"
