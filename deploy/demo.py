@@ -243,7 +243,14 @@ class Demo:
             words += ["--wave", name, str(first), str(count), *days]
         command = (sys.executable, "-m", "simulators", "planner", "rollout-plan")
         self._supervisor.run_once(Child("simulate", (*command, "--out", str(plan), *words)))
-        self._flask("rollout", "import-plan", str(plan), "--activate")
+        if "*" not in self._flask("rollout", "plans"):
+            one, other = self._logins["operator"], self._logins["admin"]
+            by = ("--by", one.username, "--password-stdin")
+            self._flask(
+                *("rollout", "import-plan", str(plan), "--propose", *by), given=one.password
+            )
+            by = ("--by", other.username, "--password-stdin")
+            self._flask("rollout", "activate-plan", "1", *by, given=other.password)
         _, first, count, _, _ = WAVES[0]
         first_wave = ("--items", str(count), "--points-from", str(first), "--bad-every", "307")
         self._simulate(

@@ -55,6 +55,19 @@ def test_an_order_that_never_reached_the_installer_is_a_loss(story: Story) -> No
     assert f"I1 {order_of(1)}: {what}" in cries(story)
 
 
+def test_a_change_during_work_waits_for_an_end_that_we_were_told_of(story: Story) -> None:
+    add_cancellation(story)
+    later = story.files[-1]
+    story.files[-1] = CisFile(
+        later.folder, "change.xml", later.body.replace(b">CANCEL<", b">UPDATE<")
+    )
+    lost = f"I1 {order_of(1)}: revision 2 (UPDATE) never reached the installer"
+    assert lost in cries(story)
+    ended = story.entry("installer", "ack_answer", order_id=order_of(1), type="COMPLETED")
+    story.forget("installer", ended)
+    assert lost not in cries(story)
+
+
 def test_a_late_cancellation_needs_to_reach_the_cis_instead_of_the_installer(story: Story) -> None:
     add_cancellation(story)
     lost = f"I1 {order_of(1)}: revision 2 (CANCEL) never reached the installer"
@@ -207,6 +220,17 @@ def test_a_change_applied_twice_is_an_effect_twice(story: Story, system: str) ->
 def test_a_second_version_without_a_second_completion_is_an_effect_twice(story: Story) -> None:
     story.repeat("dms", story.ledgers["dms"][0], 1).update(version=2, key="other")
     assert cries(story) == [f"I3 {order_of(1)}: dms was changed 2 times by 1 completions"]
+
+
+def test_the_end_of_a_visit_that_was_called_off_is_told_the_cis_once(story: Story) -> None:
+    add_cancellation(story)
+    facts = {"codes": ["CANCEL_TOO_LATE"], "order_ids": [order_of(1)]}
+    story.note("cis", "return", 50, name="reject.xml", root="RejectMessage", **facts)
+    file = story.entry("cis", "return", order_id=order_of(1))
+    story.repeat("cis", file, 1)["name"] = "ended.xml"
+    assert cries(story) == []
+    story.repeat("cis", file, 2)["name"] = "ended-again.xml"
+    assert cries(story) == [f"I3 {order_of(1)}: cis was changed 3 times by 2 completions"]
 
 
 def test_an_order_that_the_cis_never_sent_is_an_effect_without_cause(story: Story) -> None:
