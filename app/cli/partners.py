@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import click
 from flask import current_app
@@ -56,12 +57,19 @@ def add_command(
     """Add a partner with a lane of its own; or, for one that is there, change its address."""
     if not _CODE.fullmatch(code):
         raise click.ClickException("a code has small letters, digits, - and _, at most 40")
-    wanted = ("sftp://",) if transport == "SFTP" else ("http://", "https://")
-    if not address.startswith(wanted):
-        raise click.ClickException(f"the address of {transport} begins with {wanted[-1]}")
+    if not _is_address(transport, address):
+        form = "sftp://user@host:port" if transport == "SFTP" else "https://host"
+        raise click.ClickException(f"the address of {transport} is as {form}")
     settings: Settings = current_app.extensions["tiedolla_settings"]
     now = datetime.now(UTC)
     with transaction() as session:
+        known = session.get(Partner, code)
+        if known is not None and known.transport != transport:
+            # What waits in its lane has the form of the other way.
+            raise click.ClickException(
+                f"{code} is reached by {known.transport}; whoever changes the way gets a code of"
+                " its own, and rules that send orders there"
+            )
         made = setup.add_partner(
             session,
             code,
@@ -78,6 +86,19 @@ def add_command(
         action = "PARTNER_ADDED" if made else "PARTNER_ADDRESS_CHANGED"
         audit.record(session, _ACTOR, action, f"partner:{code}", {"transport": transport}, now)
     click.echo(f"{code} {'is added; its lane is partner.' + code if made else 'has this address'}.")
+
+
+def _is_address(transport: str, address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return False
+    if not parts.hostname or port == 0:
+        return False
+    if transport == "SFTP":
+        return parts.scheme == "sftp" and bool(parts.username) and parts.path in ("", "/")
+    return parts.scheme in ("http", "https")
 
 
 @partner_commands.command("credential")

@@ -183,7 +183,7 @@ def _weighed(
     """What the rules say about each, and the form in which its partner would get it."""
     written = _written(session, rows)
     looked = [_decide(row, lists, written, now) for row in rows]
-    orders = [_order_of(one.row) for one in looked if one.route.partner_code is not None]
+    orders = [one.order for one in looked if one.order is not None]
     banned = intake.find_banned(session, orders, now)
     return _in_their_form(looked, lists, masses, banned)
 
@@ -208,7 +208,14 @@ def _decide(
             " called off, and would ignore it: the CIS has to send a new revision."
         )
         route = RouteDecision(None, None, why, route.set_number)
-    return _Looked(row, route, again)
+    if route.partner_code is None:
+        return _Looked(row, route, again)
+    try:
+        return _Looked(row, route, again, _order_of(row))
+    except msgspec.DecodeError:
+        # It must not stand before all others; whoever sends a new revision mends it.
+        why = f"{route.reason} But what is stored of it cannot be read by this program."
+        return _Looked(row, RouteDecision(None, None, why, route.set_number), again)
 
 
 def _in_their_form(
@@ -220,10 +227,10 @@ def _in_their_form(
     """Each as its partner would get it; one that the partner cannot be sent stays without a route."""
     done = []
     for one in looked:
-        if one.route.partner_code is None:
+        if one.order is None:
             done.append(one)
             continue
-        order = intake.guarded(_order_of(one.row), banned)
+        order = intake.guarded(one.order, banned)
         mass = masses.get(one.row.mass_id) if one.row.mass_id is not None else None
         route, made = intake.in_their_form(
             order, one.route, lists, mass, suffix=_suffix(one, one.route)

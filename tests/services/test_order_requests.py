@@ -127,7 +127,7 @@ def test_whoever_knows_that_work_began_hears_that_it_was_broken_off(started: Fla
     assert "11.3. klo 13.00-13.15 on peruttu" in (told.body or "")
     # The same once more, and in other words, is no news.
     arrive(make_ack("CANCELLED", 16, revision=2), 16)
-    assert db.session.scalars(select(Notice.type)).all() == [
+    assert db.session.scalars(select(Notice.type).order_by(Notice.id)).all() == [
         "METER_SWAP_STARTED",
         "METER_SWAP_CANCELLED",
     ]

@@ -43,6 +43,20 @@ def test_a_rule_set_with_no_match_parks_every_order_with_the_reason(world: None)
     assert _reroute() == {}
 
 
+def test_an_order_that_cannot_be_read_keeps_no_other_without_a_route(world: None) -> None:
+    take([an_order(1), an_order(2)])
+    with transaction() as session:
+        # As a program of another version may have left it.
+        session.execute(text("UPDATE work_order SET facts = '{}' WHERE order_id = 'A-1'"))
+    put_in_force(values("huolto", order_type_codes=["HUO"]))
+    assert _reroute() == {"ROUTED": 1, "NO_ROUTE": 1}
+    with transaction() as session:
+        first, second = session.get_one(WorkOrder, "A-1"), session.get_one(WorkOrder, "A-2")
+        assert (first.state, second.state) == ("NO_ROUTE", "ROUTED")
+        assert str(first.route_reason).endswith("cannot be read by this program.")
+    assert _reroute() == {}
+
+
 def test_after_an_activation_orders_without_a_route_get_one_and_leave(world: None) -> None:
     take([an_order(1), an_order(2, municipality_code="091"), a_swap(3)])
     number = put_in_force(values("huolto", order_type_codes=["HUO"], municipality_codes=["837"]))
