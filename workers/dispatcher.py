@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from app.db import db, transaction, try_session_lock
+from app.domain.lock_spaces import LockSpace
 from app.doorbell import redis_is_up, ring
 from app.services import (
     alarms,
@@ -32,7 +33,6 @@ from workers.upkeep import FAILED_ALARM
 
 log = structlog.get_logger()
 
-_LEADER_SPACE = 7_403_003
 _LEADER_KEY = 1
 _TICK_S = 0.25
 _CLEAN_UP_EVERY_S = 1.0
@@ -118,7 +118,7 @@ class Dispatcher:
             self._leader.exec_driver_sql("SELECT 1")
             return True
         connection = db.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        if try_session_lock(connection, _LEADER_SPACE, _LEADER_KEY):
+        if try_session_lock(connection, LockSpace.LEADER, _LEADER_KEY):
             self._leader = connection
             log.info("dispatcher_leads")
             return True

@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.db import held_lock, transaction
+from app.domain.lock_spaces import LockSpace
 from app.domain.rollout import Choice
 from app.queries import rollout_figures
 from app.services import rollout
 from app.settings import Settings
 
-_LOCK_SPACE, _LOCK_KEY = 0x7D0A, 1
 # After a mass order there is much to take; the rest of upkeep must not wait for it.
 _PATIENCE_S = 10.0
 # Counting again waits at least so many times as long as it took.
@@ -28,7 +28,7 @@ def refresh_rollout(
     Promise: what was taken and what was counted of it become visible at once, so that every list is
     as long as its number says. After a mass order it may take several rounds; the figures say so.
     """
-    with held_lock(_LOCK_SPACE, _LOCK_KEY) as mine:
+    with held_lock(LockSpace.ROLLOUT, 1) as mine:
         if not mine:
             return False
         with transaction() as session:

@@ -19,8 +19,8 @@ from app.services import (
     alarm_rules,
     alarms,
     budget,
+    bundle_activation,
     bundle_drift,
-    bundle_versions,
     inbound,
     letters,
     outages,
@@ -126,7 +126,7 @@ def _watch(settings: Settings, now: datetime) -> None:
 
 def _look_after_bundles(now: datetime) -> None:
     with transaction() as session:
-        bundle_versions.retire_overtaken(session, now)
+        bundle_activation.retire_overtaken(session, now)
         bundle_drift.watch(session, now)
 
 

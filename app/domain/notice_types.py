@@ -214,7 +214,7 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
     _T.METER_SWAP_BOOK: _swap(good_for=3 * _DAY),
     _T.METER_SWAP_REMINDER: _swap(),
     _T.METER_SWAP_RESCHEDULED: _swap(*_VISITS_AHEAD),
-    _T.METER_SWAP_CANCELLED: _swap(*_VISITS_AHEAD),
+    _T.METER_SWAP_CANCELLED: _swap(_T.METER_SWAP_STARTED, *_VISITS_AHEAD),
     _T.METER_SWAP_STARTED: NoticeRule(
         Topic.METER_SWAP,
         Urgency.LIVE,

@@ -475,7 +475,8 @@ NOTICE_MOVES = Moves(
             {NoticeState.SUPPRESSED, NoticeState.HELD, NoticeState.QUEUED}
         ),
         NoticeState.HELD: frozenset({NoticeState.QUEUED}) | _STOPPED,
-        NoticeState.QUEUED: frozenset({NoticeState.SENDING}) | _STOPPED,
+        # It has waited until the recipient's night.
+        NoticeState.QUEUED: frozenset({NoticeState.SENDING, NoticeState.HELD}) | _STOPPED,
         # A provider's callback may overtake our own record of the call that it reports on.
         NoticeState.SENDING: frozenset(
             {NoticeState.SENT, NoticeState.QUEUED, NoticeState.FAILED, NoticeState.UNKNOWN}

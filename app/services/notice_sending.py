@@ -13,6 +13,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.db import plain_array, text_array
+from app.domain.night_hold import HELD_AT_NIGHT, night_end
+from app.domain.notice_types import NoticeType
 from app.domain.states import NoticeState
 from app.services import budget, contact_standing, outbox
 from app.services.budget import FREE, Prices
@@ -122,6 +124,54 @@ def hold_still(session: Session, notice_ids: Sequence[int]) -> dict[int, NoticeS
         {"ids": list(notice_ids)},
     )
     return {row.id: NoticeState(row.state) for row in rows}
+
+
+_AWAKE = text(
+    """
+    SELECT n.id, n.type, n.event_at, c.quiet_from, c.quiet_to
+    FROM notice n LEFT JOIN contact c ON c.id = n.contact_id
+    WHERE n.id = ANY(CAST(:notices AS bigint[])) AND n.state IN ('QUEUED', 'HELD')
+      AND n.type = ANY(:kinds) AND n.suppress_reason IS NULL
+      AND NOT coalesce((
+        SELECT p.night_ok FROM preference p
+        WHERE p.contact_id = n.contact_id AND p.topic = n.topic
+          AND (p.gsrn = n.gsrn OR p.gsrn IS NULL)
+        ORDER BY p.gsrn NULLS LAST LIMIT 1), false)
+    """
+)
+_HOLD = text(
+    """
+    UPDATE notice n SET state = 'HELD', state_at = :now, not_before_at = h.until,
+        decision = 'Held until the end of quiet hours.'
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:untils AS timestamptz[])) AS h (id, until)
+    WHERE n.id = h.id
+    """
+)
+
+
+def hold_at_night(
+    session: Session, notice_ids: Mapping[int, int], now: datetime
+) -> dict[int, datetime]:
+    """Hold what has come into its recipient's quiet hours while it waited (item id -> their end).
+
+    notice_ids: outbox item id -> notice id.
+    """
+    notices = list(notice_ids.values())
+    lock_notices(session, notices)
+    kinds = [str(kind) for kind in HELD_AT_NIGHT]
+    ends = {
+        row.id: until
+        for row in session.execute(_AWAKE, {"notices": plain_array(notices), "kinds": kinds})
+        if (
+            until := night_end(
+                NoticeType(row.type), row.event_at, now, row.quiet_from, row.quiet_to
+            )
+        )
+    }
+    if ends:
+        values = {"ids": plain_array(ends), "untils": plain_array(ends.values()), "now": now}
+        session.execute(_HOLD, values)
+    return {item: ends[notice] for item, notice in notice_ids.items() if notice in ends}
 
 
 def begin_sending(

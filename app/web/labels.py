@@ -575,6 +575,16 @@ BUNDLE_DOCUMENT: Mapping[str, Label] = {
     "ack-in": Label(_l("Acknowledgements from them")),
     "delivery-in": Label(_l("Meter deliveries from them")),
 }
+BUNDLE_CAPABILITY: Mapping[str, Label] = {
+    "new": Label(_l("new orders")),
+    "update": Label(_l("changes")),
+    "cancel": Label(_l("cancellations")),
+    "mass": Label(_l("mass orders")),
+    "acks": Label(_l("acknowledgements")),
+    "deliveries": Label(_l("meter deliveries")),
+    "photos": Label(_l("photos")),
+    "key_info": Label(_l("key information")),
+}
 DIFFERENCE: Mapping[str, Label] = {
     "MISSING": Label(_l("left out"), "warn", "fail"),
     "EXTRA": Label(_l("added"), "info", "ok"),
@@ -784,6 +794,7 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "replay": REPLAY,
     "bundle": BUNDLE,
     "bundle_document": BUNDLE_DOCUMENT,
+    "bundle_capability": BUNDLE_CAPABILITY,
     "difference": DIFFERENCE,
     "left_out": LEFT_OUT,
     "letter": LETTER,

@@ -13,8 +13,11 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import ProgrammingError
 
 from app.db import db
+from app.domain.notice_types import Topic
 from app.models import Contact, Occupancy, Outage, OutagePoint
 from app.models.outage import Storm
+from app.services.preference_matrix import find_matrix
+from app.services.reply_enrolment import enrol
 from tests.web.conftest import StandingClock, Writing
 from tests.web.resident import Resident, last_code
 from tests.web.sample_rows import add_notice, add_point, add_swap, gsrn
@@ -361,6 +364,31 @@ def test_a_third_party_hears_only_after_both_said_yes_and_sees_only_its_own(
     assert "Täti Tarja" in owner.get("/my/people").text
     owner.send("/my/contacts/2/remove")
     assert aunt.get("/my/").status_code == 302
+
+
+def test_a_number_that_was_enrolled_by_text_message_hears_of_its_point_and_owns_nothing(
+    app: Flask, home: str, writing: Writing
+) -> None:
+    with writing() as session:
+        customer_id = session.query(Contact).filter_by(value=PHONE).one().customer_id
+        enrolled = enrol(
+            session, "+358407777777", customer_id, home, by="sms:1", now=datetime.now(UTC)
+        )
+        assert enrolled == (customer_id, home)
+    follower = Resident(app).come_in("+358407777777")
+    assert follower.get(f"/my/points/{home}").status_code == 200
+    contacts = follower.get("/my/contacts").text
+    assert "+358407777777" in contacts
+    assert PHONE not in contacts
+    assert PHONE not in follower.get("/my/preferences").text
+    for path in ("/my/people", "/my/contacts/new", "/my/connections", "/my/contacts/1"):
+        assert follower.get(path).status_code in (403, 404), path
+    assert follower.post("/my/data", {}, page="/my/history").status_code == 403
+    # What it ends ends for itself.
+    follower.post("/my/stop", {}, page="/my/stop")
+    with writing() as session:
+        told = find_matrix(session, customer_id).told(Topic.FAULT)
+        assert [session.get_one(Contact, one).value for one in told] == [PHONE]
 
 
 def test_the_data_come_as_a_file_and_that_is_recorded(app: Flask, home: str) -> None:

@@ -111,12 +111,15 @@ def test_req_21_all_three_say_the_same(
         session.add(outage)
         session.flush()
         off_at = values.get("planned_from_at", now - timedelta(minutes=40))
-        session.add(OutagePoint(outage_id=outage.id, gsrn=point, off_at=off_at))
+        on_at = off_at if state == "FALSE_ALARM" else None
+        session.add(OutagePoint(outage_id=outage.id, gsrn=point, off_at=off_at, on_at=on_at))
         if kind == "PLANNED":
             who = {"created_by": "staff:a", "changed_by": "staff:a"}
             plan = PlannedCut(outage_id=outage.id, name="x", plan_version=1, told_at=now, **who)
             session.add(plan)
-    assert agents in agent.get(f"/points/{point}").text
+    page = agent.get(f"/points/{point}").text
+    assert agents in page
+    assert ("The power went off" in page) == (state not in ("DETECTED", "FALSE_ALARM", "ANNOUNCED"))
     assert customers in Resident(app).come_in(PHONE).get("/my/").text
     with app.app_context():
         told, _ = decide_status_answer(cuts_of(db.session(), point), now)

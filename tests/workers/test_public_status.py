@@ -85,16 +85,16 @@ def test_req_17_a_cut_that_takes_longer_is_public_where_the_power_is_still_off(
     begin = NOW - timedelta(days=3)
     with app.app_context():
         outage = add_outage(
-            gsrns(0, 8),
+            gsrns(0, 6),
             kind="PLANNED",
             state="OVERRUN",
             planned_from_at=begin,
             planned_to_at=begin + timedelta(hours=2),
         )
-        restore(outage, NOW, gsrns(0, 2))
+        restore(outage, NOW, gsrns(0, 1))
     (one,) = snapshot(app, tmp_path)["municipalities"]  # type: ignore[misc]
     (cut,) = one["planned"]
-    assert (cut["overrun"], cut["customers"]) == (True, 6)
+    assert (cut["overrun"], cut["customers"]) == (True, 5)
 
 
 def test_a_storm_is_told_until_it_ends(app: Flask, tmp_path: Path) -> None:

@@ -164,6 +164,9 @@ def _cut(cut: Cut) -> Iterator[Entry]:
     if cut.on_at == cut.off_at:
         # It was reported and then taken back: the power never went off.
         return
+    if cut.is_suspected:
+        yield Entry(cut.off_at, gettext("A power cut is suspected"), "warn", "unknown", rank=60)
+        return
     went = gettext("The power went off")
     yield Entry(cut.off_at, went, "warn", "off", cause_words(cut), rank=60)
     if cut.on_at is not None:
