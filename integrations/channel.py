@@ -7,7 +7,7 @@ line in app/clients.py and a row among the provider routes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
@@ -63,9 +63,15 @@ class Finder(Protocol):
     """A channel whose provider can be asked what became of a message."""
 
     async def find_message(
-        self, to: str, sender: str, body: str, since: datetime, until: datetime
+        self,
+        to: str,
+        sender: str,
+        body: str,
+        since: datetime,
+        until: datetime,
+        others: Collection[str] = (),
     ) -> MessageMatch:
-        """Look for the message that a call may have made.
+        """Look for the message that a call may have made, leaving out those of other calls.
 
         Raises: CallError (it could not be asked; ContractBroken: it will never tell).
         """

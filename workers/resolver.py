@@ -72,6 +72,8 @@ def _look_all(
     doubts: Sequence[Doubt], settings: Settings, loop: asyncio.AbstractEventLoop
 ) -> list[MessageMatch | CallError | None]:
     """One look for each, all at once; None where nobody can be asked."""
+    with transaction() as session:
+        others = {doubt.attempt_id: unknowns.refs_of_others(session, doubt) for doubt in doubts}
     finders = {
         one: _finder(*one, settings, loop)
         for one in {(doubt.adapter, doubt.account) for doubt in doubts}
@@ -85,7 +87,12 @@ def _look_all(
         payload = doubt.payload
         try:
             return await finder.find_message(
-                payload["to"], payload["from"], payload["body"], since, until
+                payload["to"],
+                payload["from"],
+                payload["body"],
+                since,
+                until,
+                others[doubt.attempt_id],
             )
         except CallError as error:
             return error
@@ -131,6 +138,11 @@ def _settle(
     if look.kind == "several":
         unknowns.ask_later(session, doubt, None, asked=True)
         return _step(doubt, _LEFT_TO_A_PERSON, now, "several messages could be it")
+    if look.sid in unknowns.refs_of_others(session, doubt):
+        # Another doubt about the same words has found it first.
+        gap = timedelta(seconds=settings.unknown_lookup_gap_s)
+        unknowns.ask_later(session, doubt, now + gap, asked=False)
+        return _step(doubt, "NOT_FOUND_YET", now)
     found = Found(look.sid, look.status, look.error_code)
     settled = unknowns.note_found(session, doubt, found, now)
     return _step(doubt, "FOUND" if settled else "SETTLED_MEANWHILE", now, ref=look.sid)

@@ -111,6 +111,29 @@ def due(session: Session, limit: int, now: datetime) -> list[Doubt]:
     return [Doubt(*row) for row in session.execute(_DUE, {"limit": limit, "now": now})]
 
 
+_OTHERS = text(
+    """
+    SELECT a.ref
+    FROM notice mine JOIN contact me ON me.id = mine.contact_id
+    JOIN contact c ON c.kind = me.kind AND c.value = me.value
+    JOIN notice n ON n.contact_id = c.id AND n.body = mine.body
+    JOIN outbox_item item ON item.business_key = 'notice:' || n.id
+    JOIN attempt a ON a.outbox_item_id = item.id
+    WHERE mine.id = :notice AND a.id <> :attempt AND a.ref IS NOT NULL
+    """
+)
+
+
+def refs_of_others(session: Session, doubt: Doubt) -> frozenset[str]:
+    """What the provider calls messages of the same words to the same address that other calls made.
+
+    Whoever has two meters replaced in one minute, and a hidden address, reads the same twice; one
+    of the two must not stand for the other.
+    """
+    values = {"notice": doubt.notice_id, "attempt": doubt.attempt_id}
+    return frozenset(session.execute(_OTHERS, values).scalars())
+
+
 _FOUND_ATTEMPT = text(
     """
     UPDATE attempt SET outcome = 'SENT', resolved_by = 'LOOKUP', ref = :ref, lookups = lookups + 1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -81,9 +81,15 @@ class TwilioSmsClient:
         return await send_each(self, items)
 
     async def find_message(
-        self, to: str, sender: str, body: str, since: datetime, until: datetime
+        self,
+        to: str,
+        sender: str,
+        body: str,
+        since: datetime,
+        until: datetime,
+        others: Collection[str] = (),
     ) -> MessageMatch:
-        """Look for the message that an attempt may have made.
+        """Look for the message that an attempt may have made; others are known to be of other calls.
 
         since and until bound Twilio's own creation time, whole seconds: give room for the
         difference between the clocks. No date goes into the query, because a message that still
@@ -98,7 +104,7 @@ class TwilioSmsClient:
             )
             if len(found) >= LOOKUP_MAX:
                 raise ContractBroken("twilio lists too many messages to tell")
-            same = [m for m in found if (m.to, m.from_) == (to, sender)]
+            same = [m for m in found if (m.to, m.from_) == (to, sender) and m.sid not in others]
             return _match(same, body, since, until)
         except TwilioException as error:
             raise _lookup_refusal(error) from None

@@ -172,6 +172,33 @@ def test_several_candidates_are_left_to_a_person(work: _Work) -> None:
     assert _attempt(attempt) == ("UNKNOWN", None, unknowns.NEVER)
 
 
+@pytest.mark.parametrize("listed", [1, 2])
+def test_the_message_of_another_call_in_the_same_words_does_not_stand_for_this_one(
+    work: _Work, listed: int
+) -> None:
+    """Two visits to one customer end in the same minute; of one message nobody knows."""
+    settle_in()
+    tell(STARTED, event_at=_past())
+    send_one(now=_past(), ref=SID)
+    tell(DONE, event_at=_past())
+    body = items()[0].payload["body"]
+    with transaction() as session:
+        session.execute(text("UPDATE notice SET body = :body"), {"body": body})
+        session.execute(
+            text(
+                "UPDATE outbox_item SET payload = jsonb_set(payload, '{body}', to_jsonb(CAST(:body"
+                " AS text)))"
+            ),
+            {"body": body},
+        )
+    attempt = leave_unknown(now=_past())
+    mine = "SM" + "c" * 32
+    with StubServer(_listed(*[_message(SID), _message(mine)][:listed])) as twilio:
+        assert work.resolve(twilio) == {"FOUND" if listed == 2 else "NOT_FOUND_YET": 1}
+    ref = scalar("SELECT ref FROM attempt WHERE id = :id", id=attempt)
+    assert ref == (mine if listed == 2 else None)
+
+
 def test_a_look_up_that_fails_is_no_look_up(work: _Work) -> None:
     _doubt()
     with StubServer(Reply(503)) as twilio:
@@ -334,7 +361,7 @@ def _report(attempt: UUID, status: str) -> None:
 
 
 def _message(sid: str = SID, status: str = "queued") -> dict[str, Any]:
-    (item,) = items()
+    item = items()[0]
     return {
         "sid": sid,
         "status": status,
