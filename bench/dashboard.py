@@ -119,7 +119,8 @@ def _seed(count: int, now: datetime) -> None:
     ]
     with transaction() as session:
         number, _ = rollout_plan.store(session, "bench", plan, now, by="system:bench")
-        rollout_plan.activate(session, number, now, by="system:bench")
+        rollout_plan.propose(session, number, now, by="system:bench")
+        rollout_plan.activate(session, number, now, by="system:second")
         staff.create(session, "bench", "Bench", PASSWORD, Role.OPERATOR, now, by="system:bench")
     _analyze()
 

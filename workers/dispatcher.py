@@ -37,6 +37,8 @@ _LEADER_KEY = 1
 _TICK_S = 0.25
 _CLEAN_UP_EVERY_S = 1.0
 _DATABASE_AWAY_S = 1.0
+# An alarm that is still so is seen again so often.
+_TELL_EVERY_S = 10.0
 
 
 class Dispatcher:
@@ -49,6 +51,7 @@ class Dispatcher:
         self._cleaned_up_at = 0.0
         # Not known at first: another dispatcher may have opened or closed the alarm.
         self._redis_was_up: bool | None = None
+        self._told_at = 0.0
         self._triggers_failed: bool | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -90,7 +93,7 @@ class Dispatcher:
             for lane in lanes:
                 ring(lane)
             return
-        if self._redis_was_up is not False:
+        if self._redis_was_up is not False or time.monotonic() - self._told_at > _TELL_EVERY_S:
             self._redis_is(False, now)
 
     def _fire_triggers(self, now: datetime) -> None:
@@ -172,4 +175,4 @@ class Dispatcher:
             else:
                 text = "Redis does not answer: each worker looks for itself, more slowly."
                 alarms.open_alarm(session, "REDIS_DOWN", "redis", text, now)
-        self._redis_was_up = up
+        self._redis_was_up, self._told_at = up, time.monotonic()

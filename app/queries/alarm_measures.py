@@ -47,6 +47,15 @@ _COUNTS: Mapping[Measure, str] = {
     Measure.VISITS_BAD: "SELECT count(*) FILTER (WHERE a.type = 'FAILED'), count(*)"  # noqa: S608
     f" FROM ack a WHERE {_VISITS} AND a.occurred_at <= :until{_ORDER_OF}",
 }
+# What is held for the morning, or waits for its receiver to open, is not late before that.
+_DUE_SINCE = text(
+    """
+    SELECT min(greatest(lane.rests_until, item.created_at,
+        CASE WHEN item.attempts = 0 THEN item.next_at END))
+    FROM outbox_item item JOIN lane ON lane.name = item.lane
+    WHERE item.lane = :lane AND item.state IN ('READY', 'CLAIMED')
+    """
+)
 _LAST_GOOD = text(
     "SELECT max(r.started_at) FROM run r WHERE r.process = ANY(:runs) AND r.state = 'OK'"
 )
@@ -59,7 +68,10 @@ def measure(session: Session, rule: Rule, now: datetime) -> Value:
         lane = lane_board.find_lane(session, rule.subject or "")
         if lane is None:
             return Value(None)
-        return Value(_minutes(now, lane.oldest_at) if lane.oldest_at else 0.0)
+        since = lane.oldest_at
+        if lane.sends:
+            since = session.execute(_DUE_SINCE, {"lane": lane.name}).scalar_one()
+        return Value(_minutes(now, since) if since else 0.0)
     if rule.measure is Measure.PROCESS_AGE:
         process = session.execute(_PROCESS, {"subject": rule.subject}).one_or_none()
         if process is None:

@@ -22,7 +22,7 @@ from app.domain.routing import CompiledRules, RouteFacts, decide_route
 from app.domain.states import ROUTE_MOVE_MOVES, RouteMoveState, check_move
 from app.doorbell import ring_after_commit
 from app.models.route_move import RouteMove
-from app.services import audit, rerouting
+from app.services import audit, code_lists, rerouting
 from app.services.outbox import ORDER_KIND
 from app.services.slices import Lists
 
@@ -179,7 +179,8 @@ def move_slice(session: Session, lists: Lists, run_id: int, now: datetime) -> Co
         return Counter()
     values = {"number": found.set_number, "kind": ORDER_KIND, "after": found.after_order_id}
     rows: Sequence[Any] = ()
-    if lists.rules.set_number == found.set_number:
+    # Asked anew: another version may have come into force since the lists were read.
+    if found.set_number == lists.rules.set_number == code_lists.active_set_number(session):
         rows = session.execute(_FIND, {**values, "limit": SLICE_ROWS}).all()
     if not rows:
         _move(found, RouteMoveState.DONE)

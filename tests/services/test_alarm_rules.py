@@ -16,8 +16,9 @@ from app.domain.languages import Language
 from app.domain.roles import Role
 from app.models import Alarm, AlarmRule, AuditEntry, OutboxItem, StaffAccount, StaffAddress
 from app.queries import alarm_measures
-from app.services import alarm_rules, alarm_telling, runs
+from app.services import alarm_rules, alarm_telling, outbox, runs
 from app.services.alarm_rules import RuleFaulty, Written
+from app.services.outbox import NewItem
 from app.settings import Settings
 from tests.conftest import test_settings
 from tests.services.world import add_order, add_point, ledger
@@ -248,6 +249,34 @@ def test_each_measure_can_be_measured(settings: Settings) -> None:
     assert found[Measure.PROCESS_RUNS].number == 4.0
     assert found[Measure.NOTICES_BAD].number is None
     assert found[Measure.ORDERS].number == 0.0
+
+
+@pytest.mark.parametrize(
+    ("next_at", "rests_until", "minutes"),
+    [
+        (None, None, 600.0),
+        # A message that was held until the morning, and a receiver that opened ten minutes ago.
+        (timedelta(minutes=-5), None, 5.0),
+        (None, timedelta(minutes=-10), 10.0),
+        # It opens only later: nothing is late before that.
+        (None, timedelta(hours=1), 0.0),
+        (timedelta(hours=1), None, 0.0),
+    ],
+)
+def test_what_may_not_leave_yet_is_not_late(
+    next_at: timedelta | None, rests_until: timedelta | None, minutes: float
+) -> None:
+    rule = replace(RULE, kind=RuleKind.LATENESS, measure=Measure.LANE_AGE, subject="nis")
+    with transaction() as session:
+        outbox.put(session, [NewItem("nis", "K", "k", "k", 1, "k", {})], NOW - timedelta(hours=10))
+        if next_at is not None:
+            session.execute(text("UPDATE outbox_item SET next_at = :at"), {"at": NOW + next_at})
+        if rests_until is not None:
+            session.execute(
+                text("UPDATE lane SET rests_until = :at WHERE name = 'nis'"),
+                {"at": NOW + rests_until},
+            )
+        assert alarm_measures.measure(session, rule, NOW).number == minutes
 
 
 def _save(settings: Settings, written: Written = WRITTEN) -> None:

@@ -157,6 +157,25 @@ def test_other_rules_in_force_end_a_move(world: None) -> None:
         assert session.scalars(select(RouteMove.state)).one() == "DONE"
 
 
+def test_rules_that_come_into_force_between_two_slices_end_a_move(
+    world: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(route_moves, "SLICE_ROWS", 1)
+    take([a_swap(n) for n in range(1, 4)])
+    put_in_force(values("piiri", **SWAPS))
+    _ask(3)
+    with transaction() as session:
+        lists = intake.load_lists(session, KEY, LATER)
+        run_id = runs.start_run(session, "routing", "test", LATER)
+        assert route_moves.move_slice(session, lists, run_id, LATER)["ROUTED"] == 1
+    put_in_force(RuleValues("back", 1, "voima", NOW, order_type_codes=["MVM"]))
+    with transaction() as session:
+        # The worker still holds the lists that it began with.
+        assert not route_moves.move_slice(session, lists, run_id, LATER)
+        partners = Counter(session.scalars(select(WorkOrder.partner_code)))
+        assert partners == {"piiri": 1, "voima": 2}
+
+
 def test_an_order_that_nobody_takes_any_more_stays(world: None) -> None:
     take([a_swap(1)])
     with transaction() as session:

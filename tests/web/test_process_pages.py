@@ -205,6 +205,10 @@ def test_a_rule_is_written_changed_and_shown(operator: Visitor, writing: Writing
         actions = session.execute(select(AuditEntry.action).order_by(AuditEntry.id)).scalars().all()
     assert actions == ["ALARM_RULE_ADDED", "ALARM_RULE_CHANGED"]
     assert 'value="50.5"' in operator.get("/alarm-rules/orders").text
+    # A large limit keeps all its digits in the form, and reads as a number in the list.
+    operator.post("/alarm-rules/orders", {**changed, "limit": "1234567"})
+    assert 'value="1234567"' in operator.get("/alarm-rules/orders").text
+    assert "1,234,567" in operator.get("/alarm-rules").text
 
 
 @pytest.mark.parametrize(

@@ -225,8 +225,9 @@ def _shown(row: AlarmRule) -> dict[str, Any]:
         "subject": row.subject or "",
         "direction": row.direction,
         "window_min": str(row.window_min),
-        "limit": f"{row.limit_value:g}",
-        "clear_limit": f"{row.clear_value:g}",
+        # With all its digits: what stands in the field is stored again.
+        "limit": f"{row.limit_value:.15g}",
+        "clear_limit": f"{row.clear_value:.15g}",
         "raise_after": str(row.raise_after),
         "clear_after": str(row.clear_after),
         "least_count": str(row.least_count),
