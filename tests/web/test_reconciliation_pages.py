@@ -78,6 +78,22 @@ def test_many_are_repaired_through_a_replay(app: Flask, operator: Visitor, found
     assert "Sending again would not end it." in operator.get("/reconciliation?lang=en").text
 
 
+def test_a_repair_under_way_is_seen_with_who_and_when_so_that_nobody_begins_another(
+    app: Flask, operator: Visitor, found: None
+) -> None:
+    operator.post("/reconciliation/repair", {"system": "nis"}, page="/reconciliation")
+    operator.post("/replays/1/ask", {"note": "their disk was lost"}, page="/replays/1")
+    shown = operator.get("/reconciliation?lang=en").text
+    assert "Repair 1" not in shown
+    assert "otso, " in shown
+    shown = operator.get("/reconciliation/1?lang=en").text
+    assert "otso has it repaired since" in shown
+    assert 'href="/replays/1"' in shown
+    assert "Send it again" not in shown
+    for language, words in (("fi", "Seuraava luettelo"), ("sv", "Nästa lista")):
+        assert words in operator.get(f"/reconciliation/1?lang={language}").text
+
+
 def test_a_comparison_is_started_once_however_often_the_button_is_pressed(
     app: Flask, operator: Visitor
 ) -> None:
