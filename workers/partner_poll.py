@@ -8,29 +8,26 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import IO
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.clients import partner_sftp
 from app.db import transaction
-from app.domain.lanes import INTAKE, PARTNER_FILES
-from app.domain.mapping.canonical import Direction, Document
+from app.domain.zones import CENTRAL
 from app.doorbell import ring_after_commit
-from app.models.partner import SFTP, Partner
-from app.services import bundle_versions, inbound, meter_deliveries, partner_files, runs, sightings
+from app.services import inbound, partner_files, partner_folders, runs, sightings
 from app.services.bundle_content import CompiledBundle
+from app.services.partner_folders import ALARM, LEFT_ALONE_ALARM, POLL, Meant, Sender
 from app.settings import Settings
 from integrations.outcomes import CallError
 from integrations.partners.manifest import Sftp
 from integrations.sftp.inbox import (
-    FILE_TOO_LARGE,
     ClaimLost,
     FileChanged,
     FileGone,
@@ -38,48 +35,21 @@ from integrations.sftp.inbox import (
     RemoteFile,
     SftpInbox,
 )
-from workers.inbox_look import TROUBLES_SHOWN, each, never_taken, set_alarm, tell_left_alone
+from integrations.sftp.left_alone import SHOWN, never_taken
+from workers.inbox_look import each, set_alarm, tell_left_alone
 from workers.run_end import end_run
 
 log = structlog.get_logger()
 
-ALARM = "PARTNER_SFTP"
-LEFT_ALONE_ALARM = "PARTNER_LEFT_ALONE"
-_POLL = "poll partners"
 _SPOOL_BYTES = 8 * 1024 * 1024
 _BLOCK_BYTES = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class _Meant:
-    """What the files of a document are: as what they are kept, who reads them, whom findings name."""
-
-    document: Document
-    kind: str
-    lane: str
-    about: str
-
-
-_MEANT = (
-    _Meant(Document.ACK, partner_files.KIND, PARTNER_FILES, partner_files.ABOUT_ORDERS),
-    _Meant(Document.DELIVERY, meter_deliveries.KIND, INTAKE, partner_files.ABOUT_METERS),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sender:
-    """A partner that leaves files, and by which bundle each document of it comes."""
-
-    code: str
-    base_url: str
-    documents: Sequence[tuple[_Meant, CompiledBundle]]
 
 
 @dataclass(slots=True)
 class _Poll:
     """One look at one partner."""
 
-    sender: _Sender
+    sender: Sender
     lease: int
     trigger: str
     run_id: int | None = None
@@ -95,7 +65,7 @@ class _Folder:
     """One inbox of the partner."""
 
     poll: _Poll
-    meant: _Meant
+    meant: Meant
     inbox: SftpInbox
 
     @property
@@ -109,31 +79,11 @@ def poll_partners(settings: Settings, lease: int, trigger: str) -> None:
     A partner whose server does not answer raises an alarm and keeps no other partner waiting for
     longer than its time-outs; a file that cannot be had keeps no other file waiting.
     """
-    for sender in _senders():
-        _poll(settings, _Poll(sender, lease, trigger))
-
-
-def _senders() -> list[_Sender]:
     with transaction() as session:
-        rows = session.execute(
-            select(Partner.code, Partner.base_url)
-            .where(Partner.transport == SFTP, Partner.active)
-            .order_by(Partner.code)
-        ).all()
-        now = datetime.now(UTC)
-        known = [
-            (one, bundle_versions.load_in_force(session, one.document, Direction.IN, now))
-            for one in _MEANT
-        ]
-    senders = (
-        _Sender(
-            row.code,
-            row.base_url,
-            [(one, found[row.code].active) for one, found in known if row.code in found],
-        )
-        for row in rows
-    )
-    return [sender for sender in senders if sender.documents]
+        # Elsewhere lane runners look into folders, and tell what keeps them out.
+        senders = partner_folders.senders(session, CENTRAL, datetime.now(UTC))
+    for sender in senders:
+        _poll(settings, _Poll(sender, lease, trigger))
 
 
 def _poll(settings: Settings, poll: _Poll) -> None:
@@ -143,7 +93,7 @@ def _poll(settings: Settings, poll: _Poll) -> None:
         for meant, bundle in poll.sender.documents:
             _look(settings, poll, meant, bundle)
         told = [*poll.errors, *poll.troubles]
-        error = "; ".join(told[:TROUBLES_SHOWN]) or None
+        error = "; ".join(told[:SHOWN]) or None
         set_alarm(ALARM, code, error)
         if not poll.errors:
             tell_left_alone(LEFT_ALONE_ALARM, code, poll.left_alone)
@@ -157,7 +107,7 @@ def _poll(settings: Settings, poll: _Poll) -> None:
         end_run(poll.run_id, state, poll.counts, error)
 
 
-def _look(settings: Settings, poll: _Poll, meant: _Meant, bundle: CompiledBundle) -> None:
+def _look(settings: Settings, poll: _Poll, meant: Meant, bundle: CompiledBundle) -> None:
     """Look into one inbox; what keeps us out of it is noted, for the partner's alarm."""
     folders = bundle.content.transport
     if not isinstance(folders, Sftp):
@@ -252,25 +202,9 @@ def _take(folder: _Folder, file: RemoteFile) -> None:
 
 def _refuse_unread(folder: _Folder, file: RemoteFile, why: str, now: datetime) -> None:
     """A file over the limit is recorded, answered and put aside, and never read."""
-    poll, meant = folder.poll, folder.meant
-    finding = partner_files.unreadable(FILE_TOO_LARGE, why)
+    poll, code = folder.poll, folder.poll.sender.code
     with transaction() as session:
-        stored = inbound.store_small(
-            session,
-            source=folder.source,
-            kind=meant.kind,
-            name=file.name,
-            body=f"unread {file.name} {file.size}".encode(),
-            now=now,
-            state="REJECTED",
-            reason_code=FILE_TOO_LARGE,
-        )
-        if stored.new:
-            code, told = poll.sender.code, [(None, finding)]
-            inbound.add_findings(session, stored.id, told, now)
-            partner_files.put_reject(
-                session, code, file.name, stored.body_hash, told, now, meant.about
-            )
+        partner_folders.refuse_unread(session, code, folder.meant, file.name, file.size, why, now)
         _step(session, poll, "REJECTED", (file.name,), now, why)
     poll.counts["REJECTED"] += 1
     folder.inbox.quarantine(file.name)
@@ -297,7 +231,7 @@ def _step(
     code = poll.sender.code
     if poll.run_id is None:
         poll.run_id = runs.start_run(
-            session, _POLL, poll.trigger, started_at, lease=poll.lease, subject=code
+            session, POLL, poll.trigger, started_at, lease=poll.lease, subject=code
         )
     step = runs.StepRow("store file", state, (*keys, code), started_at, detail=detail)
     runs.add_steps(session, poll.run_id, [step])
