@@ -31,7 +31,7 @@ from tests.workers.killed_dispatcher import working
 from workers import intake as worker
 
 LANE = "partner.voima"
-COUNT = 120
+COUNT = 80
 NAMES = [f"M-1-{number:06d}" for number in range(1, COUNT + 1)]
 
 
@@ -47,17 +47,17 @@ def test_req_33_killed_between_any_two_children_every_child_is_exactly_one_partn
             process.join(moments.uniform(0.05, 0.6))
         assert process.exitcode == -signal.SIGKILL
     seen = [
-        partner.kill_when(partner.orders_made, moments.randint(first, first + 25))
-        for first in (10, 40, 70)
+        partner.kill_when(partner.orders_made, moments.randint(first, first + 15))
+        for first in (5, 25, 45)
     ]
     seen += [
-        partner.kill_when(partner.orders_sent, moments.randint(first, first + 25))
-        for first in (10, 40, 70)
+        partner.kill_when(partner.orders_sent, moments.randint(first, first + 15))
+        for first in (5, 25, 45)
     ]
     # It really died in the middle, most times at least, whatever else the machine was doing.
     assert sum(count < COUNT for count in seen) >= 3, seen
     with working(partner.values):
-        eventually(lambda: partner.orders_sent() == COUNT, "the rest to be sent")
+        _wait(lambda: partner.orders_sent() == COUNT, "the rest to be sent")
     assert Counter(partner.taken()) == Counter(NAMES)
     assert partner.rehearsal.ledger("installer", "changed") == []
     assert _numbers("SELECT order_id FROM work_order_change WHERE from_state IS NULL") == Counter(
@@ -72,14 +72,14 @@ def test_req_33_two_files_of_a_batch_at_once_and_a_dispatcher_that_dies_over_the
     partner: _Partner,
 ) -> None:
     """Some items are in both files; who stands by goes on where the other one died."""
-    partner.drop(first=1, count=80)
-    partner.drop(first=41, count=COUNT - 40)
+    partner.drop(first=1, count=50)
+    partner.drop(first=31, count=COUNT - 30)
     with working(partner.values) as one, working(partner.values) as other:
-        eventually(lambda: partner.orders_made() > 20, "the first orders")
+        _wait(lambda: partner.orders_made() > 10, "the first orders")
         # Only one of them leads, and nobody here knows which.
         one.kill()
         one.join()
-        eventually(lambda: partner.orders_sent() == COUNT, "everything to be sent")
+        _wait(lambda: partner.orders_sent() == COUNT, "everything to be sent")
         assert other.is_alive()
     assert Counter(partner.taken()) == Counter(NAMES)
     assert _numbers("SELECT state FROM mass_file") == {"SPLIT": 2}
@@ -214,7 +214,7 @@ class _Partner:
     def kill_when(self, count: Callable[[], int], least: int) -> int:
         """Kill a dispatcher as soon as so many are done; how many were when it was dead."""
         with working(self.values):
-            eventually(lambda: count() >= least, f"{least} to be done")
+            _wait(lambda: count() >= least, f"{least} to be done")
         return count()
 
     def orders_made(self) -> int:
@@ -237,6 +237,11 @@ class _Partner:
     def taken(self) -> list[str]:
         """The orders that the partner has taken, as its own ledger has them."""
         return [str(one["order_id"]) for one in self.rehearsal.ledger("installer", "order")]
+
+
+def _wait(check: Callable[[], bool], what: str) -> None:
+    """Processes begin slowly on a machine that has other things to do."""
+    eventually(check, what, patience_s=180.0)
 
 
 def _declared(text: str) -> str:
