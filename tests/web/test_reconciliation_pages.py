@@ -36,6 +36,12 @@ def test_the_list_shows_each_difference_with_its_sides_age_and_owner(
         assert words in operator.get(f"/reconciliation?lang={language}").text
 
 
+def test_what_was_never_compared_is_not_said_to_be_well(app: Flask, operator: Visitor) -> None:
+    page = operator.get("/reconciliation?lang=en").text
+    assert "Nothing compared yet" in page
+    assert "No difference" not in page
+
+
 def test_one_is_handed_over_accepted_and_repaired_under_ones_name(
     app: Flask, operator: Visitor, found: None
 ) -> None:
