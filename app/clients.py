@@ -21,7 +21,7 @@ from app.db import db, transaction
 from app.domain import lanes
 from app.domain.reconciliation import HEAD_END, stock_of
 from app.models.partner import SFTP, Partner
-from app.services import bundle_versions
+from app.services import bundles_in_force
 from app.settings import Settings
 from integrations.channel import Channel
 from integrations.outcomes import Client, HttpTarget, LaneDown
@@ -126,6 +126,7 @@ def cis_inbox(settings: Settings) -> SftpInbox:
 def list_folder(system: str, settings: Settings) -> SftpInbox | None:
     """The folder in which a system lays down its lists; None where it is asked by HTTP.
 
+    A partner's list of its stock has one of its own, or each would be taken for the other's.
     What is fetched of it is put away like any other file. Raises: LaneDown (a setting is missing).
     """
     from integrations.sftp.inbox import SftpInbox
@@ -139,6 +140,8 @@ def list_folder(system: str, settings: Settings) -> SftpInbox | None:
             return None
         place = target.place
     folder = settings.snapshots_dir
+    if stock_of(system):
+        folder += "-stock"
     return SftpInbox(replace(place, inbox=folder, processing=folder))
 
 
@@ -239,7 +242,7 @@ def _partner_target(code: str, settings: Settings) -> HttpTarget | PartnerPlace:
         ).one_or_none()
         folders = None
         if row is not None and row.transport == SFTP:
-            folders = bundle_versions.find_folders(session, code, datetime.now(UTC))
+            folders = bundles_in_force.find_folders(session, code, datetime.now(UTC))
     db.session.remove()
     if row is None:
         raise LaneDown(f"partner {code} is not active")
@@ -261,13 +264,13 @@ def partner_sftp(code: str, base_url: str, settings: Settings, max_bytes: int = 
     """
     from integrations.sftp.inbox import SftpPlace
 
-    address = urlsplit(base_url)
     host_key = settings.partner_host_keys.get(code)
     try:
+        address = urlsplit(base_url)
         port = address.port or 22
     except ValueError:
-        port = 0
-    if address.scheme != "sftp" or not address.hostname or not address.username or not port:
+        raise LaneDown(f"the address of {code} is not sftp://user@host:port") from None
+    if address.scheme != "sftp" or not address.hostname or not address.username:
         raise LaneDown(f"the address of {code} is not sftp://user@host:port")
     if host_key is None:
         raise LaneDown(f"TIEDOLLA_PARTNER_HOST_KEYS has no host key for {code}")

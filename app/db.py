@@ -194,13 +194,13 @@ def is_connection_lost(error: BaseException) -> bool:
 def try_session_lock(connection: Connection, space: int, key: int) -> bool:
     """Take the advisory lock (space, key) for as long as this connection lives, if it is free."""
     statement = text("SELECT pg_try_advisory_lock(:space, :key)")
-    return bool(connection.execute(statement, {"space": space, "key": key}).scalar())
+    return bool(connection.execute(statement, {"space": int(space), "key": key}).scalar())
 
 
 def release_session_lock(connection: Connection, space: int, key: int) -> None:
     """Give back what try_session_lock took."""
     connection.execute(
-        text("SELECT pg_advisory_unlock(:space, :key)"), {"space": space, "key": key}
+        text("SELECT pg_advisory_unlock(:space, :key)"), {"space": int(space), "key": key}
     )
 
 

@@ -128,7 +128,9 @@ class Settings(BaseSettings):
         30.0, gt=0, description="pause between two looks into partners' folders"
     )
     ack_patience_s: float = Field(
-        86_400.0, gt=0, description="a partner may have an order so long without a word about it"
+        86_400.0,
+        gt=0,
+        description="an order may stay so long without a word where the partner's bundle names no time",
     )
     nis_url: str = Field(description="network information system, base address")
     nis_token: SecretStr = Field(description="its bearer token")

@@ -46,6 +46,9 @@ PLANNER = "planning"
 CONTRACTOR_KIND = "regional_contractor"
 CONTRACTOR_MUNICIPALITY = "297"
 SEED_POINTS, SEED_ORDERS, SEED_SINGLE, SEED_FAULTS = 200, 40, 40, 4
+SEED_METER_CUTS = 2
+# From this point on there are neither orders nor planned cuts.
+SEED_QUIET_FROM = 121
 # Orders that come in another CIS's envelope.
 SEED_IEC = 5
 # A rollout that began some weeks ago: the first wave is ordered and mostly done, two are planned.
@@ -167,6 +170,8 @@ class Demo:
         self._rehearsal.give_maker_credentials(maker)
         feed = json.loads(self._flask("partners", "credential", "dms", "--json"))
         self._rehearsal.give_feed_credentials(feed)
+        meters = json.loads(self._flask("partners", "credential", "head-end", "--json"))
+        self._rehearsal.give_head_end_credentials(meters)
         return self._flask("lanes", "list", "--plain").split()
 
     def _add_contractor(self) -> None:
@@ -220,6 +225,13 @@ class Demo:
             *("dms", "faults", "--count", str(SEED_FAULTS), "--points", str(SEED_POINTS)),
             *("--after-s", "15", "--every-s", "45"),
         )
+        # Two that only meters report: one stays suspected, of the other the power comes back.
+        self._simulate(
+            *("head-end", "cuts", "--count", str(SEED_METER_CUTS)),
+            *("--points-from", str(SEED_QUIET_FROM)),
+            *("--points", str(SEED_POINTS - SEED_QUIET_FROM + 1)),
+            *("--after-s", "60", "--lasts-s", "300"),
+        )
         done.touch()
 
     def _seed_rollout(self) -> None:
@@ -231,7 +243,14 @@ class Demo:
             words += ["--wave", name, str(first), str(count), *days]
         command = (sys.executable, "-m", "simulators", "planner", "rollout-plan")
         self._supervisor.run_once(Child("simulate", (*command, "--out", str(plan), *words)))
-        self._flask("rollout", "import-plan", str(plan), "--activate")
+        if "*" not in self._flask("rollout", "plans"):
+            one, other = self._logins["operator"], self._logins["admin"]
+            by = ("--by", one.username, "--password-stdin")
+            self._flask(
+                *("rollout", "import-plan", str(plan), "--propose", *by), given=one.password
+            )
+            by = ("--by", other.username, "--password-stdin")
+            self._flask("rollout", "activate-plan", "1", *by, given=other.password)
         _, first, count, _, _ = WAVES[0]
         first_wave = ("--items", str(count), "--points-from", str(first), "--bad-every", "307")
         self._simulate(

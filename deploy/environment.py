@@ -61,6 +61,10 @@ class Rehearsal:
         """Tell the simulated DMS with which key it signs what it sends to the product."""
         self._give("dms", "feed", credentials)
 
+    def give_head_end_credentials(self, credentials: Mapping[str, str]) -> None:
+        """Tell the simulated head-end with which key it signs what it passes on to the product."""
+        self._give("head_end", "feed", credentials)
+
     def _give(self, system: str, part: str, credentials: Mapping[str, str]) -> None:
         config = self.config
         config[system][part] = {**config[system].get(part, {}), **credentials}

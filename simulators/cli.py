@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from simulators.asking import ask_running
 from simulators.cis.cli import cis
 from simulators.config_file import complete_config, set_tiedolla_url
 from simulators.control import SYSTEMS
 from simulators.dms.cli import dms
 from simulators.faults import BROKEN_LISTS, CALLBACKS, Faults
+from simulators.head_end.cli import head_end
 from simulators.keys import make_missing_keys
 from simulators.maker.cli import maker
 from simulators.planner.cli import planner
 from simulators.rehearsal import Address, AlreadyRunning, run_rehearsal
 from simulators.settings import (
     CONFIG_NAME,
-    RUNNING_NAME,
     Config,
     ConfigInvalid,
     load_config,
 )
 from simulators.storm.cli import storm
-
-TOO_LONG_S = 30
 
 
 def folder_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,7 +92,7 @@ def run(
 def ledger(system: str, folder: Path, after: int, limit: int | None) -> None:
     """Print what a running system recorded, one JSON object per line."""
     query = f"after={after}" + ("" if limit is None else f"&limit={limit}")
-    for entry in _ask(folder, "GET", f"/ledger/{system}?{query}")["entries"]:
+    for entry in ask_running(folder, "GET", f"/ledger/{system}?{query}")["entries"]:
         click.echo(json.dumps(entry, ensure_ascii=False))
 
 
@@ -134,7 +131,7 @@ def faults(system: str, folder: Path, clear: bool, **asked: Any) -> None:
     if clear and given:
         raise click.UsageError("--clear stands alone")
     method = "DELETE" if clear else "PUT" if given else "GET"
-    now = _ask(folder, method, f"/faults/{system}", given if given else None)
+    now = ask_running(folder, method, f"/faults/{system}", given if given else None)
     usual = Faults()
     changed = {name: value for name, value in now.items() if value != getattr(usual, name)}
     click.echo(json.dumps(changed) if changed else "Nothing goes wrong.")
@@ -144,6 +141,7 @@ simulate.add_command(cis)
 simulate.add_command(planner)
 simulate.add_command(maker)
 simulate.add_command(dms)
+simulate.add_command(head_end)
 simulate.add_command(storm)
 
 
@@ -158,21 +156,3 @@ def _set_up(folder: Path, config_file: Path, tiedolla_url: str | None) -> Config
         raise click.ClickException(str(error)) from None
     make_missing_keys(config)
     return config
-
-
-def _ask(folder: Path, method: str, path: str, body: object = None) -> Any:
-    """Ask the running rehearsal of this folder."""
-    try:
-        url = json.loads((folder / RUNNING_NAME).read_text("utf-8"))["url"]
-    except (OSError, ValueError, KeyError):
-        raise click.ClickException(f"{folder}: no rehearsal has run here") from None
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(url + path, data, headers, method=method)  # noqa: S310 - our own address.
-    try:
-        with urllib.request.urlopen(request, timeout=TOO_LONG_S) as answer:  # noqa: S310 - our own address.
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        raise click.ClickException(error.read().decode("utf-8", "replace")) from None
-    except OSError as error:
-        raise click.ClickException(f"{url} does not answer: {error}") from None

@@ -58,6 +58,13 @@ def make_defaults() -> dict[str, Any]:
                 "secret": secrets.token_urlsafe(32),
             },
         },
+        "head_end": {
+            "feed": {
+                "token": secrets.token_urlsafe(32),
+                "key_id": "head-end.1",
+                "secret": secrets.token_urlsafe(32),
+            },
+        },
         "billing": {"token": secrets.token_urlsafe(32)},
         "twilio": {
             "account_sid": f"AC{secrets.token_hex(16)}",

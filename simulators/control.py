@@ -19,6 +19,7 @@ SYSTEMS = (
     "nis",
     "dms",
     "dms_feed",
+    "head_end",
     "billing",
     "twilio",
     "twilio2",

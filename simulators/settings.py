@@ -64,7 +64,7 @@ class Contractor:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """The DMS's credentials towards Tiedolla."""
+    """The credentials towards Tiedolla of a system that only tells."""
 
     token: str = field(repr=False)
     key_id: str
@@ -105,6 +105,7 @@ class Config:
     contractor: Contractor
     bearer_tokens: Mapping[str, str] = field(repr=False)
     dms_feed: Feed
+    head_end: Feed
     twilio: Twilio
     twilio2: Twilio
     sendgrid: Sendgrid
@@ -152,11 +153,8 @@ def load_config(path: Path) -> Config:
         bearer_tokens={
             system: raw.text(f"{system}.token") for system in ("installer", "nis", "dms", "billing")
         },
-        dms_feed=Feed(
-            token=raw.text("dms.feed.token"),
-            key_id=raw.text("dms.feed.key_id"),
-            secret=raw.text("dms.feed.secret"),
-        ),
+        dms_feed=_feed(raw, "dms.feed"),
+        head_end=_feed(raw, "head_end.feed"),
         twilio=_sms_account(raw, "twilio"),
         twilio2=_sms_account(raw, "twilio2"),
         sendgrid=Sendgrid(
@@ -166,6 +164,14 @@ def load_config(path: Path) -> Config:
             processed_after_s=raw.span("sendgrid.processed_after_s"),
             delivered_after_s=raw.span("sendgrid.delivered_after_s"),
         ),
+    )
+
+
+def _feed(raw: _Fields, name: str) -> Feed:
+    return Feed(
+        token=raw.text(f"{name}.token"),
+        key_id=raw.text(f"{name}.key_id"),
+        secret=raw.text(f"{name}.secret"),
     )
 
 

@@ -15,6 +15,7 @@ from simulators.courier import Courier
 from simulators.dms.control_room import ControlRoom
 from simulators.downstream import RESOURCES, DownstreamSystem
 from simulators.faults import FaultBox
+from simulators.head_end.meters import HeadEnd
 from simulators.installer.orders import InstallerSystem
 from simulators.mail.api import MailProvider
 from simulators.settings import Config
@@ -77,8 +78,15 @@ class Systems:
             faults=self.faults["dms_feed"],
             courier=self.courier,
         )
+        self.head_end = HeadEnd(
+            ledgers,
+            config.head_end,
+            url=f"{tiedolla}/api/v1/head-end/events",
+            faults=self.faults["head_end"],
+            courier=self.courier,
+        )
         ledgers_of_all = [
-            self.control_room.ledger,
+            *(self.control_room.ledger, self.head_end.ledger),
             *(self.files.ledger, self.installer.ledger, self.mail.ledger),
             self.contractor.ledger,
             *(one.ledger for one in self.sms),
@@ -99,7 +107,7 @@ class Systems:
             app.add_routes(sms.routes())
         for one in self.downstream:
             app.add_routes(one.routes())
-        app.add_routes(self.control_room.routes())
+        app.add_routes([*self.control_room.routes(), *self.head_end.routes()])
         return app
 
     async def start(self) -> None:
@@ -121,6 +129,6 @@ class Systems:
 
     def _telling(
         self,
-    ) -> tuple[InstallerSystem | SmsProvider | MailProvider | ControlRoom, ...]:
+    ) -> tuple[InstallerSystem | SmsProvider | MailProvider | ControlRoom | HeadEnd, ...]:
         """Those that tell Tiedolla by themselves what happens."""
-        return (self.installer, *self.sms, self.mail, self.control_room)
+        return (self.installer, *self.sms, self.mail, self.control_room, self.head_end)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.db import held_lock, is_connection_lost, transaction
 from app.domain.lanes import ACKS
+from app.domain.lock_spaces import LockSpace
 from app.doorbell import ring
 from app.models.inbound_message import InboundMessage
 from app.services import acks, inbound, lanes, runs
@@ -23,7 +24,6 @@ from workers.run_end import end_run
 
 log = structlog.get_logger()
 
-_ACKS_SPACE = 7_403_006
 # Enough to make reading and writing cheap, few enough to hold their orders only for a moment.
 _BATCH_COUNT = 50
 # A worker that is told to stop finishes its job first, so a job must not last for ever.
@@ -48,7 +48,7 @@ def interpret_acks(settings: Settings, lease: int, trigger: str) -> None:
     """
     del settings
     # Two at once would only wait for each other's orders and for the register.
-    with held_lock(_ACKS_SPACE, 1) as held:
+    with held_lock(LockSpace.ACKS, 1) as held:
         if held:
             _read_all(_Reading(lease, trigger))
 

@@ -98,7 +98,7 @@ async def _call_many(
 
 def _outbound(call: Call) -> Outbound:
     item = call.item
-    return Outbound(item.dedupe_key, item.version, item.kind, item.payload, str(call.attempt_id))
+    return Outbound(item.wire_key, item.version, item.kind, item.payload, str(call.attempt_id))
 
 
 def _our_fault(error: Exception, calls: Sequence[Call]) -> CallError:

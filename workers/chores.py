@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from app.db import transaction
 from app.domain.lanes import ACKS, INTAKE, NETWORK
+from app.domain.states import ReplayState
 from app.doorbell import ring_after_commit
-from app.services import inbound, outbox, purge, signals
+from app.services import inbound, outbox, purge, replays, signals
 from app.services.feed_receipt import KINDS
 from workers.poll_mail import poll_mailboxes
 from workers.public_status import publish_status
@@ -19,7 +21,6 @@ from workers.task import Task
 Chore = Callable[[Task], Mapping[str, int]]
 
 _HELD_MOST = 1000
-_DEAD_MOST = 10_000
 
 
 def chore_of(name: str) -> Chore | None:
@@ -60,11 +61,25 @@ def _read_held(task: Task) -> Mapping[str, int]:
 
 
 def _retry_dead(task: Task) -> Mapping[str, int]:
-    """Try what was given up again, under its own keys; of one lane if the parameters name it."""
+    """Try what was given up again, under its own keys; of one lane if the parameters name it.
+
+    The button of a process is no way round the second person: many are only proposed.
+    """
     lane = task.params.get("lane")
+    counts: Counter[str] = Counter()
     with transaction() as session:
-        ids = outbox.dead_ids(session, str(lane) if lane else None, _DEAD_MOST)
-        return {"WAITING": outbox.retry_dead(session, ids, datetime.now(UTC))}
+        lanes = outbox.lanes_with_dead(session, str(lane) if lane else None)
+    for name in lanes:
+        if task.stopping():
+            break
+        with transaction() as session:
+            made = replays.want_all(
+                session, name, task.process, by=task.asked_by, now=datetime.now(UTC)
+            )
+        if made is not None:
+            waits = made.state == ReplayState.PROPOSED
+            counts["PROPOSED" if waits else "QUEUED"] += made.item_count
+    return +counts
 
 
 def _signal(task: Task) -> Mapping[str, int]:

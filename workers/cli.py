@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -18,19 +19,21 @@ from rq.serializers import JSONSerializer
 
 from app.db import db
 from app.domain.zones import CENTRAL
-from app.doorbell import JOB, queue_of
+from app.doorbell import JOB, queue_of, redis_is_up
 from app.logs import set_up_logs
 from app.models.lane import Lane
 from app.settings import Settings
 from workers import jobs
+from workers.deaf import OwnLook
 from workers.dispatcher import Dispatcher
+from workers.holder import Holder
 from workers.lane_runner.cli import lane_runner_command
 
 log = structlog.get_logger()
 
-# RQ waits this long less 5 s for an answer, so a Redis that froze or a connection that was cut
-# silently is noticed within a minute instead of seven.
-_WORKER_TTL_S = 60
+# RQ waits this long less 5 s for an answer, and asks twice, so a Redis that froze or a connection
+# that was cut silently is noticed within a minute instead of seven.
+_WORKER_TTL_S = 30
 _REDIS_AWAY_S = 1.0
 
 
@@ -50,11 +53,27 @@ class LaneWorker(SimpleWorker):
     is not the plain ring of our own is refused.
     """
 
+    own_look: OwnLook | None = None
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """RQ says between two waits that it lives: the moment to notice that it hears nothing.
+
+        RQ itself would try again and again, and leave the lane alone for as long as that takes.
+        """
+        try:
+            super().heartbeat(timeout, pipeline)
+        except RedisError:
+            raise StopRequested from None
+        if pipeline is None and self.own_look is not None:
+            self.own_look.ring_if_due()
+
     def perform_job(self, job: Job, queue: Any, *args: Any, **kwargs: Any) -> bool:
         if job.func_name != JOB or any(getattr(job, name) for name in _EXTRAS):
             job.delete()
             self.log.error("job refused: %s is not on the list", job.func_name)
             return False
+        if self.own_look is not None:
+            self.own_look.was_rung()
         return bool(super().perform_job(job, queue, *args, **kwargs))
 
 
@@ -82,22 +101,21 @@ def worker_command(lane: str) -> None:
 @click.command("dispatcher")
 @with_appcontext
 def dispatcher_command() -> None:
-    """Ring lanes by the clock, give back what dead workers held, stand in when Redis is gone."""
+    """Ring lanes by the clock and by what waits, and give back what dead workers held."""
     settings: Settings = current_app.extensions["tiedolla_settings"]
     set_up_logs(settings.log_level, "dispatcher")
-    state = jobs.begin("dispatcher")
+    holder = Holder("dispatcher")
     stop = threading.Event()
 
     def _stop(_signal: int, _frame: Any) -> None:
-        state.stopping = True
         stop.set()
 
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     try:
-        Dispatcher(settings, state.holder).run(stop)
+        Dispatcher(settings, holder).run(stop)
     finally:
-        jobs.end()
+        holder.close()
 
 
 def register(app: Flask) -> None:
@@ -110,8 +128,8 @@ def register(app: Flask) -> None:
 def listen(lane: str, state: jobs.Worker) -> None:
     """Work whenever the lane is rung, until told to stop; runs in the main thread.
 
-    RQ ends its worker when Redis goes away during a job. The process stays and listens again, since
-    a new one would only meet the same silence.
+    RQ ends its worker when Redis goes away during a job. The process stays, looks for itself after
+    its lane, and listens again: a new one would only meet the same silence.
     """
     woken = threading.Event()
 
@@ -120,10 +138,16 @@ def listen(lane: str, state: jobs.Worker) -> None:
         woken.set()
 
     away = False
+    own = OwnLook(lane, datetime.now(UTC))
     while not state.stopping:
         # RQ has handlers of its own while it works, and leaves them behind.
         signal.signal(signal.SIGTERM, _stop)
         signal.signal(signal.SIGINT, _stop)
+        if away:
+            own.work_if_due()
+            if not redis_is_up():
+                woken.wait(_REDIS_AWAY_S)
+                continue
         queue = queue_of(lane)
         worker: LaneWorker | None = None
         try:
@@ -135,6 +159,7 @@ def listen(lane: str, state: jobs.Worker) -> None:
                 worker_ttl=_WORKER_TTL_S,
             )
             worker.log_job_description = False
+            worker.own_look = own
             _stop_between_slices(worker, state)
             worker.work(logging_level="WARNING", with_scheduler=False)
             away = False

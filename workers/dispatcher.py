@@ -1,15 +1,14 @@
 """The dispatcher: rings lanes by the clock and by what waits, and cleans up after the dead.
 
 One leads at a time, held by a session advisory lock; others stand by. PostgreSQL tells it all, so
-it needs no memory of its own. When Redis is gone it raises an alarm and does the work itself,
-slowly, one batch at a time.
+it needs no memory of its own. When Redis is gone it raises an alarm; the workers then look for
+themselves, each after its own lane, see deaf.py.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import structlog
@@ -17,6 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from app.db import db, transaction, try_session_lock
+from app.domain.lock_spaces import LockSpace
 from app.doorbell import redis_is_up, ring
 from app.services import (
     alarms,
@@ -28,13 +28,11 @@ from app.services import (
     triggers,
 )
 from app.settings import Settings
-from workers import jobs
 from workers.holder import Holder
 from workers.upkeep import FAILED_ALARM
 
 log = structlog.get_logger()
 
-_LEADER_SPACE = 7_403_003
 _LEADER_KEY = 1
 _TICK_S = 0.25
 _CLEAN_UP_EVERY_S = 1.0
@@ -59,7 +57,7 @@ class Dispatcher:
             pause_s = _TICK_S
             try:
                 if self._leads():
-                    self.tick(datetime.now(UTC), stop.is_set)
+                    self.tick(datetime.now(UTC))
             except DBAPIError as error:
                 log.warning("database_away", error=type(error.orig or error).__name__)
                 self._resign()
@@ -73,8 +71,11 @@ class Dispatcher:
             stop.wait(pause_s)
         self._resign()
 
-    def tick(self, now: datetime, stopping: Callable[[], bool] = lambda: False) -> None:
-        """One round: clocks, clean-up, bells; and the work itself when nobody hears bells."""
+    def tick(self, now: datetime) -> None:
+        """One round: clocks, clean-up, bells.
+
+        Without Redis nothing is done in its place: a lane that is stuck would keep us from all others.
+        """
         self._clean_up(now)
         self._fire_triggers(now)
         with transaction() as session:
@@ -91,16 +92,6 @@ class Dispatcher:
             return
         if self._redis_was_up is not False:
             self._redis_is(False, now)
-        for lane in lanes:
-            if stopping():
-                return
-            try:
-                jobs.work_on(lane, trigger="dispatcher (no Redis)", batches=1)
-            except DBAPIError:
-                raise
-            except Exception:
-                # The lane's own trouble must not keep the others from being worked on.
-                log.exception("stand_in_failed", lane=lane)
 
     def _fire_triggers(self, now: datetime) -> None:
         """Turn causes into starts; a fault of ours in it must not keep lanes from being rung."""
@@ -127,7 +118,7 @@ class Dispatcher:
             self._leader.exec_driver_sql("SELECT 1")
             return True
         connection = db.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        if try_session_lock(connection, _LEADER_SPACE, _LEADER_KEY):
+        if try_session_lock(connection, LockSpace.LEADER, _LEADER_KEY):
             self._leader = connection
             log.info("dispatcher_leads")
             return True
@@ -179,6 +170,6 @@ class Dispatcher:
             if up:
                 alarms.close_alarm(session, "REDIS_DOWN", "redis", now)
             else:
-                text = "Redis does not answer: the dispatcher does the work itself, slowly."
+                text = "Redis does not answer: each worker looks for itself, more slowly."
                 alarms.open_alarm(session, "REDIS_DOWN", "redis", text, now)
         self._redis_was_up = up

@@ -55,7 +55,7 @@ class Drain:
     trigger: str = "doorbell"
     # Asked between slices: a worker that has to stop gives back what it has not begun.
     stopping: Callable[[], bool] = lambda: False
-    # The dispatcher drains one batch at a time when Redis is gone.
+    # Ends after so many claims although more waits.
     batches: int | None = None
 
 

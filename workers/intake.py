@@ -17,11 +17,12 @@ from sqlalchemy.orm import Session
 
 from app.db import db, held_lock, is_connection_lost, transaction
 from app.domain.lanes import INTAKE
+from app.domain.lock_spaces import LockSpace
 from app.domain.mapping.canonical import Direction, Document
 from app.domain.reject_codes import Severity
 from app.models.inbound_message import InboundMessage
 from app.services import (
-    bundle_versions,
+    bundles_in_force,
     connections,
     iec_orders,
     inbound,
@@ -32,7 +33,7 @@ from app.services import (
     rejects,
     runs,
 )
-from app.services.bundle_versions import InForce
+from app.services.bundles_in_force import InForce
 from app.services.iec_orders import parse_iec_orders
 from app.services.slices import (
     Lists,
@@ -66,7 +67,6 @@ from workers.reading import DIED, begin_reading
 log = structlog.get_logger()
 
 KIND = "CIS_FILE"
-_INTAKE_SPACE = 7_403_005
 _PROCESS = "intake"
 # Records per transaction: enough to make a round trip cheap, few enough to take little memory.
 SLICE_COUNT = 250
@@ -113,7 +113,7 @@ def interpret_files(settings: Settings, lease: int, trigger: str) -> None:
     file but the culprits; the database going away ends the job, and the dispatcher rings again.
     """
     # Files are read in the order of their arrival, so one process reads at a time.
-    with held_lock(_INTAKE_SPACE, 1) as held:
+    with held_lock(LockSpace.INTAKE, 1) as held:
         if held:
             while _interpret_next(settings, lease, trigger):
                 split_files(settings, lease, trigger)
@@ -333,7 +333,7 @@ def _reader(
 def _iec_bundles() -> InForce | None:
     """What reads IEC messages of the CIS now, and what runs beside it."""
     with transaction() as session:
-        return bundle_versions.find_in_force(
+        return bundles_in_force.find(
             session, iec_orders.SOURCE, Document.ORDER, Direction.IN, datetime.now(UTC)
         )
 

@@ -98,14 +98,14 @@ class JobFailed(Exception):
     """A job ended before its lane was empty; the text names the kind of error only."""
 
 
-def work(lane: str) -> None:
+def work(lane: str, trigger: str = "doorbell") -> None:
     """The job as RQ calls it.
 
     Raises: JobFailed -> RQ writes the error's text and trace into Redis and the log, so it gets
     none of what the error itself may quote; that is in our own log as far as it may be.
     """
     try:
-        work_on(lane)
+        work_on(lane, trigger)
     except DBAPIError as error:
         if is_connection_lost(error):
             log.warning("database_away", lane=lane, error=type(error.orig or error).__name__)
@@ -117,7 +117,7 @@ def work(lane: str) -> None:
         raise JobFailed(type(error).__name__) from None
 
 
-def work_on(lane: str, trigger: str = "doorbell", batches: int | None = None) -> None:
+def work_on(lane: str, trigger: str = "doorbell") -> None:
     """Do everything that is due in the lane.
 
     Errors of the database or of the process end the work; what it held is given back and the
@@ -140,11 +140,9 @@ def work_on(lane: str, trigger: str = "doorbell", batches: int | None = None) ->
                 lease,
                 trigger,
                 lambda: worker.stopping or _is_paused(NOTICES),
-                slices=batches,
             )
         elif lane == PROCESSES:
-            work = Working(settings, lease, trigger, lambda: worker.stopping, batches)
-            run_processes(work)
+            run_processes(Working(settings, lease, trigger, lambda: worker.stopping))
         elif lane == UPKEEP:
             # It asks providers about unknown outcomes, so it needs the process's loop.
             upkeep(settings, lease, trigger, worker.loop)
@@ -157,7 +155,6 @@ def work_on(lane: str, trigger: str = "doorbell", batches: int | None = None) ->
                     loop=worker.loop,
                     trigger=trigger,
                     stopping=lambda: worker.stopping,
-                    batches=batches,
                 )
             )
     finally:

@@ -12,12 +12,15 @@ from sqlalchemy.orm import Session
 
 from app.db import held_lock, is_connection_lost, transaction
 from app.domain.findings import Finding
+from app.domain.lanes import INTAKE
+from app.domain.lock_spaces import LockSpace
 from app.domain.mapping.canonical import Direction, Document
 from app.domain.meter_stock import ItemVerdict
 from app.models.inbound_message import InboundMessage
 from app.services import (
-    bundle_versions,
+    bundles_in_force,
     inbound,
+    lanes,
     meter_deliveries,
     partner_files,
     rejects,
@@ -36,7 +39,6 @@ from workers.run_end import end_run
 
 log = structlog.get_logger()
 
-_DELIVERY_SPACE = 7_403_031
 _PROCESS = "meter deliveries"
 _LOOK_COUNT = 200
 # What the maker hears about one file; every verdict stands in our own record all the same.
@@ -55,38 +57,63 @@ class _Reading:
 
 
 def take_deliveries(settings: Settings, lease: int, trigger: str) -> None:
-    """Take stored deliveries one after the other until none waits.
+    """Take stored deliveries one after the other until none waits, or somebody pauses intake.
 
     A fault of ours postpones the delivery and lets the next one pass; what was taken of it stays, and
     it goes on from there. The database going away ends the job.
     """
     del settings
-    with held_lock(_DELIVERY_SPACE, 1) as held:
+    with held_lock(LockSpace.DELIVERIES, 1) as held:
         if held:
+            taken = 0
             while _take_next(lease, trigger):
-                pass
+                taken += 1
+            if taken:
+                _look_at_mismatches_now()
 
 
 def look_at_mismatches(now: datetime) -> int:
     """Weigh meters in doubt once more, of which a delivery has told meanwhile; returns how many
-    that settled."""
+    that settled.
+
+    One over which we fail keeps none of the others from being looked at.
+    """
     settled, after = 0, ""
+    failed: Exception | None = None
     while True:
         with transaction() as session:
             ids = serial_mismatches.possibly_explained(session, _LOOK_COUNT, after)
         for order_id in ids:
-            with transaction() as session:
-                settled += serial_mismatches.look_again(session, order_id, now)
+            try:
+                with transaction() as session:
+                    settled += serial_mismatches.look_again(session, order_id, now)
+            except Exception as error:
+                if is_connection_lost(error):
+                    raise
+                log.exception("mismatch_not_weighed", order=order_id)
+                failed = error
         if len(ids) < _LOOK_COUNT:
-            return settled
+            break
         after = ids[-1]
+    if failed is not None:
+        raise failed
+    return settled
+
+
+def _look_at_mismatches_now() -> None:
+    """At once, not with the next upkeep; that one looks again and tells if something is wrong."""
+    try:
+        look_at_mismatches(datetime.now(UTC))
+    except Exception as error:
+        if is_connection_lost(error):
+            raise
 
 
 def _take_next(lease: int, trigger: str) -> bool:
     now = datetime.now(UTC)
     with transaction() as session:
         waiting = inbound.waiting(session, KIND, now)
-        if not waiting:
+        if not waiting or lanes.is_paused(session, INTAKE):
             return False
         message = waiting[0]
         run_id = begin_reading(
@@ -130,7 +157,6 @@ def _take(reading: _Reading) -> None:
     for start in range(done, len(delivery.items), SLICE_COUNT):
         _take_slice(reading, delivery, start)
     _close(reading, delivery)
-    look_at_mismatches(datetime.now(UTC))
 
 
 def _parse(reading: _Reading, body: bytes) -> Delivery:
@@ -140,7 +166,7 @@ def _parse(reading: _Reading, body: bytes) -> Delivery:
         return parse_file(body)
     code, now = partner_files.partner_of(source), datetime.now(UTC)
     with transaction() as session:
-        bundles = bundle_versions.find_in_force(session, code, Document.DELIVERY, Direction.IN, now)
+        bundles = bundles_in_force.find(session, code, Document.DELIVERY, Direction.IN, now)
     if bundles is None:
         raise LookupError(f"no bundle in force reads deliveries of {code}")
     return read_delivery(bundles, body, code, reading.tally)

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from app.db import held_lock, is_connection_lost, transaction
 from app.domain.lanes import NETWORK
+from app.domain.lock_spaces import LockSpace
 from app.models.inbound_message import InboundMessage
-from app.services import dms_outages, inbound, lanes, meter_events, runs
+from app.services import dms_outages, inbound, lanes, meter_events, meter_talk, runs
 from app.services.dms_outages import Taken
 from app.services.feed_receipt import DMS_OUTAGES, KINDS, kept_finding
 from app.settings import Settings
@@ -29,7 +30,6 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-_NETWORK_SPACE = 7_403_012
 _PROCESS = "network"
 # Few enough that an operator's click never waits long for the pen, which each slice holds.
 _SLICE_COUNT = 20
@@ -55,7 +55,7 @@ def interpret_network(settings: Settings, lease: int, trigger: str) -> None:
     it again does nothing to those that were taken. The database going away ends the job.
     """
     del settings
-    with held_lock(_NETWORK_SPACE, 1) as held:
+    with held_lock(LockSpace.NETWORK, 1) as held:
         if held:
             while _interpret_next(lease, trigger):
                 pass
@@ -117,6 +117,9 @@ def _read(reading: _Reading) -> None:
     else:
         for events in _parts(parse_events(body).events, _EVENTS_COUNT):
             _take_events(reading, events)
+        # In a transaction of its own: whoever writes the register waits for no fault's pen.
+        with transaction() as session:
+            meter_talk.hear(session, reading.message.id, datetime.now(UTC))
 
 
 def _take_slice(reading: _Reading, part: Sequence[Record]) -> None:

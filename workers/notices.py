@@ -16,14 +16,13 @@ from itertools import islice
 from flask import current_app
 
 from app.db import held_lock, transaction
+from app.domain.lock_spaces import LockSpace
 from app.services import notice_plan, runs
 from app.services.audience import Listener
 from app.services.notice_plan import Planned, PlanSlice
 from app.settings import Settings
 from workers.run_end import end_run
 
-_LOCK_SPACE = 7_403_010
-_LOCK_KEY = 1
 # The first slice is small, so that the first message leaves at once.
 _FIRST_SLICE_COUNT = 200
 _SLICE_COUNT = 4000
@@ -42,7 +41,7 @@ def plan_notices(
     """
     work = _Work(settings, lease, trigger, stopping, slices)
     counts: Counter[str] = Counter()
-    with held_lock(_LOCK_SPACE, _LOCK_KEY) as ours:
+    with held_lock(LockSpace.NOTICES, 1) as ours:
         while ours and not work.is_over():
             with transaction() as session:
                 announcement_id = notice_plan.next_announcement(session, _now())

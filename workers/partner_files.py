@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 import structlog
 
 from app.db import db, held_lock, is_connection_lost, transaction
+from app.domain.lanes import PARTNER_FILES
+from app.domain.lock_spaces import LockSpace
 from app.domain.mapping.canonical import Direction, Document
 from app.models.inbound_message import InboundMessage
-from app.services import bundle_versions, inbound, partner_files, runs
+from app.services import bundles_in_force, inbound, lanes, partner_files, runs
 from app.services.bundle_tally import Tally
-from app.services.bundle_versions import InForce
+from app.services.bundles_in_force import InForce
 from app.services.partner_files import FileResult
 from app.settings import Settings
 from integrations.outcomes import Finding
@@ -25,7 +27,6 @@ from workers.reading import DIED, begin_reading
 
 log = structlog.get_logger()
 
-_SPACE = 7_403_012
 _READ = "partner files"
 # Rows per transaction.
 _ROWS_COUNT = 200
@@ -34,12 +35,13 @@ _ROWS_COUNT = 200
 def look_after_files(settings: Settings, lease: int, trigger: str) -> None:
     """Fetch what lies in partners' folders, then read the acknowledgements that have been stored.
 
-    Deliveries of meters are read where all of them are, by the lane of intake.
+    Deliveries of meters are read where all of them are, by the lane of intake. Whoever pauses the
+    lane stops it before the next partner, and before the next file.
     """
-    with held_lock(_SPACE, 1) as held:
+    with held_lock(LockSpace.PARTNER_FILES, 1) as held:
         if not held:
             return
-        poll_partners(settings, lease, trigger)
+        poll_partners(settings, lease, trigger, _is_paused)
         while _interpret_next(lease, trigger):
             pass
 
@@ -49,7 +51,7 @@ def _interpret_next(lease: int, trigger: str) -> bool:
     now = datetime.now(UTC)
     with transaction() as session:
         waiting = inbound.waiting(session, partner_files.KIND, now)
-        if not waiting:
+        if not waiting or lanes.is_paused(session, PARTNER_FILES):
             return False
         message = waiting[0]
         run_id = begin_reading(
@@ -66,9 +68,7 @@ def _interpret_next(lease: int, trigger: str) -> bool:
         if run_id is None:
             return True
         partner_code = partner_files.partner_of(message.source)
-        bundles = bundle_versions.find_in_force(
-            session, partner_code, Document.ACK, Direction.IN, now
-        )
+        bundles = bundles_in_force.find(session, partner_code, Document.ACK, Direction.IN, now)
     result = FileResult()
     try:
         if bundles is None:
@@ -85,6 +85,11 @@ def _interpret_next(lease: int, trigger: str) -> bool:
             why = f"{type(error).__name__}, the file is {state}"
             runs.finish_run(session, run_id, "FAILED", at, counts=dict(result.counts), error=why)
     return True
+
+
+def _is_paused() -> bool:
+    with transaction() as session:
+        return lanes.is_paused(session, PARTNER_FILES)
 
 
 def _read_file(

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from app.clients import cis_inbox
 from app.db import held_lock, transaction
 from app.domain.lanes import INTAKE, NETWORK
+from app.domain.lock_spaces import LockSpace
 from app.doorbell import ring_after_commit
 from app.services import (
     feed_receipt,
@@ -55,7 +56,6 @@ _DMS_NAME = re.compile(r"dms[-_]outages?[-_.].*\.jsonl?", re.IGNORECASE | re.ASC
 _DELIVERY_NAME = re.compile(
     r"meter[-_]deliver(y|ies)[-_.].*\.(xml|csv|json)", re.IGNORECASE | re.ASCII
 )
-_POLL_SPACE = 7_403_004
 _READ_BYTES = 1024 * 1024
 # Up to this size a file is held in memory while it is fetched, above on disk.
 _SPOOL_BYTES = 8 * 1024 * 1024
@@ -85,7 +85,7 @@ def poll_cis(settings: Settings, lease: int, trigger: str) -> None:
     which the next good poll closes.
     """
     # Two polls at once would only race each other for the claims.
-    with held_lock(_POLL_SPACE, 1) as held:
+    with held_lock(LockSpace.POLL_CIS, 1) as held:
         if held:
             _poll(settings, lease, trigger)
 

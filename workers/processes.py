@@ -66,7 +66,14 @@ def _do(work: Working, taken: Taken) -> None:
         return asked_to_stop or work.stopping()
 
     task = Task(
-        taken.id, taken.key_id, taken.process, taken.run_id, taken.params, work.settings, stopping
+        taken.id,
+        taken.key_id,
+        taken.process,
+        taken.run_id,
+        taken.params,
+        work.settings,
+        stopping,
+        taken.asked_by,
     )
     counts: Mapping[str, int] = {}
     reason: str | None = None

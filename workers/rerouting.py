@@ -1,4 +1,4 @@
-"""Orders without a route meet the rules again, slice by slice; what a death leaves the next round finds."""
+"""Orders meet the rules again, slice by slice; what a death leaves the next round finds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from app.db import transaction
-from app.services import intake, rerouting, runs
+from app.services import intake, rerouting, route_moves, runs
 from app.settings import Settings
 
 _PROCESS = "routing"
@@ -34,3 +34,24 @@ def reroute(settings: Settings, lease: int, trigger: str) -> None:
             break
     with transaction() as session:
         runs.finish_run(session, run_id, "OK", datetime.now(UTC), counts=dict(counts))
+
+
+def move(settings: Settings, lease: int, trigger: str) -> None:
+    """Give orders that nobody has heard of to other partners, where people have decided so."""
+    now = datetime.now(UTC)
+    key = settings.partner_key.get_secret_value()
+    with transaction() as session:
+        if not route_moves.is_due(session):
+            return
+        lists = intake.load_lists(session, key, now)
+        subject = f"rules {lists.rules.set_number}"
+        run_id = runs.start_run(session, _PROCESS, trigger, now, lease=lease, subject=subject)
+    counts: Counter[str] = Counter()
+    for _ in range(_SLICES_MOST):
+        with transaction() as session:
+            part = route_moves.move_slice(session, lists, run_id, datetime.now(UTC))
+        counts.update(part)
+        if not part:
+            break
+    with transaction() as session:
+        runs.finish_run(session, run_id, "OK", datetime.now(UTC), counts=dict(+counts))

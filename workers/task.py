@@ -24,3 +24,5 @@ class Task:
     params: Mapping[str, Any]
     settings: Settings
     stopping: Callable[[], bool]
+    # Whoever made the cause: a person, the clock, a partner.
+    asked_by: str = "system:processes"

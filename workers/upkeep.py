@@ -19,13 +19,13 @@ from app.services import (
     alarm_rules,
     alarms,
     budget,
+    bundle_activation,
     bundle_drift,
-    bundle_versions,
     inbound,
     letters,
     outages,
     partitions,
-    processes,
+    process_setup,
     purge,
     reconciliation,
     runs,
@@ -43,7 +43,7 @@ from workers.order_requests import answer_requests
 from workers.planned_cuts import turn_planned_cuts
 from workers.public_status import publish_status
 from workers.replays import send_again
-from workers.rerouting import reroute
+from workers.rerouting import move, reroute
 from workers.resolver import resolve
 from workers.rollout import refresh_rollout
 from workers.service_level import publish_service_level
@@ -84,6 +84,7 @@ def _chores(
         ("order requests", partial(answer_requests, settings, lease, trigger)),
         ("serial mismatches", partial(look_at_mismatches, now)),
         ("routing", partial(reroute, settings, lease, trigger)),
+        ("route moves", partial(move, settings, lease, trigger)),
         ("replays", partial(send_again, lease, trigger)),
         ("mass orders", partial(count_mass_orders, now)),
         ("bundles", partial(_look_after_bundles, now)),
@@ -119,12 +120,13 @@ def _watch(settings: Settings, now: datetime) -> None:
         zone_watch.raise_alarms(session, now)
         budget.watch(session, settings, now)
         letters.withdraw_passed(session, now)
+        letters.withdraw_outdated(session)
         reconciliation.watch(session, settings, now)
 
 
 def _look_after_bundles(now: datetime) -> None:
     with transaction() as session:
-        bundle_versions.retire_overtaken(session, now)
+        bundle_activation.retire_overtaken(session, now)
         bundle_drift.watch(session, now)
 
 
@@ -148,7 +150,7 @@ def _look_at_rules(settings: Settings, now: datetime) -> None:
 
 def _know_processes(settings: Settings, now: datetime) -> None:
     with transaction() as session:
-        processes.add_lanes(session, settings.environment, now)
+        process_setup.add_lanes(session, settings.environment, now)
 
 
 def _purge(settings: Settings, now: datetime) -> None:

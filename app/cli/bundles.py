@@ -17,7 +17,13 @@ from app.db import db, transaction
 from app.domain.mapping.vocabulary import MappingInvalid
 from app.models.partner_bundle import PartnerBundle
 from app.queries import bundle_list
-from app.services import bundle_check, bundle_drift, bundle_versions
+from app.services import (
+    bundle_activation,
+    bundle_check,
+    bundle_drift,
+    bundle_limits,
+    bundle_versions,
+)
 from app.services.bundle_content import compile_bundle, content_of, shipped
 from app.services.bundle_versions import BundleRefused
 from integrations.partners.manifest import SHIPPED
@@ -167,7 +173,7 @@ def begin_command(partner: str, kind: str) -> None:
     try:
         with transaction() as session:
             done = [
-                bundle_versions.install(session, partner, content, now, by=_ACTOR)
+                bundle_activation.install(session, partner, content, now, by=_ACTOR)
                 for spec in bundle.manifest.documents
                 if spec.version == 1
                 and (content := content_of(bundle, spec.document, spec.direction, 1)) is not None
@@ -215,8 +221,38 @@ def propose_command(
 @with_appcontext
 def activate_command(number: int, by: str, password_stdin: bool) -> None:
     """Bring a version into force that somebody else has proposed; what is queued stays as it is."""
-    _change(number, bundle_versions.activate, by, password_stdin)
+    _change(number, bundle_activation.activate, by, password_stdin)
     click.echo("It is in force, or will be from its moment on.")
+    if bundle_limits.find_offer(db.session(), db.session.get_one(PartnerBundle, number)):
+        click.echo(f"Its lane has other bounds than it asks for: flask bundles limits {number}")
+
+
+@bundle_commands.command("limits")
+@click.argument("number", type=int)
+@click.option("--take", is_flag=True, help="give the lane what the version asks for; needs --by")
+@click.option("--by", metavar="USERNAME", help="your staff account")
+@PASSWORD_STDIN
+@with_appcontext
+def limits_command(number: int, take: bool, by: str | None, password_stdin: bool) -> None:
+    """Show where a version asks for other bounds than the partner's lane has."""
+    if take and not by:
+        raise click.ClickException("name your staff account: --by USERNAME")
+    row = db.session.get(PartnerBundle, number)
+    if row is None:
+        raise click.ClickException(f"no version {number}; see: flask bundles list")
+    offer = bundle_limits.find_offer(db.session(), row)
+    if offer is None:
+        click.echo("The lane has what it asks for.")
+        return
+    for name, has, asks in (
+        ("in flight", offer.now.in_flight_count, offer.asked.in_flight_count),
+        ("a second", offer.now.rate_per_s or "any", offer.asked.rate_per_s or "any"),
+    ):
+        if has != asks:
+            click.echo(f"{offer.lane} has {has} {name}, the version asks for {asks}")
+    if take and by:
+        _change(number, bundle_limits.take, by, password_stdin)
+        click.echo("Taken.")
 
 
 @bundle_commands.command("roll-back")
@@ -226,7 +262,7 @@ def activate_command(number: int, by: str, password_stdin: bool) -> None:
 @with_appcontext
 def roll_back_command(number: int, by: str, password_stdin: bool) -> None:
     """Bring a version back that was in force before; one person may do it."""
-    _change(number, bundle_versions.roll_back, by, password_stdin)
+    _change(number, bundle_activation.roll_back, by, password_stdin)
     click.echo("It is in force again.")
 
 
@@ -285,7 +321,7 @@ def accept_command(partner: str, document: str, path: str, by: str, password_std
 
 
 def _change(
-    number: int, act: Callable[..., None], by: str, password_stdin: bool, **more: Any
+    number: int, act: Callable[..., object], by: str, password_stdin: bool, **more: Any
 ) -> None:
     actor, now = actor_of(by, password_stdin), datetime.now(UTC)
     try:

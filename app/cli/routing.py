@@ -18,7 +18,8 @@ from app.cli.persons import MAYBE_BY, PASSWORD_STDIN, actor_of
 from app.db import db, transaction
 from app.domain.routing import RouteRule, compile_rules, decide_route, try_rules
 from app.queries import routing as routing_queries
-from app.services import code_lists, rule_files, rule_sets
+from app.services import code_lists, rerouting, route_moves, rule_files, rule_sets
+from app.services.route_moves import MoveRefused
 from app.services.rule_files import RulesUnreadable
 from app.services.rule_sets import RulesRefused
 
@@ -209,12 +210,66 @@ def roll_back_command(number: int, note: str, by: str | None, password_stdin: bo
     _do(_act, by, password_stdin)
 
 
+@routing_commands.command("look-again")
+@MAYBE_BY
+@PASSWORD_STDIN
+@with_appcontext
+def look_again_command(by: str | None, password_stdin: bool) -> None:
+    """Have all orders without a route looked at anew, as when a partner can be sent orders again."""
+
+    def _act(session: Session, who: str, now: datetime) -> str:
+        return f"{rerouting.look_again(session, by=who, now=now)} orders are looked at again."
+
+    _do(_act, by, password_stdin)
+
+
+@routing_commands.command("move")
+@click.option("--reason", help="moves them, or asks a second person; without it only counts")
+@MAYBE_BY
+@PASSWORD_STDIN
+@with_appcontext
+def move_command(reason: str | None, by: str | None, password_stdin: bool) -> None:
+    """Count waiting orders that nobody has heard of and that the rules in force send elsewhere.
+
+    With --reason they move; more than a hundred wait for a second person: flask routing move-confirm.
+    """
+    now = datetime.now(UTC)
+    rules = code_lists.load_rules(db.session(), now)
+    ways = route_moves.movable(db.session(), rules, now)
+    for one in ways:
+        click.echo(f"{one.count:8} {one.before} -> {one.after} (as {one.example})")
+    if reason is None or not ways:
+        return
+    seen = sum(one.count for one in ways)
+
+    def _act(session: Session, who: str, now: datetime) -> str:
+        made = route_moves.ask(session, rules, seen, reason, by=who, now=now)
+        return f"Move {made.id}: {made.state}, {made.expected_count} orders."
+
+    _do(_act, by, password_stdin)
+
+
+@routing_commands.command("move-confirm")
+@click.argument("move_id", type=int)
+@MAYBE_BY
+@PASSWORD_STDIN
+@with_appcontext
+def move_confirm_command(move_id: int, by: str | None, password_stdin: bool) -> None:
+    """Confirm, as a second person, what somebody else wants moved."""
+
+    def _act(session: Session, who: str, now: datetime) -> str:
+        route_moves.confirm(session, move_id, by=who, now=now)
+        return "Confirmed: the orders go to the other partner one after the other."
+
+    _do(_act, by, password_stdin)
+
+
 def _do(act: Callable[[Session, str, datetime], str], by: str | None, password_stdin: bool) -> None:
     who = actor_of(by, password_stdin) if by else f"cli:{getpass.getuser()}"
     try:
         with transaction() as session:
             done = act(session, who, datetime.now(UTC))
-    except RulesRefused as refused:
+    except (RulesRefused, MoveRefused) as refused:
         click.echo(f"refused: {refused.code}", err=True)
         sys.exit(1)
     click.echo(done)

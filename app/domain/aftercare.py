@@ -52,7 +52,8 @@ class FailedNotice:
 
     is_fallback: it was itself the other channel. told_otherwise: the same customer was or is being
     told of the same at another address. other_contact: there is an address of the other channel
-    that may be used and has not been told. expires_at: when a message about it was no longer worth
+    that may be used and has not been told. outdated: the plan that it tells of was changed or called
+    off since, which is told instead. expires_at: when a message about it was no longer worth
     sending; true_until: when what it says has passed, None if it does not pass.
     """
 
@@ -65,6 +66,7 @@ class FailedNotice:
     is_fallback: bool = False
     told_otherwise: bool = False
     other_contact: bool = False
+    outdated: bool = False
 
 
 def decide_aftercare(notice: FailedNotice, now: datetime) -> tuple[Aftercare, str]:
@@ -85,6 +87,8 @@ def decide_aftercare(notice: FailedNotice, now: datetime) -> tuple[Aftercare, st
 def _nothing_owed(notice: FailedNotice, now: datetime) -> str | None:
     if notice.topic not in OWED_TOPICS:
         return "Nothing more is owed for this topic."
+    if notice.outdated:
+        return "The plan has changed since, and that is told instead."
     if notice.told_otherwise:
         return "The customer is told at another address."
     if notice.state is NoticeState.SUPPRESSED and notice.suppress_reason not in _NO_WAY:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
-from app.domain.clock import HELSINKI
+from app.domain.clock import HELSINKI, helsinki_day
 from app.domain.working_days import is_working_day
 
 
@@ -76,7 +76,8 @@ MEASURES_OF: dict[RuleKind, tuple[Measure, ...]] = {
 NEEDS_SUBJECT = frozenset({Measure.LANE_AGE, Measure.PROCESS_AGE})
 
 CODE_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{1,39}", re.ASCII)
-WINDOW_MOST_MIN = 7 * 24 * 60
+_DAY_MIN = 24 * 60
+WINDOW_MOST_MIN = 7 * _DAY_MIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +159,17 @@ def is_awake(rule: Rule, now: datetime, days_off: Collection[date]) -> bool:
     """Whether the rule looks now: the whole window lies in its hours, on a day of its own.
 
     "In an hour between 7 and 16" is asked at 8.00 first and at 16.00 last. Hours are those of the
-    wall clock; a window over the change of the clock is as long as it says.
+    wall clock; a window over the change of the clock is as long as it says. On working days a window
+    of up to a day begins on one, too: little comes on a Sunday, and that is no alarm on Monday. What
+    is longer than a day has days off in it anyway.
     """
     local = now.astimezone(HELSINKI)
-    if rule.days is Days.WORKING and not is_working_day(local.date(), days_off):
-        return False
+    if rule.days is Days.WORKING:
+        looks_back = _asked_for_min(rule)
+        begins_on = helsinki_day(now - timedelta(minutes=looks_back))
+        days = {local.date(), begins_on} if looks_back <= _DAY_MIN else {local.date()}
+        if not all(is_working_day(day, days_off) for day in days):
+            return False
     if rule.from_time is None or rule.to_time is None:
         return True
     begins = datetime.combine(local.date(), rule.from_time, HELSINKI)

@@ -43,13 +43,15 @@ class Told:
 
     etr_at: the last estimate that was announced and not taken back, etr_event_at: as which event.
     somebody: whether anybody was
-    told of the cut at all. etr_withheld: a storm keeps single estimates back (REQ-08).
+    told of the cut at all. etr_withheld: a storm keeps single estimates back (REQ-08); etr_free_at: since
+    when it does so no more, so that what was known before is news of that moment.
     """
 
     etr_at: datetime | None = None
     etr_event_at: datetime | None = None
     somebody: bool = False
     etr_withheld: bool = False
+    etr_free_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ def _estimate(
     if etr_at is None or told.etr_withheld or after.etr_set_at is None:
         return
     started_at = after.started_at or after.etr_set_at
-    event_at = max(after.etr_set_at, started_at)
+    event_at = max(after.etr_set_at, started_at, told.etr_free_at or started_at)
     wait = not_before if not_before is not None and not_before > now else None
     name, facts = f"{_iso(etr_at)}/{_iso(after.etr_set_at)}", _facts(after)
     if told.etr_at is None:

@@ -69,7 +69,8 @@ class NoticeEvent:
     the situation ended, if it has. confirmed: False when its time is not to be believed. no_outage:
     True when the power stays on, so that a text about a cut would be untrue. true_until: when the
     text turns untrue by itself. if_told: True when it means something only to those who have been
-    told of the plan that it changes. live: False for what is told later than it happened.
+    told of the plan that it changes; with ends_visit, to those who have been told that the visit
+    began. live: False for what is told later than it happened.
     """
 
     type: NoticeType
@@ -82,6 +83,7 @@ class NoticeEvent:
     no_outage: bool = False
     true_until: datetime | None = None
     if_told: bool = False
+    ends_visit: bool = False
     live: bool = True
 
 
@@ -270,19 +272,28 @@ def _untrue(event: NoticeEvent, rule: NoticeRule, now: datetime) -> _Obstacle | 
 def _never_told(
     event: NoticeEvent, recipient: Recipient, rows: tuple[LedgerRow, ...]
 ) -> _Obstacle | None:
-    """A cancellation is for whoever knows of this visit: told since the last one began or ended."""
+    """A cancellation is for whoever knows of this visit: told since the last one began or ended.
+
+    Of one that was broken off, for whoever knows that it began, and not yet how it ended.
+    """
     if not event.if_told:
         return None
+    known, over = _knows_of(event)
     ours = [row for row in rows if _is_for(row, recipient)]
-    last = max((row.event_at for row in ours if row.type in _VISIT_OVER), default=None)
+    last = max((row.event_at for row in ours if row.type in over), default=None)
     if any(
-        row.type in VISIT_PLANS
-        and row.state in _MAY_BE_KNOWN
-        and (last is None or row.event_at > last)
+        row.type in known and row.state in _MAY_BE_KNOWN and (last is None or row.event_at > last)
         for row in ours
     ):
         return None
     return SuppressReason.NEVER_TOLD, "The recipient was not told of the visit."
+
+
+def _knows_of(event: NoticeEvent) -> tuple[frozenset[NoticeType], frozenset[NoticeType]]:
+    """The notices that tell of the visit, and those after which it is another one."""
+    if event.ends_visit:
+        return VISIT_BEGUN, _VISIT_OVER - VISIT_BEGUN
+    return VISIT_PLANS, _VISIT_OVER
 
 
 def _tells_the_same(
@@ -345,6 +356,8 @@ VISIT_PLANS = frozenset(
         NoticeType.METER_SWAP_RESCHEDULED,
     }
 )
+# What tells that it has begun.
+VISIT_BEGUN = frozenset({NoticeType.METER_SWAP_STARTED})
 _VISIT_OVER = frozenset(
     {
         NoticeType.METER_SWAP_STARTED,

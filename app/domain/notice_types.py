@@ -79,7 +79,11 @@ class NoticeType(StrEnum):
     OPT_OUT_OTHERS_ACTIVE = "OPT_OUT_OTHERS_ACTIVE"
     STATUS_NO_OUTAGE = "STATUS_NO_OUTAGE"
     STATUS_OUTAGE = "STATUS_OUTAGE"
+    STATUS_SUSPECTED = "STATUS_SUSPECTED"
     STATUS_PLANNED = "STATUS_PLANNED"
+    STATUS_PLANNED_ON = "STATUS_PLANNED_ON"
+    STATUS_SWAP = "STATUS_SWAP"
+    STATUS_SWAP_UNCONFIRMED = "STATUS_SWAP_UNCONFIRMED"
     REPORT_RECEIVED = "REPORT_RECEIVED"
     BOOKING_OK = "BOOKING_OK"
     BOOKING_NO = "BOOKING_NO"
@@ -210,7 +214,7 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
     _T.METER_SWAP_BOOK: _swap(good_for=3 * _DAY),
     _T.METER_SWAP_REMINDER: _swap(),
     _T.METER_SWAP_RESCHEDULED: _swap(*_VISITS_AHEAD),
-    _T.METER_SWAP_CANCELLED: _swap(*_VISITS_AHEAD),
+    _T.METER_SWAP_CANCELLED: _swap(_T.METER_SWAP_STARTED, *_VISITS_AHEAD),
     _T.METER_SWAP_STARTED: NoticeRule(
         Topic.METER_SWAP,
         Urgency.LIVE,
@@ -292,7 +296,11 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
     _T.OPT_OUT_OTHERS_ACTIVE: _service(_DAY),
     _T.STATUS_NO_OUTAGE: _service(),
     _T.STATUS_OUTAGE: _service(),
+    _T.STATUS_SUSPECTED: _service(),
     _T.STATUS_PLANNED: _service(),
+    _T.STATUS_PLANNED_ON: _service(),
+    _T.STATUS_SWAP: _service(),
+    _T.STATUS_SWAP_UNCONFIRMED: _service(),
     _T.REPORT_RECEIVED: _service(),
     _T.BOOKING_OK: _service(),
     _T.BOOKING_NO: _service(),

@@ -148,6 +148,7 @@ _WINDOW: Mapping[str, _Fill] = {
     "t2": _time("to_at", "from_at"),
 }
 _PLAN: Mapping[str, _Fill] = {**_WINDOW, "cause": _cause}
+_SINCE: Mapping[str, _Fill] = {"date": _day("off_at"), "t1": _time("off_at", "event_at")}
 _ORDER: Mapping[str, _Fill] = {"order": _named("order_no"), "week": _named("week")}
 _T = NoticeType
 
@@ -200,8 +201,12 @@ _VALUES: Mapping[NoticeType, Mapping[str, _Fill]] = {
     _T.CONN_DELAYED: {**_ORDER, "reason": _named("reason")},
     _T.VERIFY_CODE: {"code": _named("code")},
     _T.OPT_OUT_OTHERS_ACTIVE: {"active": _named("active")},
-    _T.STATUS_OUTAGE: {"date": _day("off_at"), "t1": _time("off_at", "event_at"), "etr": _estimate},
+    _T.STATUS_OUTAGE: {**_SINCE, "etr": _estimate},
+    _T.STATUS_SUSPECTED: _SINCE,
     _T.STATUS_PLANNED: _PLAN,
+    _T.STATUS_PLANNED_ON: {**_SINCE, "etr": _estimate, "cause": _cause},
+    _T.STATUS_SWAP: _SINCE,
+    _T.STATUS_SWAP_UNCONFIRMED: _SINCE,
     _T.BOOKING_OK: _WINDOW,
     _T.BOOKING_NO: _WINDOW,
     _T.WHICH_SITE: {"sites": _named("sites")},

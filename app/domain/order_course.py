@@ -269,8 +269,11 @@ class Course:
     def _told_too_late(self, ack: AckFact) -> bool:
         if ack.received_at - ack.happened_at > LATE_START:
             return True
+        # Whoever stops at work that was called off ends a visit as well.
+        called_off = self._before_visit is WorkOrderState.CANCELLED
+        over = _ENDS | {AckType.CANCELLED} if called_off else _ENDS
         return any(
-            end.type in _ENDS
+            end.type in over
             and end.happened_at >= ack.happened_at
             and end.received_at < ack.received_at
             for end in self._facts

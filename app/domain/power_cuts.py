@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+_FAULT = "FAULT"
 _SWAP = "METER_SWAP"
 _PLANNED = "PLANNED"
 _PLAN_ONLY = ("DRAFT", "APPROVED", "ANNOUNCED", "RESCHEDULED", "REMINDED")
@@ -35,6 +36,26 @@ class Cut:
     planned_to_at: datetime | None = None
 
     @property
+    def is_swap(self) -> bool:
+        """Whether a meter is replaced."""
+        return self.kind == _SWAP
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether we switch the power off on purpose, for work on the network."""
+        return self.kind == _PLANNED
+
+    @property
+    def is_suspected(self) -> bool:
+        """Whether only reports speak of a fault, which nobody has confirmed yet."""
+        return self.kind == _FAULT and self.state == "DETECTED"
+
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Whether a visit is over, or takes too long, and nobody has said that the power is back."""
+        return self.is_swap and self.on_at is None and self.state != "OPEN"
+
+    @property
     def is_open(self) -> bool:
         """Whether the power is off because of it, as far as we know.
 
@@ -42,9 +63,9 @@ class Cut:
         """
         if self.on_at is not None:
             return False
-        if self.kind == _SWAP:
+        if self.is_swap:
             return True
-        return self.state not in _OVER and not (self.kind == _PLANNED and self.state in _PLAN_ONLY)
+        return self.state not in _OVER and not (self.is_planned and self.state in _PLAN_ONLY)
 
     @property
     def until_at(self) -> datetime | None:
@@ -54,12 +75,13 @@ class Cut:
     def is_ahead(self, now: datetime) -> bool:
         """Whether it is a planned cut that customers know of and that is still to come."""
         ends_at = self.planned_to_at or self.off_at
-        return self.kind == _PLANNED and self.state in _TOLD_PLANS and ends_at > now
+        return self.is_planned and self.state in _TOLD_PLANS and ends_at > now
 
 
 def open_cut(cuts: Iterable[Cut]) -> Cut | None:
-    """The cut that is going on; the latest, if there are several."""
-    return next((cut for cut in cuts if cut.is_open), None)
+    """The cut that is going on: a sure one before one that is only suspected, then the latest."""
+    going_on = (cut for cut in cuts if cut.is_open)
+    return min(going_on, key=lambda cut: cut.is_suspected or cut.is_unconfirmed, default=None)
 
 
 def cut_ahead(cuts: Iterable[Cut], now: datetime) -> Cut | None:

@@ -81,6 +81,30 @@ CHANGE_TABLES: Mapping[str, str] = {
     "storm": "id",
 }
 
+# Parts of the work of a lane that record runs of their own, and under which name the lane's process
+# records its: they are runs of that process.
+RUN_OWNERS: Mapping[str, str] = {
+    **dict.fromkeys(("meter deliveries", "mass split", "mass follow"), "intake"),
+    "poll partners": "partner files",
+    **dict.fromkeys(
+        (
+            "answer requests",
+            "care for undelivered",
+            "planned cuts",
+            "remind of visits",
+            "replay",
+            "resolve unknown",
+            "retention",
+            "routing",
+            "tenancies",
+            "watch faults",
+            "watch swaps",
+            "welcome",
+        ),
+        "upkeep",
+    ),
+}
+
 STILL_RUNNING = "STILL_RUNNING"
 ONE_WAITS = "ONE_WAITS"
 REPLACED = "REPLACED"
@@ -126,6 +150,16 @@ def decide_overlap(overlap: str, running_count: int, waiting_count: int) -> Meet
     if overlap == Overlap.REPLACE:
         return Meeting(stop_running=running_count > 0, skip_waiting=waiting_count > 0)
     return Meeting()
+
+
+def owner_of(run_name: str) -> str:
+    """Under which name the process records its runs that such a run belongs to."""
+    return RUN_OWNERS.get(run_name, run_name)
+
+
+def runs_of(run_name: str) -> list[str]:
+    """The names of all runs that belong to a process."""
+    return [run_name, *(part for part, owner in RUN_OWNERS.items() if owner == run_name)]
 
 
 def keeps_step(level: str, state: str, error_class: str | None) -> bool:

@@ -41,6 +41,8 @@ AGES = (*range(len(AGE_DAYS) + 1),)
 RECENT_WORKING_DAYS = 30
 PACE_WORKING_DAYS = 10
 NONE = "-"
+# Names are cut to so many characters, in the orders and in what asks for them.
+WORD_CHARS = 120
 # Stands for the reason of a failed visit where the contractor told none.
 NO_REASON = "UNKNOWN"
 
@@ -175,7 +177,7 @@ def percent(part: int, whole: int) -> float | None:
 
 def _text(words: Mapping[str, str], name: str) -> str | None:
     # The database takes no zero byte in a text.
-    return words.get(name, "").replace("\0", "")[:120] or None
+    return words.get(name, "").replace("\0", "")[:WORD_CHARS] or None
 
 
 def _one_of(words: Mapping[str, str], name: str, known: type[StrEnum]) -> str | None:

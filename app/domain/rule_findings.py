@@ -22,8 +22,9 @@ class RuleFindingKind(StrEnum):
     NO_RULES: there is none. GAP: orders of a type that no rule takes. OVERLAP: two rules of the
     same priority and different partners both take an order, so only which is more specific, or
     older, decides. NEVER_WINS: a rule before it always takes what it would take. NOT_TAKEN: the
-    rule names order types that its partner does not take. ENDED: it is over. PARTNER_OFF: its
-    partner is not in use, so it counts for nothing.
+    rule names order types that its partner does not take. UNKNOWN_CODES: it names types, models or
+    municipalities that are not in use. ENDED: it is over. PARTNER_OFF: its partner is not in use,
+    so it counts for nothing.
     """
 
     NO_RULES = "NO_RULES"
@@ -31,6 +32,7 @@ class RuleFindingKind(StrEnum):
     OVERLAP = "OVERLAP"
     NEVER_WINS = "NEVER_WINS"
     NOT_TAKEN = "NOT_TAKEN"
+    UNKNOWN_CODES = "UNKNOWN_CODES"
     ENDED = "ENDED"
     PARTNER_OFF = "PARTNER_OFF"
 
@@ -39,7 +41,8 @@ class RuleFindingKind(StrEnum):
 class RuleFinding:
     """One oddity. facts: an order that shows it; whole: it is so for every order of the type, or of the rule.
 
-    rules: the ids of the rules concerned. from_at: when it begins, None for now. codes: order types.
+    rules: the ids of the rules concerned. from_at: when it begins, None for now. codes: order types,
+    of UNKNOWN_CODES whatever is not in use.
     """
 
     kind: RuleFindingKind
@@ -50,6 +53,15 @@ class RuleFinding:
     codes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class KnownCodes:
+    """What a rule may name."""
+
+    order_types: frozenset[str]
+    models: frozenset[str]
+    municipalities: frozenset[str]
+
+
 def check_rules(
     rules: CompiledRules,
     order_types: Iterable[str],
@@ -57,18 +69,22 @@ def check_rules(
     *,
     idle_partners: frozenset[str] = frozenset(),
     mass_types: frozenset[str] = frozenset({"MVM"}),
+    known: KnownCodes | None = None,
 ) -> tuple[RuleFinding, ...]:
     """Everything odd about the rules at a moment, and about when one of them begins or ends.
 
     order_types: those in use. mass_types: those that come in mass orders; the others never do.
-    idle_partners: partners that are switched off.
+    idle_partners: partners that are switched off. known: the codes that a rule may name.
     """
     if not rules.in_order:
         return (RuleFinding(RuleFindingKind.NO_RULES),)
     working = [rule for rule in rules.in_order if rule.partner_code not in idle_partners]
     found = [*_single(rules.in_order, at, idle_partners)]
+    if known is not None:
+        found += _unknown(rules.in_order, known)
     kinds = sorted({*order_types, *rules.types})
     moments = [at, *_turns(working, at)]
+    cells = {kind: list(_cells(kind, working, kind in mass_types)) for kind in kinds}
     won: set[int] = set()
     gaps: dict[str, RuleFinding] = {}
     overlaps: dict[tuple[int, int], RuleFinding] = {}
@@ -76,8 +92,8 @@ def check_rules(
         since = None if moment == at else moment
         for kind in kinds:
             open_, taken = None, False
-            for facts in _cells(kind, working, kind in mass_types):
-                matching = [rule for rule in working if fits(rule, facts, moment)]
+            for facts, near in cells[kind]:
+                matching = [rule for rule in near if fits(rule, facts, moment)]
                 if not matching:
                     open_ = open_ or facts
                     continue
@@ -89,7 +105,8 @@ def check_rules(
                     RuleFindingKind.GAP, facts=open_, whole=not taken, from_at=since, codes=(kind,)
                 )
     # Whatever else is wrong with a rule says already why it never wins.
-    told = {f.rules[0] for f in found if f.whole or f.kind is not RuleFindingKind.NOT_TAKEN}
+    partly = (RuleFindingKind.NOT_TAKEN, RuleFindingKind.UNKNOWN_CODES)
+    told = {f.rules[0] for f in found if f.whole or f.kind not in partly}
     idle = [rule for rule in working if rule.id not in won and rule.id not in told]
     found += [RuleFinding(RuleFindingKind.NEVER_WINS, (rule.id,)) for rule in idle]
     return (*gaps.values(), *overlaps.values(), *found)
@@ -111,6 +128,19 @@ def _single(
                 whole=refused == rule.order_type_codes,
                 codes=tuple(sorted(refused)),
             )
+
+
+def _unknown(rules: Iterable[RouteRule], known: KnownCodes) -> Iterator[RuleFinding]:
+    """Codes of a rule that no order can have: misspelt, or in use no more."""
+    for rule in rules:
+        unknown = (
+            (rule.order_type_codes - known.order_types)
+            | (rule.models - known.models)
+            | (rule.municipality_codes - known.municipalities)
+        )
+        if unknown:
+            codes = tuple(sorted(unknown))
+            yield RuleFinding(RuleFindingKind.UNKNOWN_CODES, (rule.id,), codes=codes)
 
 
 def _note_overlap(
@@ -136,15 +166,24 @@ def _turns(rules: Iterable[RouteRule], at: datetime) -> list[datetime]:
     return sorted(moment for moment in moments if moment > at)
 
 
-def _cells(kind: str, rules: Sequence[RouteRule], in_mass: bool) -> Iterator[RouteFacts]:
-    """One order of each sort of this type that the rules can tell apart."""
+def _cells(
+    kind: str, rules: Sequence[RouteRule], in_mass: bool
+) -> Iterator[tuple[RouteFacts, Sequence[RouteRule]]]:
+    """One order of each sort of this type that the rules can tell apart, and the rules near it.
+
+    Those of the type and the area, in the order in which they win: of hundreds of rules for areas a few.
+    """
     mine = [rule for rule in rules if not rule.order_type_codes or kind in rule.order_type_codes]
     areas = _classes(mine, lambda rule: rule.municipality_codes)
     models = _classes(mine, lambda rule: rule.models)
     told = any(rule.mass is not None for rule in mine)
     masses = ((False, True) if told else (True,)) if in_mass else (False,)
-    for area, model, mass in itertools.product(areas, models, masses):
-        yield RouteFacts(kind, area, model, mass)
+    for area in areas:
+        near = [
+            rule for rule in mine if not rule.municipality_codes or area in rule.municipality_codes
+        ]
+        for model, mass in itertools.product(models, masses):
+            yield RouteFacts(kind, area, model, mass), near
 
 
 def _classes(

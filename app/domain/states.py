@@ -221,6 +221,15 @@ class ReplayState(StrEnum):
     DROPPED = "DROPPED"
 
 
+class RouteMoveState(StrEnum):
+    """Orders that are given to another partner: waiting for a second person, under way, over."""
+
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    DONE = "DONE"
+    DROPPED = "DROPPED"
+
+
 class ReplyCaseState(StrEnum):
     """Something that customers wrote and a person has to look at; TAKEN while somebody does."""
 
@@ -466,7 +475,8 @@ NOTICE_MOVES = Moves(
             {NoticeState.SUPPRESSED, NoticeState.HELD, NoticeState.QUEUED}
         ),
         NoticeState.HELD: frozenset({NoticeState.QUEUED}) | _STOPPED,
-        NoticeState.QUEUED: frozenset({NoticeState.SENDING}) | _STOPPED,
+        # It has waited until the recipient's night.
+        NoticeState.QUEUED: frozenset({NoticeState.SENDING, NoticeState.HELD}) | _STOPPED,
         # A provider's callback may overtake our own record of the call that it reports on.
         NoticeState.SENDING: frozenset(
             {NoticeState.SENT, NoticeState.QUEUED, NoticeState.FAILED, NoticeState.UNKNOWN}
@@ -666,6 +676,14 @@ REPLAY_MOVES = Moves(
         ),
         ReplayState.PROPOSED: frozenset({ReplayState.APPROVED, ReplayState.DROPPED}),
         ReplayState.APPROVED: frozenset({ReplayState.DONE}),
+    },
+)
+
+ROUTE_MOVE_MOVES = Moves(
+    "route move",
+    {
+        RouteMoveState.PROPOSED: frozenset({RouteMoveState.APPROVED, RouteMoveState.DROPPED}),
+        RouteMoveState.APPROVED: frozenset({RouteMoveState.DONE}),
     },
 )
 

@@ -50,6 +50,7 @@ from app.models.reconciliation import Difference, DifferenceChange, Snapshot
 from app.models.replay import Replay
 from app.models.reply import CustomerReport, InboundSms, PendingQuestion, ReplyCase
 from app.models.rollout import RolloutOrder, RolloutPlan, RolloutPlanRow, RolloutSummary
+from app.models.route_move import RouteMove
 from app.models.route_rule import RouteRule, RuleSet
 from app.models.run import PayloadBlob, Run, Step
 from app.models.schedule import DailyTask, Schedule
@@ -151,6 +152,7 @@ __all__ = [
     "RolloutPlan",
     "RolloutPlanRow",
     "RolloutSummary",
+    "RouteMove",
     "RouteRule",
     "RuleSet",
     "Run",

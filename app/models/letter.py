@@ -37,7 +37,7 @@ class Letter(Model):
     body: Mapped[Str]
     # To the occupant and without a name: the name must not be tied to the address (safety ban).
     nameless: Mapped[bool] = mapped_column(default=False)
-    # DUE, PRINTED, POSTED or WITHDRAWN (no longer true before it was printed).
+    # DUE, PRINTED, POSTED or WITHDRAWN (no longer true before it was in the post).
     state: Mapped[Str]
     expires_at: Mapped[At | None]
     created_at: Mapped[At]

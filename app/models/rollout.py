@@ -25,6 +25,9 @@ class RolloutPlan(Model):
     last_on: Mapped[On]
     imported_by: Mapped[Str]
     imported_at: Mapped[At]
+    # Waits for a second person to put it in force; nobody while it does not.
+    proposed_by: Mapped[Str | None]
+    proposed_at: Mapped[At | None]
     activated_by: Mapped[Str | None]
     activated_at: Mapped[At | None]
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.domain.alarm_rules import Measure, Rule, Value, window_of
+from app.domain.processes import runs_of
 from app.queries import lane_board
 
-_RUN_OF = (
-    " AND (CAST(:subject AS text) IS NULL OR r.process ="
-    " (SELECT run_name FROM process WHERE code = :subject))"
-)
+_RUN_OF = " AND (CAST(:subject AS text) IS NULL OR r.process = ANY(:runs))"
 _ORDER_OF = (
     " AND (CAST(:subject AS text) IS NULL OR (SELECT order_type_code FROM work_order o"
     " WHERE o.order_id = a.order_id) = :subject)"
@@ -49,10 +48,9 @@ _COUNTS: Mapping[Measure, str] = {
     f" FROM ack a WHERE {_VISITS} AND a.occurred_at <= :until{_ORDER_OF}",
 }
 _LAST_GOOD = text(
-    "SELECT max(r.started_at) FROM run r JOIN process p ON p.run_name = r.process"
-    " WHERE p.code = :subject AND r.state = 'OK'"
+    "SELECT max(r.started_at) FROM run r WHERE r.process = ANY(:runs) AND r.state = 'OK'"
 )
-_KNOWN_SINCE = text("SELECT created_at FROM process WHERE code = :subject")
+_PROCESS = text("SELECT run_name, created_at FROM process WHERE code = :subject")
 
 
 def measure(session: Session, rule: Rule, now: datetime) -> Value:
@@ -63,15 +61,19 @@ def measure(session: Session, rule: Rule, now: datetime) -> Value:
             return Value(None)
         return Value(_minutes(now, lane.oldest_at) if lane.oldest_at else 0.0)
     if rule.measure is Measure.PROCESS_AGE:
-        subject = {"subject": rule.subject}
-        last = session.execute(_LAST_GOOD, subject).scalar_one()
+        process = session.execute(_PROCESS, {"subject": rule.subject}).one_or_none()
+        if process is None:
+            return Value(None)
+        runs = {"runs": runs_of(process.run_name)}
         # One that never ran well has been late since it exists.
-        last = last or session.execute(_KNOWN_SINCE, subject).scalar_one_or_none()
-        return Value(_minutes(now, last) if last else None)
+        last = session.execute(_LAST_GOOD, runs).scalar_one() or process.created_at
+        return Value(_minutes(now, last))
     since, until = window_of(rule, now)
-    count, of_count = session.execute(
-        text(_COUNTS[rule.measure]), {"since": since, "until": until, "subject": rule.subject}
-    ).one()
+    values: dict[str, Any] = {"since": since, "until": until, "subject": rule.subject}
+    if rule.measure in (Measure.PROCESS_RUNS, Measure.RUNS_BAD):
+        process = session.execute(_PROCESS, {"subject": rule.subject}).one_or_none()
+        values["runs"] = runs_of(process.run_name) if process is not None else []
+    count, of_count = session.execute(text(_COUNTS[rule.measure]), values).one()
     if rule.measure in (Measure.RUNS_BAD, Measure.NOTICES_BAD, Measure.VISITS_BAD):
         return Value(100 * count / of_count if of_count else None, of_count)
     return Value(float(count))

@@ -37,13 +37,16 @@ class CallRow:
 
 _CALLS = """
     SELECT e.id, e.outage_id, e.gsrn, c.name, c.language, c.personal_safety_ban AS banned, e.state,
-        e.owner, e.outcome, e.off_at, e.added_at, e.done_at, o.etr_at, p.on_at,
+        e.owner, e.outcome, e.off_at, e.added_at, e.done_at, p.on_at,
+        -- What no customer is told before a storm's damage is assessed is not for the call either.
+        CASE WHEN s.id IS NULL OR s.assessed_at IS NOT NULL OR s.ended_at IS NOT NULL
+             THEN o.etr_at END AS etr_at,
         nullif(concat_ws(' ', m.street_name, m.house_number, m.staircase, m.apartment), '')
             AS address,
         (SELECT array_agg(k.value ORDER BY k.id) FROM contact k WHERE k.customer_id = c.cis_id
          AND k.kind = 'SMS' AND k.state NOT IN ('REMOVED', 'INVALID')) AS phones
     FROM call_list_entry e JOIN customer c ON c.cis_id = e.customer_id
-    JOIN outage o ON o.id = e.outage_id
+    JOIN outage o ON o.id = e.outage_id LEFT JOIN storm s ON s.id = o.storm_id
     LEFT JOIN outage_point p ON p.outage_id = e.outage_id AND p.gsrn = e.gsrn
     LEFT JOIN metering_point m ON m.gsrn = e.gsrn
 """

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, case, or_, select
 from sqlalchemy.orm import Session
 
 from app.domain.states import FaultState, PlannedCutState, SwapOutageState
 from app.models import Outage, OutagePoint
+from app.models.outage import Storm
 
 _LATELY = timedelta(days=365)
 _LIMIT = 60
@@ -28,7 +29,10 @@ _OVER = (FaultState.RESTORED, FaultState.CLOSED, PlannedCutState.ENDED, SwapOuta
 
 @dataclass(frozen=True, slots=True)
 class CustomerCut:
-    """One time without power at one point; etr_at is None once it has passed (REQ-06)."""
+    """One time without power at one point.
+
+    etr_at is None once it has passed (REQ-06), and while a storm's damage has not been assessed (REQ-08).
+    """
 
     gsrn: str
     kind: str
@@ -48,12 +52,15 @@ class CustomerCut:
 
     @property
     def going_on(self) -> bool:
-        """Whether the power is off here, as far as we know."""
+        """Whether the power is off here, as far as we know: as customer service sees it (REQ-21)."""
+        if self.kind == "METER_SWAP":
+            return self.on_at is None
         return self.on_at is None and not self.coming and self.state not in _OVER
 
 
 def find_cuts(session: Session, gsrns: Sequence[str], now: datetime) -> list[CustomerCut]:
     """The cuts of these points, newest first: going on, coming, and those of the last year."""
+    withheld = Storm.id.is_not(None) & Storm.assessed_at.is_(None) & Storm.ended_at.is_(None)
     coming = and_(Outage.kind == "PLANNED", Outage.state.in_(_COMING))
     statement = (
         select(
@@ -62,12 +69,13 @@ def find_cuts(session: Session, gsrns: Sequence[str], now: datetime) -> list[Cus
             Outage.state,
             OutagePoint.off_at,
             OutagePoint.on_at,
-            Outage.etr_at,
+            case((withheld, None), else_=Outage.etr_at).label("etr_at"),
             Outage.planned_from_at,
             Outage.planned_to_at,
             Outage.cause_code,
         )
         .join(Outage, Outage.id == OutagePoint.outage_id)
+        .outerjoin(Storm, Storm.id == Outage.storm_id)
         .where(
             OutagePoint.gsrn.in_(gsrns),
             Outage.state.not_in(_HIDDEN),

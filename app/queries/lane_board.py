@@ -115,11 +115,16 @@ _BOARD = text(
         WHERE state IN ('READY', 'CLAIMED', 'DEAD', 'UNKNOWN', 'HELD')
         GROUP BY lane),
     inbound AS (
-        SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'ACK' THEN 'acks'
-            WHEN 'PARTNER_FILE' THEN 'partner_files'
-                ELSE 'network' END AS lane,
-            count(*) AS depth, min(received_at) AS oldest_at
-        FROM inbound_message WHERE state = 'STORED' GROUP BY 1
+        SELECT lane, count(*) AS depth, min(waits_since) AS oldest_at FROM (
+            SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'METER_DELIVERY' THEN 'intake'
+                    WHEN 'ACK' THEN 'acks' WHEN 'PARTNER_FILE' THEN 'partner_files'
+                    ELSE 'network' END AS lane, received_at AS waits_since
+            FROM inbound_message WHERE state = 'STORED'
+            UNION ALL
+            SELECT 'intake', state_at FROM mass_file WHERE state = 'READY'
+            UNION ALL
+            SELECT 'intake', updated_at FROM mass_order WHERE todo IS NOT NULL) waiting
+        GROUP BY 1
         UNION ALL
         SELECT 'receipts', count(*), min(received_at)
         FROM delivery_receipt WHERE verdict = 'WAITING'

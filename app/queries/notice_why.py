@@ -15,6 +15,7 @@ from app.models import (
     Contact,
     Customer,
     DeliveryReceipt,
+    Letter,
     MeteringPoint,
     Notice,
     NoticePoint,
@@ -28,6 +29,7 @@ class Wish:
 
     gsrn: str | None
     enabled: bool
+    night_ok: bool
     source: str
     legal_basis: str
     changed_by: str
@@ -47,7 +49,11 @@ class Sibling:
 
 @dataclass(frozen=True, slots=True)
 class NoticeWhy:
-    """One notice and its grounds; points are the metering points that it speaks of."""
+    """One notice and its grounds; points are the metering points that it speaks of.
+
+    quiet: the contact's own quiet hours when it was decided, as "22.00-07.00"; None for the company's.
+    instead: what was sent on the other channel in its place; letter: what was owed at last.
+    """
 
     notice: Notice
     announcement: Announcement | None
@@ -56,6 +62,9 @@ class NoticeWhy:
     points: Sequence[MeteringPoint]
     safety_ban: bool
     wishes: Sequence[Wish]
+    quiet: str | None
+    instead: Sibling | None
+    letter: Letter | None
     before: Sequence[Sibling]
     after: Sequence[Sibling]
     item: OutboxItem | None
@@ -86,6 +95,9 @@ def find_why(session: Session, notice_id: int) -> NoticeWhy | None:
         points=points,
         safety_ban=_has_safety_ban(session, [point.gsrn for point in points]),
         wishes=_wishes(session, notice),
+        quiet=_quiet(session, notice),
+        instead=_instead(session, notice_id),
+        letter=session.scalars(select(Letter).where(Letter.notice_id == notice_id)).first(),
         before=[one for one in siblings if one.id < notice_id],
         after=[one for one in siblings if one.id > notice_id],
         item=item,
@@ -114,15 +126,27 @@ def _has_safety_ban(session: Session, gsrns: list[str]) -> bool:
     return bool(session.execute(_SAFETY_BAN, {"points": gsrns}).scalar_one())
 
 
-# The newest wish for each place that had been expressed by then.
+# The newest wish for each place that had been expressed by then, unless it was taken back.
 _WISHES = text(
     """
-    SELECT DISTINCT ON (coalesce(gsrn, '')) gsrn, enabled, source, legal_basis, changed_by,
-        changed_at
-    FROM preference_change
-    WHERE contact_id = :contact AND topic = :topic AND changed_at <= :at
-      AND (gsrn IS NULL OR gsrn = :gsrn)
-    ORDER BY coalesce(gsrn, ''), changed_at DESC, id DESC
+    SELECT gsrn, enabled, coalesce(night_ok, false), source, legal_basis, changed_by, changed_at
+    FROM (
+        SELECT DISTINCT ON (coalesce(gsrn, '')) * FROM preference_change
+        WHERE contact_id = :contact AND topic = :topic AND changed_at <= :at
+          AND (gsrn IS NULL OR gsrn = :gsrn)
+        ORDER BY coalesce(gsrn, ''), changed_at DESC, id DESC) newest
+    WHERE NOT ended ORDER BY coalesce(gsrn, '')
+    """
+)
+# What the first change since then replaced is what counted.
+_QUIET = text(
+    """
+    SELECT coalesce((
+        SELECT ARRAY[old_value] FROM contact_change
+        WHERE contact_id = :contact AND what = 'QUIET_HOURS' AND changed_at > :at
+        ORDER BY changed_at, id LIMIT 1), (
+        SELECT ARRAY[to_char(quiet_from, 'HH24.MI') || '-' || to_char(quiet_to, 'HH24.MI')]
+        FROM contact WHERE id = :contact))
     """
 )
 
@@ -141,6 +165,22 @@ def _wishes(session: Session, notice: Notice) -> list[Wish]:
     )
     # The wish for this very point comes before the general one.
     return [Wish(*row) for row in rows][::-1]
+
+
+def _quiet(session: Session, notice: Notice) -> str | None:
+    if notice.contact_id is None:
+        return None
+    values = {"contact": notice.contact_id, "at": notice.created_at}
+    found: list[str | None] | None = session.execute(_QUIET, values).scalar_one()
+    return found[0] if found else None
+
+
+def _instead(session: Session, notice_id: int) -> Sibling | None:
+    statement = select(
+        Notice.id, Notice.type, Notice.state, Notice.created_at, Notice.event_at
+    ).where(Notice.fallback_of == notice_id)
+    row = session.execute(statement.order_by(Notice.id)).first()
+    return None if row is None else Sibling(*row)
 
 
 _SIBLINGS = text(

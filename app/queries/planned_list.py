@@ -221,6 +221,19 @@ def told_counts(session: Session, outage_id: int) -> list[Told]:
     return [Told(*row) for row in session.execute(_TOLD, {"id": outage_id})]
 
 
+_LETTERS = text(
+    """
+    SELECT count(*) FROM letter l JOIN notice n ON n.id = l.notice_id
+    WHERE n.outage_id = :id AND l.state <> 'WITHDRAWN'
+    """
+)
+
+
+def letter_count(session: Session, outage_id: int) -> int:
+    """How many letters about a cut are owed, printed or in the post."""
+    return int(session.execute(_LETTERS, {"id": outage_id}).scalar_one())
+
+
 @dataclass(frozen=True, slots=True)
 class ToldRow:
     """One notice of a cut."""

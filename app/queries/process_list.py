@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from app.domain.processes import RUN_OWNERS
 from app.models.process import ProcessStart, ProcessTrigger
 
 LAST_RUNS = 5
@@ -113,16 +115,24 @@ _PROCESSES = text(
     ORDER BY p.chore IS NULL, p.code
     """
 )
-# The index by process and time gives the last few of each without reading the others.
+# The index by process and time gives the last few of each name without reading the others.
 _LAST = text(
     """
     SELECT p.code, r.id, r.state, r.started_at, r.ended_at FROM process p
-    CROSS JOIN LATERAL (SELECT id, state, started_at, ended_at FROM run
-        WHERE run.process = p.run_name ORDER BY started_at DESC LIMIT :most) r
+    CROSS JOIN LATERAL (
+        SELECT one.* FROM (
+            SELECT p.run_name AS name
+            UNION ALL
+            SELECT part.key FROM jsonb_each_text(CAST(:owners AS jsonb)) part
+            WHERE part.value = p.run_name) names
+        CROSS JOIN LATERAL (SELECT id, state, started_at, ended_at FROM run
+            WHERE run.process = names.name ORDER BY started_at DESC LIMIT :most) one
+        ORDER BY one.started_at DESC LIMIT :most) r
     WHERE CAST(:code AS text) IS NULL OR p.code = :code
     ORDER BY p.code, r.started_at DESC
     """
 )
+_OWNERS = msgspec.json.encode(RUN_OWNERS).decode()
 
 
 def processes(session: Session, code: str | None = None) -> list[ProcessRow]:
@@ -136,7 +146,7 @@ def processes(session: Session, code: str | None = None) -> list[ProcessRow]:
             TriggerRow(row.id, row.kind, row.key, row.spec, row.active, row.next_at, row.last_at)
         )
     runs: dict[str, list[LastRun]] = defaultdict(list)
-    for last in session.execute(_LAST, {"code": code, "most": LAST_RUNS}):
+    for last in session.execute(_LAST, {"code": code, "most": LAST_RUNS, "owners": _OWNERS}):
         runs[last.code].append(LastRun(last.id, last.state, last.started_at, last.ended_at))
     return [
         _process(row, triggers[row.code], runs[row.code])

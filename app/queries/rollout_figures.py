@@ -107,6 +107,8 @@ class Figures:
     models: list[ModelCount]
     stock: list[StockCount]
     areas: list[AreaPoint]
+    # More orders had changed than one round takes: some are still told of as they were before.
+    behind: bool = False
 
 
 def count(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.domain.rollout_plan import PlanRow
@@ -13,6 +13,12 @@ def plans(session: Session, limit: int = 50) -> list[RolloutPlan]:
     """The newest versions."""
     statement = select(RolloutPlan).order_by(RolloutPlan.id.desc()).limit(limit)
     return list(session.execute(statement).scalars())
+
+
+def count_waiting(session: Session) -> int:
+    """Versions that wait for a second person to put them in force."""
+    statement = select(func.count()).where(RolloutPlan.proposed_by.is_not(None))
+    return session.execute(statement).scalar_one()
 
 
 def find_active(session: Session) -> RolloutPlan | None:

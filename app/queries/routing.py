@@ -127,8 +127,11 @@ def open_number(session: Session) -> int | None:
 
 
 def count_waiting(session: Session) -> int:
-    """Versions that wait for a second person."""
-    statement = text("SELECT count(*) FROM rule_set WHERE state = 'SUBMITTED'")
+    """Versions, and moves of orders, that wait for a second person."""
+    statement = text(
+        "SELECT (SELECT count(*) FROM rule_set WHERE state = 'SUBMITTED')"
+        " + (SELECT count(*) FROM route_move WHERE state = 'PROPOSED')"
+    )
     return int(session.execute(statement).scalar_one())
 
 

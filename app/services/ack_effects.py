@@ -15,6 +15,7 @@ from app.services import (
     ack_notices,
     alarms,
     fan_out,
+    fault_candidates,
     meter_register,
     order_ends,
     outages,
@@ -78,6 +79,10 @@ def _cut(session: Session, news: News) -> None:
     after = _last_cut(news.order, news.after, news.reports)
     if _last_cut(news.order, news.before, known) != after:
         outages.record_swap(session, news.order.order_id, news.order.gsrn, after, news.now)
+        if after is not None:
+            fault_candidates.explain_by_visit(
+                session, news.order.gsrn, after.off_at, after.on_at, news.now
+            )
 
 
 def _last_cut(order: WorkOrder, derived: Derived, reports: Reports) -> Cut | None:

@@ -37,6 +37,8 @@ def tell_customers(session: Session, news: News) -> None:
     for name in sorted(fresh, key=lambda one: (news.reports[one].fact.happened_at, one)):
         if news.reports[name].fact.type in _SCHEDULES:
             _tell_schedule(session, news, name)
+        elif (broken_off := _broken_off(name, news)) is not None:
+            visit_notices.tell_broken_off(session, news.order, broken_off, name=name, now=news.now)
         elif news.reports[name].fact.type in _CALLED_OFF:
             visit_notices.tell_cancelled(session, news.order, name=name, now=news.now)
         else:
@@ -62,6 +64,19 @@ def _tell_work(session: Session, news: News, name: str) -> None:
     # A late report of an earlier visit says nothing of the one that is planned now.
     if news.after.state not in _PLANNED:
         visit_notices.end_visit(session, news.order, news.now)
+
+
+def _broken_off(name: str, news: News) -> Window | None:
+    """The visit that somebody stopped in the middle, since the order had been called off meanwhile."""
+    fact, begun = news.reports[name].fact, news.after.started_at
+    stopped = (
+        fact.type is AckType.CANCELLED
+        and news.before.state is WorkOrderState.STARTED
+        and news.after.state is WorkOrderState.CANCELLED
+    )
+    if not stopped or begun is None or begun > fact.happened_at:
+        return None
+    return Window(begun, fact.happened_at)
 
 
 def _tell_schedule(session: Session, news: News, name: str) -> None:
@@ -111,10 +126,13 @@ Told = tuple[NoticeType, dict[str, object]]
 
 def _started(news: News, report: Reported) -> Told:
     outage = report.wire.outage
+    # A stop ends a visit only where the order had been called off.
+    called_off = news.order.base_state == WorkOrderState.CANCELLED
+    over = _ENDS | {AckType.CANCELLED} if called_off else _ENDS
     ends = [
         one.fact.happened_at
         for one in news.reports.values()
-        if one.fact.type in _ENDS and one.fact.happened_at >= report.fact.happened_at
+        if one.fact.type in over and one.fact.happened_at >= report.fact.happened_at
     ]
     return NoticeType.METER_SWAP_STARTED, {
         "planned_minutes": outage.planned_minutes if outage else None,

@@ -16,18 +16,16 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.domain.aftercare import Aftercare, FailedNotice, decide_aftercare
-from app.domain.announcement_policy import true_until
 from app.domain.languages import Language
-from app.domain.letter_text import render_letter
 from app.domain.message_text import TemplateError
 from app.domain.notice_policy import ContactFacts, ContactState, address_hash
 from app.domain.notice_types import NOTICE_RULES, Channel, NoticeType, Topic, Urgency
 from app.domain.notice_values import several_points, short_address, values_for
 from app.domain.quiet_hours import quiet_until
 from app.domain.states import NOTICE_MOVES, NoticeState, check_move
-from app.models.letter import Letter
+from app.domain.telling_times import true_until
 from app.models.notice import Notice
-from app.services import alarms, message_templates, outbox
+from app.services import alarms, message_templates, outbox, owed_letters, published_texts
 from app.services.notice_items import build_item
 from app.settings import Settings
 
@@ -45,7 +43,8 @@ class Cared:
 
 
 # Whoever is told at another address, or may have been, is owed nothing more. A contact of the other
-# channel counts unless its owner has left the topic there.
+# channel counts unless its owner has left the topic there, whose it is is in doubt, or it is somebody
+# else's who may not hear of all these points.
 _WAITING = text(
     """
     SELECT n.id, n.type, n.topic, n.state, n.suppress_reason, n.expires_at, n.fallback_of,
@@ -59,6 +58,11 @@ _WAITING = text(
             WHERE other.announcement_id = n.announcement_id AND other.customer_id = n.customer_id
               AND other.id <> n.id AND other.state IN ('QUEUED', 'HELD', 'SENDING', 'SENT',
                 'UNKNOWN', 'RESENT', 'DELIVERED')) AS told_otherwise,
+        n.type IN ('PLANNED_NOTICE', 'PLANNED_CHANGED', 'PLANNED_REMINDER') AND EXISTS (
+            SELECT 1 FROM announcement newer
+            WHERE newer.outage_id = n.outage_id AND newer.id > n.announcement_id
+              AND newer.type IN ('PLANNED_CHANGED', 'PLANNED_CANCELLED')
+              AND newer.state <> 'WITHDRAWN') AS outdated,
         k.id AS contact_id, k.kind, k.value, k.state AS contact_state, k.source, k.quiet_from,
         k.quiet_to, coalesce(k.language, n.language) AS contact_language
     FROM notice n
@@ -73,13 +77,18 @@ _WAITING = text(
     LEFT JOIN LATERAL (
         SELECT k.* FROM contact k
         WHERE k.customer_id = n.customer_id AND k.kind <> coalesce(n.channel, '')
-          AND (k.state = 'VERIFIED' OR k.state = 'UNVERIFIED' AND k.source = 'CIS')
+          AND (k.state = 'VERIFIED'
+            OR k.state = 'UNVERIFIED' AND k.source = 'CIS' AND k.doubt IS NULL)
+          AND (k.only_gsrns IS NULL OR NOT EXISTS (
+            SELECT 1 FROM (SELECT n.gsrn UNION
+                SELECT np.gsrn FROM notice_point np WHERE np.notice_id = n.id) mine (gsrn)
+            WHERE mine.gsrn <> ALL(k.only_gsrns)))
           AND coalesce((SELECT p.enabled FROM preference p WHERE p.contact_id = k.id
             AND p.topic = n.topic AND (p.gsrn = n.gsrn OR p.gsrn IS NULL)
             ORDER BY p.gsrn NULLS LAST LIMIT 1), k.enrolled)
           AND NOT EXISTS (SELECT 1 FROM notice told
             WHERE told.announcement_id = n.announcement_id AND told.sent_to = k.value)
-        ORDER BY k.state DESC, k.id LIMIT 1) k ON true
+        ORDER BY k.third_party_name IS NOT NULL, k.state DESC, k.id LIMIT 1) k ON true
     WHERE n.aftercare_at IS NULL AND n.state IN ('UNDELIVERED', 'FAILED', 'SUPPRESSED')
       AND n.topic IN ('SAFETY', 'PLANNED', 'COMPENSATION')
     ORDER BY n.id LIMIT :limit FOR NO KEY UPDATE OF n
@@ -128,7 +137,9 @@ def care(session: Session, settings: Settings, limit: int, now: datetime) -> lis
                     check_move(NOTICE_MOVES, row.state, NoticeState.FALLBACK)
                     states[row.id] = NoticeState.FALLBACK
             elif action is Aftercare.LETTER:
-                _owe_letter(session, row, why, settings, now)
+                owed_letters.owe(
+                    session, row, _values(row, Language(row.language), settings), settings, now
+                )
             cared.append(Cared(row.id, row.gsrn, action, why))
         except (TemplateError, KeyError) as error:
             # Its text lacks something; the others must not wait for it.
@@ -153,6 +164,7 @@ def _failed(row: Any) -> FailedNotice:
         is_fallback=row.fallback_of is not None,
         told_otherwise=row.told_otherwise,
         other_contact=row.contact_id is not None,
+        outdated=row.outdated,
     )
 
 
@@ -190,7 +202,7 @@ def _tell_otherwise(
         row.contact_id, Channel(row.kind), row.value, ContactState(row.contact_state), row.source
     )
     rendered = message_templates.render(
-        message_templates.SHIPPED,
+        published_texts.current(session),
         kind,
         contact.channel,
         language,
@@ -211,8 +223,7 @@ def _tell_otherwise(
             outage_id=row.outage_id,
             announcement_id=row.announcement_id,
             point_count=row.point_count,
-            # What is owed leaves also to somebody who has no wish on record at this address.
-            must_reach=True,
+            must_reach=NOTICE_RULES[kind].must_reach,
             topic=row.topic,
             language=language,
             channel=contact.channel,
@@ -222,6 +233,7 @@ def _tell_otherwise(
             html=rendered.html,
             encoding=rendered.encoding,
             segments=rendered.segments,
+            text_version=rendered.version,
             state=NoticeState.HELD if until else NoticeState.QUEUED,
             state_at=now,
             decision=f"{why} In place of notice {row.id}.",
@@ -250,40 +262,3 @@ def _tell_otherwise(
         order_of=row.about,
     )
     outbox.put(session, [item], now)
-
-
-def _owe_letter(session: Session, row: Any, why: str, settings: Settings, now: datetime) -> None:
-    """One letter for an event, a customer and a point; a change of plan is an event of its own."""
-    kind, language = NoticeType(row.type), Language(row.language)
-    letter = render_letter(
-        message_templates.SHIPPED.by_type[kind],
-        language,
-        _values(row, language, settings),
-        phone=settings.customer_service_phone,
-    )
-    reason = row.suppress_reason if row.state == NoticeState.SUPPRESSED else row.state
-    session.execute(
-        insert(Letter)
-        .values(
-            dedupe_key=_letter_key(row),
-            notice_id=row.id,
-            customer_id=row.customer_id,
-            gsrn=row.gsrn,
-            type=kind,
-            language=language,
-            reason=reason,
-            subject=letter.subject,
-            body=letter.body,
-            nameless=row.safety_ban or row.customer_id is None,
-            state="DUE",
-            expires_at=true_until(kind, row.facts or {}),
-            created_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["dedupe_key"])
-    )
-
-
-def _letter_key(row: Any) -> str:
-    if row.announcement_id is None:
-        return f"notice/{row.id}"
-    return f"announcement/{row.announcement_id}/{row.customer_id or '-'}/{row.gsrn}"

@@ -7,14 +7,14 @@ whoever dies has told nothing, or all of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.domain.alarm_rules import (
     CODE_PATTERN,
@@ -30,31 +30,19 @@ from app.domain.alarm_rules import (
     decide,
     is_awake,
 )
-from app.domain.languages import Language, Names
-from app.domain.notice_types import Channel, NoticeType
-from app.domain.notice_values import values_for
+from app.domain.notice_types import Topic
 from app.models.alarm_rule import AlarmRule
-from app.models.staff_account import StaffAccount
-from app.services import (
-    alarms,
-    audit,
-    message_templates,
-    published_texts,
-    signals,
-    staff_addresses,
-)
-from app.services.direct_notices import put_rendered
+from app.models.code_list import OrderType
+from app.models.lane import Lane
+from app.models.process import Process
+from app.services import alarm_telling, alarms, audit
 from app.services.holiday_calendar import days_off
 from app.settings import Settings
-from integrations.alarm_webhook.types import Signal
 
 ALARM_KIND = "RULE"
 EVERY_LEAST_S = 10
 EVERY_MOST_S = 86_400
 _NAME_MOST = 60
-
-_RAISED = Names("lauennut", "utlösts", "raised")
-_CLEARED = Names("päättynyt", "upphört", "cleared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +144,7 @@ def look(
     if after.raised and not before.raised:
         row.raised, row.raised_count = True, row.raised_count + 1
         _open(session, row, value, now)
-        _tell(session, settings, row, value, now, raised=True)
+        alarm_telling.tell(session, settings, row, value, now, raised=True)
     elif before.raised and not after.raised:
         _clear(session, settings, row, value, now)
     elif row.raised:
@@ -184,7 +172,8 @@ def rule_of(row: AlarmRule) -> Rule:
 
 
 def _open(session: Session, row: AlarmRule, value: Value, now: datetime) -> None:
-    detail = f"{row.name}: {shown(value.number)}, the limit is {shown(row.limit_value)}."
+    value_now, limit = alarm_telling.shown(value.number), alarm_telling.shown(row.limit_value)
+    detail = f"{row.name}: {value_now}, the limit is {limit}."
     alarms.open_alarm(session, ALARM_KIND, f"alarm-rule:{row.code}", detail, now)
 
 
@@ -193,96 +182,7 @@ def _clear(
 ) -> None:
     row.raised = False
     alarms.close_alarm(session, ALARM_KIND, f"alarm-rule:{row.code}", now)
-    _tell(session, settings, row, value, now, raised=False)
-
-
-def _tell(
-    session: Session,
-    settings: Settings,
-    row: AlarmRule,
-    value: Value,
-    now: datetime,
-    *,
-    raised: bool,
-) -> None:
-    key = f"alarm-rule/{row.code}/{row.raised_count}/{'raised' if raised else 'cleared'}"
-    for username in row.recipients:
-        _mail(session, settings, row, username, value, key, now, raised=raised)
-    if row.to_webhook:
-        signal = Signal(
-            event="ALARM_RAISED" if raised else "ALARM_CLEARED",
-            subject=f"alarm-rule:{row.code}",
-            name=row.name,
-            text=f"{shown(value.number)}, the limit is {shown(row.limit_value)}",
-            at=now.isoformat(),
-            value=value.number,
-            limit=row.limit_value,
-            occurrence=row.raised_count,
-        )
-        signals.put_signal(session, settings, signal, key, now)
-
-
-def _mail(
-    session: Session,
-    settings: Settings,
-    row: AlarmRule,
-    username: str,
-    value: Value,
-    key: str,
-    now: datetime,
-    *,
-    raised: bool,
-) -> None:
-    account = session.execute(
-        select(StaffAccount).where(StaffAccount.username == username, StaffAccount.active)
-    ).scalar_one_or_none()
-    address = staff_addresses.find_address(session, account.id, Channel.EMAIL) if account else None
-    if account is None or address is None or address.verified_at is None:
-        # The alarm itself stands on the page; that somebody was not written to stands in the trail.
-        detail = {"user": username, "key": key}
-        audit.record(
-            session, "system:alarms", "ALARM_NOT_MAILED", f"alarm-rule:{row.code}", detail, now
-        )
-        return
-    language = Language(account.language)
-    facts = {
-        "event_at": now.isoformat(),
-        "rule": row.name,
-        "event": (_RAISED if raised else _CLEARED).in_language(language),
-        "value": shown(value.number),
-        "limit": shown(row.limit_value),
-    }
-    values = values_for(
-        NoticeType.STAFF_ALARM,
-        language,
-        facts,
-        brand=settings.brand,
-        phone=settings.customer_service_phone,
-        address=None,
-    )
-    rendered = message_templates.render(
-        published_texts.current(session),
-        NoticeType.STAFF_ALARM,
-        Channel.EMAIL,
-        language,
-        values,
-        settings.sms_senders,
-    )
-    put_rendered(
-        session,
-        staff_addresses.as_contact(address),
-        NoticeType.STAFF_ALARM,
-        language,
-        rendered,
-        staff_addresses.staff_row(f"{key}/{username}", f"The alarm rule {row.code}."),
-        now,
-        settings,
-    )
-
-
-def shown(number: float | None) -> str:
-    """A measured number as it reads in all languages."""
-    return "-" if number is None else f"{number:.1f}".removesuffix(".0")
+    alarm_telling.tell(session, settings, row, value, now, raised=False)
 
 
 def _faults(session: Session, settings: Settings, written: Written) -> list[Fault]:
@@ -295,23 +195,34 @@ def _faults(session: Session, settings: Settings, written: Written) -> list[Faul
         faults.append(Fault("every_s", "OUT_OF_RANGE"))
     if written.to_webhook and not settings.alarm_webhook_url:
         faults.append(Fault("to_webhook", "NO_WEBHOOK"))
-    reachable = {username for username, _ in reachable_staff(session)}
+    if written.rule.subject and not _is_known(session, written.rule):
+        # What is about nothing is never late and never bad: nobody would notice.
+        faults.append(Fault("subject", "SUBJECT_UNKNOWN"))
+    reachable = {username for username, _ in alarm_telling.reachable_staff(session)}
     if set(written.recipients) - reachable:
         faults.append(Fault("recipients", "NO_PROVEN_ADDRESS"))
     return faults
 
 
-def reachable_staff(session: Session) -> list[tuple[str, str]]:
-    """Who can be written to: user name and name of everybody with a proven e-mail address."""
-    accounts = session.execute(
-        select(StaffAccount).where(StaffAccount.active).order_by(StaffAccount.display_name)
-    ).scalars()
-    found = []
-    for account in accounts:
-        address = staff_addresses.find_address(session, account.id, Channel.EMAIL)
-        if address is not None and address.verified_at is not None:
-            found.append((account.username, account.display_name))
-    return found
+def _is_known(session: Session, rule: Rule) -> bool:
+    if rule.measure is Measure.NOTICES or rule.measure is Measure.NOTICES_BAD:
+        return rule.subject in set(Topic)
+    column = _SUBJECTS.get(rule.measure)
+    if column is None:
+        return True
+    return session.execute(select(column).where(column == rule.subject)).first() is not None
+
+
+# What the subject of a measure names; those of the others are names that others choose.
+_SUBJECTS: Mapping[Measure, InstrumentedAttribute[str]] = {
+    Measure.LANE_AGE: Lane.name,
+    Measure.PROCESS_AGE: Process.code,
+    Measure.PROCESS_RUNS: Process.code,
+    Measure.RUNS_BAD: Process.code,
+    Measure.ORDERS: OrderType.code,
+    Measure.VISITS: OrderType.code,
+    Measure.VISITS_BAD: OrderType.code,
+}
 
 
 def _columns(written: Written) -> dict[str, Any]:

@@ -42,9 +42,11 @@ def listeners_of(kind: NoticeType, subject: str) -> Composed:
             which=_GOT_IT_WRONG, elsewhere=elsewhere, standing=SQL(STANDING)
         )
     if kind in _CHANGES_OF_PLAN:
-        return _EARLIER_RECEIVERS.format(
+        receivers = _EARLIER_RECEIVERS.format(
             which=_KNOWS_THE_PLAN, elsewhere=SQL("false"), standing=SQL(STANDING)
         )
+        by_post = kind is not NoticeType.PLANNED_OVERRUN
+        return _WITH_LETTERS.format(receivers=receivers) if by_post else receivers
     if subject.startswith("connection:"):
         return _chosen(_POINT_OF_CONNECTION, _CUSTOMER_OF_CONNECTION, _SITE_OF_CONNECTION)
     if subject.startswith("area:"):
@@ -61,14 +63,24 @@ def _of_outage(kind: NoticeType) -> Composed:
         return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=_KNOWS_OTHER_FAULT)
     if kind is NoticeType.FAULT_RESTORED:
         return _chosen(_points(kind, _elsewhere("p.gsrn"), on_at=_ON_AT_LAST))
+    if kind is NoticeType.COMPENSATION:
+        return _chosen(_points(kind, SQL("false"), off_at=_OFF_AT_FIRST))
     if kind in _ESTIMATES:
         return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=_KNOWS_OTHER_ESTIMATE)
     return _chosen(_points(kind, SQL("false")))
 
 
-def _points(kind: NoticeType, elsewhere: SQL | Composed, on_at: SQL | None = None) -> Composed:
+def _points(
+    kind: NoticeType,
+    elsewhere: SQL | Composed,
+    off_at: SQL | None = None,
+    on_at: SQL | None = None,
+) -> Composed:
     return _POINTS_OF_OUTAGE.format(
-        where=_NARROWED.get(kind, SQL("")), elsewhere=elsewhere, on_at=on_at or SQL("p.on_at")
+        where=_NARROWED.get(kind, SQL("")),
+        elsewhere=elsewhere,
+        off_at=off_at or SQL("p.off_at"),
+        on_at=on_at or SQL("p.on_at"),
     )
 
 
@@ -107,7 +119,7 @@ def ledger_of(subject_has_outage: bool) -> Composed:
 
 _POINTS_OF_OUTAGE = SQL(
     """
-    SELECT p.gsrn, p.off_at, {on_at} AS on_at, {elsewhere} AS off_elsewhere
+    SELECT p.gsrn, {off_at} AS off_at, {on_at} AS on_at, {elsewhere} AS off_elsewhere
     FROM outage_point p WHERE p.outage_id = %(outage_id)s {where}
     """
 )
@@ -116,6 +128,26 @@ _ON_AT_LAST = SQL(
     """
     CASE WHEN p.on_at IS NOT NULL THEN greatest(p.on_at, (SELECT q.on_at FROM outage_point q
         WHERE q.outage_id = CAST(%(after_id)s AS bigint) AND q.gsrn = p.gsrn)) END
+    """
+)
+# Faults that overlap are one interruption, for which the law gives one compensation: the one that
+# ends last tells of it, and it began with the first.
+_OFF_AT_FIRST = SQL(
+    """
+    least(p.off_at, (SELECT min(q.off_at) FROM outage_point q JOIN outage other
+            ON other.id = q.outage_id
+        WHERE q.gsrn = p.gsrn AND q.off_at <= p.on_at AND q.on_at >= p.off_at
+          AND other.kind = 'FAULT' AND other.state NOT IN ('MERGED', 'FALSE_ALARM')))
+    """
+)
+_LASTED_LONGEST = SQL(
+    """
+    AND p.on_at - p.off_at >= interval '12 hours' AND NOT EXISTS (
+        SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
+        WHERE q.gsrn = p.gsrn AND q.outage_id <> p.outage_id AND q.off_at <= p.on_at
+          AND (q.on_at IS NULL OR (q.on_at, q.outage_id) > (p.on_at, p.outage_id))
+          AND coalesce(q.on_at, now()) - q.off_at >= interval '12 hours'
+          AND other.kind = 'FAULT' AND other.state NOT IN ('MERGED', 'FALSE_ALARM'))
     """
 )
 # The end of an outage that another one kept from being told is news only where both were.
@@ -137,7 +169,7 @@ _WHERE_IT_HID = SQL(
 _NARROWED = dict.fromkeys(_REST_ONLY, SQL("AND p.on_at IS NULL")) | {
     NoticeType.FAULT_STARTED: _WHERE_IT_HID,
     NoticeType.FAULT_RESTORED: _WHERE_BOTH_WERE,
-    NoticeType.COMPENSATION: SQL("AND p.on_at - p.off_at >= interval '12 hours'"),
+    NoticeType.COMPENSATION: _LASTED_LONGEST,
 }
 _OFF_ELSEWHERE = SQL(
     """
@@ -262,7 +294,10 @@ _CHOSEN = SQL(
             bool_or(usable AND own AND kind = preferred_channel
                 AND (enrolled OR chosen IS NOT NULL)) OVER person AS others_wait,
             bool_or(usable AND own AND wants
-                AND (chosen IS NOT NULL OR kind = preferred_channel)) OVER person AS own_told
+                AND (chosen IS NOT NULL OR kind = preferred_channel)) OVER person AS own_told,
+            -- Here, so that one sort serves all windows.
+            row_number() OVER (PARTITION BY gsrn, cis_id ORDER BY usable DESC, own DESC,
+                kind IS DISTINCT FROM preferred_channel, contact_id) AS place
         FROM wish WINDOW person AS (PARTITION BY gsrn, cis_id)),
     judged AS (
         SELECT weighed.*, usable AND wants AND (NOT own OR chosen IS NOT NULL
@@ -270,9 +305,7 @@ _CHOSEN = SQL(
             OR %(topic)s = 'PLANNED' AND NOT own_told) AS told
         FROM weighed),
     listed AS (
-        SELECT judged.*, bool_or(told OR usable AND chosen IS FALSE) OVER person AS any_listed,
-            row_number() OVER (PARTITION BY gsrn, cis_id ORDER BY usable DESC, own DESC,
-                kind IS DISTINCT FROM preferred_channel, contact_id) AS place
+        SELECT judged.*, bool_or(told OR usable AND chosen IS FALSE) OVER person AS any_listed
         FROM judged WINDOW person AS (PARTITION BY gsrn, cis_id))
     SELECT kind, value, contact_id, cis_id, language, state, source, quiet_from, quiet_to,
         CASE WHEN contact_id IS NULL THEN coalesce(preferred_channel <> 'NONE', true)
@@ -364,6 +397,29 @@ _EARLIER_RECEIVERS = SQL(
     LEFT JOIN metering_point m ON m.gsrn = named.gsrn
     LEFT JOIN outage_point p ON p.outage_id = %(outage_id)s AND p.gsrn = named.gsrn
     ORDER BY n.channel COLLATE "C", n.sent_to COLLATE "C", n.customer_id, named.gsrn
+    """
+)
+
+# Whoever may have read of the plan in a letter has no address here, and is owed another letter.
+_WITH_LETTERS = SQL(
+    """
+    SELECT * FROM (
+        SELECT * FROM ({receivers}) told
+        UNION ALL
+        SELECT CAST(NULL AS text), NULL, NULL, l.customer_id, l.language, NULL, NULL, NULL, NULL,
+            true, false, l.nameless, l.gsrn, p.off_at, p.on_at, false,
+            nullif(concat_ws(' ', m.street_name, m.house_number, m.staircase, m.apartment), '')
+        FROM (
+            SELECT DISTINCT ON (l.customer_id, l.gsrn) l.* FROM letter l
+            JOIN notice n ON n.id = l.notice_id
+            WHERE n.outage_id = ANY(%(outages)s) AND l.printed_at IS NOT NULL
+              AND l.type IN ('PLANNED_NOTICE', 'PLANNED_CHANGED')
+            ORDER BY l.customer_id, l.gsrn, l.id DESC) l
+        LEFT JOIN metering_point m ON m.gsrn = l.gsrn
+        LEFT JOIN outage_point p ON p.outage_id = %(outage_id)s AND p.gsrn = l.gsrn) everybody
+        (kind, value, contact_id, cis_id, language, state, source, quiet_from, quiet_to, wants,
+        night_ok, safety_ban, gsrn, off_at, on_at, off_elsewhere, address)
+    ORDER BY kind COLLATE "C" NULLS LAST, value COLLATE "C", cis_id, gsrn
     """
 )
 

@@ -21,7 +21,7 @@ from app.domain.findings import Finding
 from app.domain.mapping.canonical import Direction, Document
 from app.domain.mapping.difference import Difference
 from app.models.partner import Partner
-from app.services import bench_masks, bundle_bench, bundle_versions, intake
+from app.services import bench_masks, bundle_bench, bundles_in_force, intake
 from app.services.bundle_bench import Trial
 from app.services.bundle_check import GoldenOrder
 from app.services.bundle_content import CompiledBundle
@@ -232,7 +232,7 @@ def _parsed(session: Session, body: bytes, now: datetime) -> Iterator[ParsedOrde
     if kind is DocumentKind.MASS_WORK_ORDERS:
         raise BenchRefused("MASS_FILE")
     if kind is DocumentKind.IEC_REQUEST:
-        reader = bundle_versions.find_in_force(session, "cis", Document.ORDER, Direction.IN, now)
+        reader = bundles_in_force.find(session, "cis", Document.ORDER, Direction.IN, now)
         # A tally that is never written: what is tried here is no traffic.
         parts = parse_iec_orders([body], reader, Tally())
     elif kind is DocumentKind.WORK_ORDERS:

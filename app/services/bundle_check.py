@@ -14,10 +14,17 @@ from typing import Any
 
 import msgspec
 
-from app.domain.mapping.canonical import Direction
+from app.domain.mapping.canonical import CANCELLATION, Direction
+from app.domain.mapping.paths import general
 from app.domain.mapping.vocabulary import MappingInvalid
 from app.services import bundle_bench
-from app.services.bundle_content import CompiledBundle, compile_bundle, content_of, file_payload
+from app.services.bundle_content import (
+    CompiledBundle,
+    Content,
+    compile_bundle,
+    content_of,
+    file_payload,
+)
 from app.services.canonical_order import canonical_order
 from app.services.slices import MassContext
 from integrations.cis.types import CisWorkOrder
@@ -25,6 +32,8 @@ from integrations.installer.types import Action
 from integrations.partners.manifest import Bundle, BundleUnreadable, DocumentSpec, read_bundle
 
 GOLDEN_KEY = "golden"
+_LIFE = frozenset({"new", "update", "cancel"})
+_VERBS = frozenset({"NEW", "UPDATE", "CANCEL"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +61,31 @@ def check_folder(folder: Path) -> tuple[Bundle | None, list[CheckFault]]:
         bundle = read_bundle(folder)
     except BundleUnreadable as error:
         return None, [CheckFault(folder.name, str(error))]
-    faults: list[CheckFault] = []
+    faults = list(_check_promises(bundle))
     for spec in bundle.manifest.documents:
         faults += _check_document(bundle, spec)
     return bundle, faults
+
+
+def check_life(content: Content) -> Iterator[str]:
+    """Whether a form of orders can say all that becomes of one: that it is new, changed, called off.
+
+    A version that cannot would leave a partner with half a message, or with an order that is no more.
+    """
+    if (content.document, content.direction) != ("order", "out"):
+        return
+    for number, rule in enumerate(content.mapping["rules"]):
+        source = rule.get("source")
+        if source == "action" and rule.get("convert") == "code":
+            missing = sorted(_VERBS - content.codes.get(rule["codes"], {}).keys())
+            if missing:
+                yield f"/rules/{number}: the code list {rule['codes']} lacks {', '.join(missing)}"
+        needs = rule.get("required") and "default" not in rule and not rule.get("when")
+        if needs and general(str(source)).split("[")[0] not in CANCELLATION:
+            yield (
+                f"/rules/{number}: {source} is required and not in a cancellation;"
+                " say when it counts"
+            )
 
 
 def golden_folder(bundle: Bundle, spec: DocumentSpec) -> Path:
@@ -72,6 +102,62 @@ def make(compiled: CompiledBundle, body: bytes) -> bytes:
     ) + b"\n"
 
 
+def _check_promises(bundle: Bundle) -> Iterator[CheckFault]:
+    """Whether what the manifest says of the partner agrees with its documents."""
+    manifest = bundle.manifest
+    told = {(spec.document, spec.direction) for spec in manifest.documents}
+    able = set(manifest.capabilities)
+    if any(document == "order" for document, _ in told):
+        # An order has a life: whoever takes new ones has to take what becomes of them.
+        for word in sorted(_LIFE - able):
+            yield CheckFault("capabilities", f"orders are new, changed and cancelled: add {word}")
+    reports = manifest.acks.by != "none"
+    for word, is_true, why in (
+        ("acks", reports, f'acks says "by": "{manifest.acks.by}"'),
+        ("deliveries", ("delivery", "in") in told, "see documents"),
+    ):
+        if (word in able) != is_true:
+            what = "is missing" if is_true else "is not true"
+            yield CheckFault("capabilities", f"{word} {what}, {why}")
+    if "key_info" in able and not _reads_key_info(bundle):
+        yield CheckFault("capabilities", "key_info is not true, no mapping of orders reads it")
+    if reports != (("ack", "in") in told):
+        yield CheckFault("acks", f'"by": "{manifest.acks.by}" does not go with the documents')
+    if reports and not manifest.acks.types:
+        yield CheckFault("acks", "types: name the kinds of reports that they send")
+    for spec in manifest.documents:
+        if (spec.document, spec.direction) == ("ack", "in"):
+            strange = sorted(_types_of(bundle, spec) - set(manifest.acks.types))
+            if strange:
+                yield CheckFault(
+                    "acks", f"types: {spec.mapping} makes {', '.join(strange)} as well"
+                )
+
+
+def _reads_key_info(bundle: Bundle) -> bool:
+    return any(
+        rule.get("source") == "key_info"
+        for spec in bundle.manifest.documents
+        if (spec.document, spec.direction) == ("order", "out")
+        for rule in _rules(bundle, spec)
+    )
+
+
+def _types_of(bundle: Bundle, spec: DocumentSpec) -> set[str]:
+    """The kinds of reports that a mapping can make, as far as its code lists name them."""
+    return {
+        str(ours)
+        for rule in _rules(bundle, spec)
+        if rule.get("target") == "type" and rule.get("convert") == "code"
+        for ours in bundle.codes.get(str(rule.get("codes")), {}).values()
+    }
+
+
+def _rules(bundle: Bundle, spec: DocumentSpec) -> list[dict[str, Any]]:
+    rules = bundle.mappings[spec.mapping].get("rules")
+    return [rule for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
+
+
 def _check_document(bundle: Bundle, spec: DocumentSpec) -> Iterator[CheckFault]:
     place = f"{spec.document} {spec.direction} {spec.version}"
     content = content_of(bundle, spec.document, spec.direction, spec.version)
@@ -82,6 +168,8 @@ def _check_document(bundle: Bundle, spec: DocumentSpec) -> Iterator[CheckFault]:
         for fault in error.faults:
             yield CheckFault(f"{place}: {spec.mapping}", fault.sentence())
         return
+    for told in check_life(content):
+        yield CheckFault(f"{place}: {spec.mapping}", told)
     folder = golden_folder(bundle, spec)
     sources = sorted(folder.glob("*.in.*")) if folder.is_dir() else []
     if not sources:

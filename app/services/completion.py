@@ -111,12 +111,23 @@ def register_report(order: WorkOrder, completion: Completion, *, swaps: bool) ->
         ),
         ack_id=str(completion.ack.ack_id),
         new_meter=NewMeter(
-            new_number, new.serial, new.model, new.firmware, decimal_of(new.multiplier)
+            new_number,
+            new.serial,
+            new.model,
+            new.firmware,
+            decimal_of(new.multiplier),
+            _talked_at(completion),
         )
         if new is not None and new_number is not None
         else None,
         readings=tuple(readings),
     )
+
+
+def _talked_at(completion: Completion) -> datetime | None:
+    """The test is part of the work: whose clock shows it a little earlier means the same moment."""
+    test = completion.ack.comm_test
+    return completion.at if test is not None and test.ok else None
 
 
 def _completes(name: str, fact: AckFact, derived: Derived) -> bool:

@@ -14,7 +14,7 @@ from app.services import opt_outs
 from integrations.sendgrid_email import codes as sendgrid
 from integrations.twilio_sms import codes as twilio
 
-# So many hard bounces make an address unusable (REQ-26); one may be the receiver's own mishap.
+# So many hard bounces make an address unusable (REQ-26); one may be somebody's mishap.
 BOUNCES_TO_INVALID = 3
 _PROVIDERS = {Channel.SMS: "twilio", Channel.EMAIL: "sendgrid"}
 
@@ -39,7 +39,7 @@ _NOTICES = text(
 _MARK = text(
     """
     UPDATE contact SET bounce_count = bounce_count + 1,
-        state = CASE WHEN kind = 'SMS' OR bounce_count + 1 >= :limit THEN 'INVALID' ELSE state END
+        state = CASE WHEN :at_once OR bounce_count + 1 >= :limit THEN 'INVALID' ELSE state END
     WHERE kind = :kind AND value = :value AND state <> 'REMOVED'
     """
 )
@@ -58,20 +58,36 @@ def note_words(session: Session, words: Sequence[ProviderWord], now: datetime) -
         if word.notice_id not in contacts:
             continue
         channel, value = contacts[word.notice_id]
-        invalid, opted_out = _meaning(word, channel)
-        if invalid:
-            session.execute(_MARK, {"kind": channel, "value": value, "limit": BOUNCES_TO_INVALID})
-        if opted_out:
+        means = _meaning(word, channel)
+        if means.unusable or means.bounced:
+            session.execute(
+                _MARK,
+                {
+                    "kind": channel,
+                    "value": value,
+                    "limit": BOUNCES_TO_INVALID,
+                    "at_once": means.unusable,
+                },
+            )
+        if means.opted_out:
             # Whoever tells the provider to stop has told us, and means every topic.
             opt_outs.opt_out(
                 session, value, None, source=channel, by=f"provider:{_PROVIDERS[channel]}", now=now
             )
 
 
-def _meaning(word: ProviderWord, channel: str) -> tuple[bool, bool]:
-    """Whether it makes the contact unusable, and whether it is an opt-out."""
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """What a word says of the address: no message can go there, one bounced, its holder has left."""
+
+    unusable: bool
+    bounced: bool
+    opted_out: bool
+
+
+def _meaning(word: ProviderWord, channel: str) -> _Meaning:
     if channel == Channel.SMS:
         code = twilio.rule_for(word.code)
-        return code.marks_contact_invalid, code.means_opted_out
+        return _Meaning(code.marks_contact_invalid, code.is_hard_bounce, code.means_opted_out)
     event = sendgrid.rule_for(word.event or "", word.code, word.code)
-    return event.marks_contact_invalid, event.means_opted_out
+    return _Meaning(False, event.marks_contact_invalid, event.means_opted_out)

@@ -121,7 +121,16 @@ def actor(contact: Contact) -> str:
     """The person at the portal, as histories and the audit trail name them."""
     if contact.third_party_name is not None:
         return f"third-party:{contact.id}"
-    return f"customer:{contact.customer_id}"
+    return f"customer:{contact.customer_id}" if is_owners(contact) else f"contact:{contact.id}"
+
+
+def is_owners(contact: Contact) -> bool:
+    """Whether whoever holds it may act as the customer.
+
+    A number that was enrolled by text message (reply_enrolment.py) proves that its holder knows two
+    numbers that stand on a bill: enough to hear of that point, not to see and change everything.
+    """
+    return contact.third_party_name is None and contact.only_gsrns is None
 
 
 def find_open(

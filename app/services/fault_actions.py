@@ -85,7 +85,7 @@ def create(act: Act, wanted: Wanted) -> int:
 
 def confirm(act: Act, outage_id: int) -> None:
     """Say that a suspected fault is one. Raises: ActRefused."""
-    _open(act, outage_id, FaultState.DETECTED)
+    get_open(act, outage_id, FaultState.DETECTED)
     _fact(act, outage_id, FactType.CONFIRMED, act.now, {})
     _done(act, outage_id, "FAULT_CONFIRMED", {})
 
@@ -93,7 +93,7 @@ def confirm(act: Act, outage_id: int) -> None:
 def set_estimate(act: Act, outage_id: int, etr_at: datetime | None) -> None:
     """Say when the power will be back, or that it is not known any more. Raises: ActRefused."""
     _check_etr(etr_at, act.now)
-    _open(act, outage_id)
+    get_open(act, outage_id)
     value = etr_at.isoformat() if etr_at else None
     _fact(act, outage_id, FactType.ETR, act.now, {"etr_at": value})
     _done(act, outage_id, "FAULT_ETR_SET", {"etr_at": value})
@@ -102,14 +102,14 @@ def set_estimate(act: Act, outage_id: int, etr_at: datetime | None) -> None:
 def set_cause(act: Act, outage_id: int, cause_code: str) -> None:
     """Say why the power went. Raises: ActRefused."""
     _check_cause(cause_code)
-    _open(act, outage_id)
+    get_open(act, outage_id)
     _fact(act, outage_id, FactType.CAUSE, act.now, {"cause_code": cause_code})
     _done(act, outage_id, "FAULT_CAUSE_SET", {"cause_code": cause_code})
 
 
 def restore(act: Act, outage_id: int, at: datetime, gsrns: Sequence[str] = ()) -> None:
     """Say that power is back, at some points or at all of them. Raises: ActRefused."""
-    outage = _open(act, outage_id)
+    outage = get_open(act, outage_id)
     _check_time(act, outage, at)
     chosen = _chosen(act, outage_id, gsrns)
     _fact(act, outage_id, FactType.POINTS_ON, at, {"gsrns": chosen})
@@ -127,14 +127,14 @@ def reopen(act: Act, outage_id: int, at: datetime, gsrns: Sequence[str] = ()) ->
 
 def false_alarm(act: Act, outage_id: int) -> None:
     """Say that there never was a fault; whoever was told of one is told so. Raises: ActRefused."""
-    _open(act, outage_id)
+    get_open(act, outage_id)
     _fact(act, outage_id, FactType.FALSE_ALARM, act.now, {})
     _done(act, outage_id, "FAULT_FALSE_ALARM", {})
 
 
 def merge(act: Act, outage_id: int, into: int) -> None:
     """Make a fault part of another: its points follow, and nobody is told twice. Raises: ActRefused."""
-    _open(act, outage_id)
+    get_open(act, outage_id)
     whole = act.session.get(Outage, into)
     if whole is None or whole.kind != faults.KIND:
         raise ActRefused("NOT_FOUND", str(into))
@@ -156,7 +156,8 @@ def split(act: Act, outage_id: int) -> None:
     _done(act, outage_id, "FAULT_SPLIT", {"from": outage.parent_id})
 
 
-def _open(act: Act, outage_id: int, only: FaultState | None = None) -> Outage:
+def get_open(act: Act, outage_id: int, only: FaultState | None = None) -> Outage:
+    """A fault that is not over, with the pen held. Raises: ActRefused (NOT_FOUND, WRONG_STATE)."""
     outage = _get(act, outage_id)
     if outage.state in faults.OVER or (only is not None and outage.state != only):
         raise ActRefused("WRONG_STATE", outage.state)

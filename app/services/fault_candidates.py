@@ -18,6 +18,7 @@ from app.services import alarms, faults, network_points
 from app.services.faults import NewFault
 
 METER = "METER"
+BY_VISIT = "system:acks"
 CUSTOMER = "CUSTOMER"
 
 # Reports of one fault come within this time of each other.
@@ -115,6 +116,36 @@ def absorb(session: Session, outage_id: int, now: datetime, *, by: str) -> None:
         faults.refresh(session, candidate, now, by=by)
 
 
+def explain_by_visit(
+    session: Session, gsrn: str, off_at: datetime, on_at: datetime | None, now: datetime
+) -> None:
+    """A visit of which we hear later than of the meter's last gasp: nobody has to look at that any more.
+
+    Only where no other meter of the transformer, and no customer, says the same.
+    """
+    values = {"gsrn": gsrn, "from": off_at - WINDOW, "to": (on_at or now) + WINDOW}
+    found = session.execute(_EXPLAINED, values).scalars().all()
+    if not found:
+        return
+    faults.take_pen(session)
+    for outage_id in session.execute(_EXPLAINED, values).scalars().all():
+        facts = {"why": "METER_SWAP"}
+        faults.record(session, outage_id, FactType.FALSE_ALARM, now, now, by=BY_VISIT, facts=facts)
+        faults.refresh(session, outage_id, now, by=BY_VISIT)
+
+
+_EXPLAINED = text(
+    """
+    SELECT o.id FROM outage_point p JOIN outage o ON o.id = p.outage_id
+    WHERE p.gsrn = :gsrn AND p.on_at IS NULL AND p.off_at BETWEEN :from AND :to
+      AND o.kind = 'FAULT' AND o.source = 'METER' AND o.state = 'DETECTED'
+      AND NOT EXISTS (SELECT 1 FROM outage_point other
+          WHERE other.outage_id = o.id AND other.gsrn <> :gsrn)
+      AND NOT EXISTS (SELECT 1 FROM outage_event e
+          WHERE e.outage_id = o.id AND e.by <> 'system:head-end')
+    ORDER BY o.id
+    """
+)
 _EXPECTED = text(
     """
     SELECT o.id FROM outage_point p JOIN outage o ON o.id = p.outage_id

@@ -18,7 +18,7 @@ from app.models.announcement import Announcement
 from app.models.outage import Outage
 from app.services import announcements, corrections
 from app.services.announcements import about_outage
-from app.services.audience import family
+from app.services.audience import believed, family
 
 # No storm keeps an end from being told for longer; a bound for the search, not a rule.
 _OWED_FOR = timedelta(days=14)
@@ -51,6 +51,8 @@ _WITHHELD = text(
     "SELECT EXISTS (SELECT 1 FROM storm WHERE id = :id AND assessed_at IS NULL AND ended_at IS NULL)"
 )
 
+_FREE = text("SELECT coalesce(assessed_at, ended_at) FROM storm WHERE id = :id")
+
 
 @dataclass(frozen=True, slots=True)
 class Telling:
@@ -76,6 +78,7 @@ def tell(telling: Telling, before: Before, after: Course) -> None:
         etr_event_at=etr_event_at,
         somebody=_somebody(session, outage.id),
         etr_withheld=etr_withheld(session, outage),
+        etr_free_at=_etr_free_at(session, outage),
     )
     decided = fault_news.decide_news(before, after, told, telling.now)
     if decided.withdraw:
@@ -128,6 +131,14 @@ def etr_withheld(session: Session, outage: Outage) -> bool:
     return bool(session.execute(_WITHHELD, {"id": outage.storm_id}).scalar())
 
 
+def _etr_free_at(session: Session, outage: Outage) -> datetime | None:
+    """When the storm that kept this fault's estimate back let it go."""
+    if outage.storm_id is None:
+        return None
+    found: datetime | None = session.execute(_FREE, {"id": outage.storm_id}).scalar_one_or_none()
+    return found
+
+
 def withdraw_estimates(telling: Telling, reason: str) -> None:
     """Take back estimates that nobody has heard yet."""
     _withdraw(telling, fault_news.ESTIMATES, reason)
@@ -166,7 +177,9 @@ def _told_estimate(session: Session, outage_id: int) -> tuple[datetime | None, d
 
 
 def _somebody(session: Session, outage_id: int) -> bool:
-    values = {"ids": family(session, outage_id), "kinds": [str(kind) for kind in CUT_KINDS]}
+    ours = family(session, outage_id)
+    ids = [*ours, *believed(session, ours)]
+    values = {"ids": ids, "kinds": [str(kind) for kind in CUT_KINDS]}
     return bool(session.execute(_SOMEBODY, values).scalar())
 
 

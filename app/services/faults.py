@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.fault_course import Course, PointTimes, derive_course
 from app.domain.fault_news import Before
+from app.domain.lock_spaces import LockSpace
 from app.domain.states import FaultState
 from app.models.outage import Outage, OutageEvent
 from app.services import alarms, fault_telling, storm_areas
@@ -32,7 +33,6 @@ UNCONFIRMED = "FAULT_UNCONFIRMED"
 # In these states nobody has to look after a fault any more.
 OVER = frozenset({FaultState.CLOSED, FaultState.MERGED, FaultState.FALSE_ALARM})
 
-_WRITERS_SPACE = 7_403_011
 _TAKE_PEN = text("SELECT pg_advisory_xact_lock(:space, 1)")
 
 
@@ -53,7 +53,7 @@ def take_pen(session: Session) -> None:
     Faults change each other (parts, wholes, points in two at once), so locking single ones would
     end in deadlocks; one change takes milliseconds.
     """
-    session.execute(_TAKE_PEN, {"space": _WRITERS_SPACE})
+    session.execute(_TAKE_PEN, {"space": LockSpace.FAULTS.value})
 
 
 def find(session: Session, source: str, source_ref: str) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any
 from app.domain.mapping.canonical import Document
 from app.services.bundle_content import CompiledBundle
 from app.services.bundle_tally import Tally
-from app.services.bundle_versions import InForce
+from app.services.bundles_in_force import InForce
 from integrations.cis.codes import FILE_TOO_LARGE, HDR_MISSING, XML_MALFORMED, XML_SCHEMA
 from integrations.cis.document import inspect_head
 from integrations.cis.profile_check import ProfileCheck

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, insert, select, text, update
+from sqlalchemy import ColumnElement, Engine, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import Session
 
@@ -35,8 +35,8 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class BrokenFile:
-    """A file that broke off: its row, the name it came by and its name on the server now."""
+class PutAway:
+    """A file that was kept and put away: its row, the name it came by and its name on the server now."""
 
     id: int
     name: str
@@ -358,8 +358,28 @@ def note_quarantined(
     session.execute(update(InboundMessage).where(InboundMessage.id == message_id).values(values))
 
 
-def broken_files(session: Session, source: str, since: datetime) -> list[BrokenFile]:
+def broken_files(session: Session, source: str, since: datetime) -> list[PutAway]:
     """Files that came since then, are on the server still and could not be read to their end."""
+    return _put_away(
+        session,
+        InboundMessage.source == source,
+        InboundMessage.received_at > since,
+        InboundMessage.state.in_(("REJECTED", "PARTLY")),
+        InboundMessage.reason_code == RejectCode.XML_MALFORMED,
+    )
+
+
+def put_away_files(session: Session, source: str, kind: str, since: datetime) -> list[PutAway]:
+    """Files of a kind that came since then and are on the server still, however they ended."""
+    return _put_away(
+        session,
+        InboundMessage.source == source,
+        InboundMessage.kind == kind,
+        InboundMessage.received_at > since,
+    )
+
+
+def _put_away(session: Session, *which: ColumnElement[bool]) -> list[PutAway]:
     rows = session.execute(
         select(
             InboundMessage.id,
@@ -367,16 +387,10 @@ def broken_files(session: Session, source: str, since: datetime) -> list[BrokenF
             InboundMessage.remote_name,
             InboundMessage.size_bytes,
         )
-        .where(
-            InboundMessage.source == source,
-            InboundMessage.received_at > since,
-            InboundMessage.state.in_(("REJECTED", "PARTLY")),
-            InboundMessage.reason_code == RejectCode.XML_MALFORMED,
-            InboundMessage.remote_name.is_not(None),
-        )
+        .where(*which, InboundMessage.remote_name.is_not(None))
         .order_by(InboundMessage.id)
     ).all()
-    return [BrokenFile(row.id, row.name, str(row.remote_name), row.size_bytes) for row in rows]
+    return [PutAway(row.id, row.name, str(row.remote_name), row.size_bytes) for row in rows]
 
 
 def note_given_back(session: Session, message_id: int) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.domain.lanes import REPLIES
+from app.domain.lock_spaces import LockSpace
 from app.domain.reply_words import ReplyWord, parse_reply
 from app.domain.states import INBOUND_SMS_MOVES, InboundSmsState, check_move
 from app.doorbell import ring_after_commit
@@ -101,7 +102,8 @@ def lock(session: Session, message_id: int) -> InboundSms | None:
     ).scalar_one_or_none()
     if number is None:
         return None
-    session.execute(text("SELECT pg_advisory_xact_lock(7403008, hashtext(:n))"), {"n": number})
+    values = {"space": LockSpace.INBOUND_SMS.value, "n": number}
+    session.execute(text("SELECT pg_advisory_xact_lock(:space, hashtext(:n))"), values)
     return session.execute(
         select(InboundSms)
         .where(InboundSms.id == message_id, InboundSms.state == InboundSmsState.WAITING)

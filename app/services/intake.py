@@ -25,7 +25,7 @@ from app.domain.routing import RouteDecision, RouteFacts, decide_route
 from app.domain.states import WorkOrderState
 from app.domain.work_order_checks import PointFacts, check_work_order
 from app.models.partner import Partner
-from app.services import bundle_versions, code_lists, inbound, order_store, runs
+from app.services import bundles_in_force, code_lists, inbound, order_store, runs
 from app.services.bundle_tally import Tally
 from app.services.order_store import Existing, Weighed
 from app.services.partner_orders import Outgoing, outgoing
@@ -34,6 +34,8 @@ from integrations.cis.types import CisWorkOrder, ParsedOrder
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
 _REASONS_MOST = 3
+# The capability of a bundle without which no item of a mass order goes to its partner.
+_MASS = "mass"
 
 
 def load_lists(session: Session, partner_key: str, now: datetime) -> Lists:
@@ -45,7 +47,7 @@ def load_lists(session: Session, partner_key: str, now: datetime) -> Lists:
         frozenset(seeing),
         frozenset(session.execute(select(Partner.code).where(Partner.active)).scalars()),
         partner_key,
-        bundle_versions.load_in_force(session, Document.ORDER, Direction.OUT, now),
+        bundles_in_force.load(session, Document.ORDER, Direction.OUT, now),
         Tally(),
     )
 
@@ -175,6 +177,8 @@ def in_their_form(
         return route, None
     if code not in lists.orders:
         return _unsendable(route, f"{code} has no bundle in force for orders"), None
+    if mass is not None and _MASS not in lists.orders[code].active.content.capabilities:
+        return _unsendable(route, f"{code} takes no mass orders"), None
     try:
         made = outgoing(order, code, "NEW", lists, suffix=suffix, mass=mass, counts=counts)
     except ValueError as error:

@@ -8,10 +8,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 from app.db import release_session_lock, try_session_lock
+from app.domain.lock_spaces import LockSpace
 from app.services import runs
 
 # The same space as the lock that each worker holds on its lease number.
-DRAINER_SPACE = 7_403_002
+DRAINER_SPACE = LockSpace.DRAINERS
 
 
 def dead(connection: Connection, own: int) -> list[int]:

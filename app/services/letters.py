@@ -1,6 +1,8 @@
 """Letters that are owed: printed, posted, or withdrawn once what they say has passed.
 
-Who gets one is decided in aftercare.py. Name and address are those of the moment of printing.
+Who gets one is decided in aftercare.py. Name and address are those of the moment of printing. One about
+a plan that was changed or called off since is taken back until it is in the post; whoever may have read
+it is told of the change by letter as well (audience_sql.py).
 """
 
 from __future__ import annotations
@@ -58,6 +60,7 @@ def print_out(
 
     One that was printed before may be printed again until it is posted: paper jams.
     """
+    withdraw_outdated(session)
     letters = _printable(session, ids)
     printed = [letter.id for letter in letters]
     session.execute(_PRINTED, {"ids": printed, "by": by, "now": now})
@@ -69,6 +72,7 @@ def list_out(
     session: Session, ids: Sequence[int], *, by: str, now: datetime
 ) -> list[PrintableLetter]:
     """The same for a mailing house's list; that somebody saw the addresses is recorded."""
+    withdraw_outdated(session)
     letters = _printable(session, ids)
     _record(session, "LETTERS_LISTED", [letter.id for letter in letters], by, now)
     return letters
@@ -76,6 +80,7 @@ def list_out(
 
 def mark_posted(session: Session, ids: Sequence[int], *, by: str, now: datetime) -> int:
     """Note that printed letters are in the post; what was never printed stays due."""
+    withdraw_outdated(session)
     posted = list(
         session.execute(
             text(
@@ -99,6 +104,25 @@ def withdraw_passed(session: Session, now: datetime) -> int:
         {"now": now},
     )
     return len(result.all())
+
+
+_WITHDRAW_OUTDATED = text(
+    """
+    UPDATE letter l SET state = 'WITHDRAWN' FROM notice n
+    WHERE n.id = l.notice_id AND l.state IN ('DUE', 'PRINTED')
+      AND l.type IN ('PLANNED_NOTICE', 'PLANNED_CHANGED')
+      AND EXISTS (SELECT 1 FROM announcement newer
+        WHERE newer.outage_id = n.outage_id AND newer.id > n.announcement_id
+          AND newer.type IN ('PLANNED_CHANGED', 'PLANNED_CANCELLED')
+          AND newer.state <> 'WITHDRAWN')
+    RETURNING l.id
+    """
+)
+
+
+def withdraw_outdated(session: Session) -> int:
+    """Take back what is not in the post and tells of a plan that is none any more (REQ-16)."""
+    return len(session.execute(_WITHDRAW_OUTDATED).all())
 
 
 def _printable(session: Session, ids: Sequence[int]) -> list[PrintableLetter]:

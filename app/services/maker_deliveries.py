@@ -16,7 +16,7 @@ from app.domain.mapping.canonical import Document
 from app.domain.mapping.compiled import Mapped
 from app.domain.meter_stock import DeliveryKind
 from app.services.bundle_tally import Tally
-from app.services.bundle_versions import InForce
+from app.services.bundles_in_force import InForce
 from integrations import outcomes
 from integrations.meter_maker.codec import (
     Delivery,

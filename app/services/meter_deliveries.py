@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -40,6 +40,8 @@ KIND = "METER_DELIVERY"
 SYSTEM = "maker"
 FILES = "maker-files"
 SLICE_COUNT = 1_000
+# Whoever gives a day, or the wrong zone, is ahead by less than that.
+_AHEAD_MOST = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def begin(
     A slice of items is there with all it changed or not at all, so after a death their number tells.
     """
     head = delivery.head
-    stands_against = _stock_finding(session, head.partner)
+    stands_against = _time_finding(head.issued_at, now) or _stock_finding(session, head.partner)
     values = {
         "inbound_message_id": message.id,
         "source": message.source,
@@ -81,7 +83,7 @@ def begin(
         .on_conflict_do_nothing(index_elements=["inbound_message_id"])
     )
     if head.partner is not None and stands_against is None and head.kind == DeliveryKind.DELIVERED:
-        since = min(head.issued_at, now)
+        since = _told_at(head.issued_at, now)
         session.execute(_SINCE, {"code": head.partner, "since": since})
     done = session.execute(
         text("SELECT count(*) FROM meter_delivery_item WHERE inbound_message_id = :id"),
@@ -98,7 +100,7 @@ def take_slice(
     now: datetime,
 ) -> list[Told]:
     """Take a slice of a delivery's items in the caller's transaction."""
-    head = delivery.head
+    head, told_at = delivery.head, _told_at(delivery.head.issued_at, now)
     good = [item for item in items if item.meter is not None]
     numbers = sorted({item.meter.number for item in good if item.meter})
     serials = sorted({item.meter.serial for item in good if item.meter})
@@ -113,7 +115,7 @@ def take_slice(
             finding = kept_finding(item.findings[0])
             told.append(_unreadable(item, finding))
             continue
-        stock = StockItem(meter.number, meter.serial, head.partner, head.issued_at)
+        stock = StockItem(meter.number, meter.serial, head.partner, told_at)
         other = owners.get(meter.serial)
         if other is not None and other != meter.number:
             change = _serial_taken(meter.serial, other)
@@ -142,7 +144,7 @@ def take_slice(
             {
                 "meters": msgspec.json.encode(list(changed.values())).decode(),
                 "maker": head.maker,
-                "at": head.issued_at,
+                "at": told_at,
                 "delivered": head.kind == DeliveryKind.DELIVERED,
                 "now": now,
             },
@@ -233,6 +235,19 @@ _COUNTS = text(
 )
 
 
+def _time_finding(issued_at: datetime, now: datetime) -> Finding | None:
+    """A word from the future would make every later one about these meters the older one."""
+    if issued_at <= now + _AHEAD_MOST:
+        return None
+    words = f"It was issued at {issued_at.isoformat()} and read at {now.isoformat()}."
+    return find(RejectCode.TIME_IN_FUTURE, "issuedAt", words, severity=Severity.ERROR)
+
+
+def _told_at(issued_at: datetime, now: datetime) -> datetime:
+    """From when on its word counts: clocks and time zones differ, but nothing is told before."""
+    return min(issued_at, now)
+
+
 def _stock_finding(session: Session, partner: str | None) -> Finding | None:
     """A stock that nobody has cannot take meters: the whole delivery goes back."""
     if partner is None:
@@ -283,7 +298,7 @@ def _after(
     state = change.path[-1] if change.path else before.state if before else MeterState.ORDERED
     stocked = head.kind in (DeliveryKind.ORDERED, DeliveryKind.DELIVERED)
     stock = item.stock if stocked or before is None else before.stock
-    return KnownMeter(item.serial, MeterState(state), stock, head.issued_at)
+    return KnownMeter(item.serial, MeterState(state), stock, item.issued_at)
 
 
 def _record(session: Session, message_id: int, told: Sequence[Told]) -> None:

@@ -18,19 +18,24 @@ from sqlalchemy.orm import Session
 
 from app.domain import placements
 from app.domain.placements import Stay, Swap
-from app.domain.states import METER_MOVES, MeterState
+from app.domain.states import METER_MOVES, MeterState, check_move
+from app.services import meter_talk
 from app.services.placement_rows import read_stays, stay_of, write_stays
 
 
 @dataclass(frozen=True, slots=True)
 class NewMeter:
-    """What the report says about the meter that was hung, where it says anything."""
+    """What the report says about the meter that was hung, where it says anything.
+
+    talked_at: the installer reached it over its network then.
+    """
 
     number: str
     serial: str | None = None
     model: str | None = None
     firmware: str | None = None
     multiplier: Decimal | None = None
+    talked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,10 @@ def record(
         after = [stay_of(row) for row in read_stays(session, None, sorted(touched))]
     if touched:
         _write_meters(session, touched, after, report, now)
+    hung = report.new_meter if report else None
+    if hung is not None and hung.talked_at is not None and hung.number not in touched:
+        # It hangs as it did; that it talks is the news.
+        meter_talk.note_test(session, hung.number, gsrn, hung.talked_at, now)
     if replaced_ack_id is not None:
         session.execute(_DROP_READINGS, {"ack_id": replaced_ack_id})
     if report is not None and report.readings:
@@ -96,13 +105,18 @@ _METERS = text(
 _UPSERT_METERS = text(
     """
     INSERT INTO meter (number, version, serial, model, firmware, multiplier, state, gsrn,
-        installed_at, removed_at, updated_at)
-    SELECT number, 0, serial, model, firmware, coalesce(n.multiplier, known.multiplier, 1), state,
-        gsrn, installed_at, removed_at, :now
+        installed_at, removed_at, last_comm_at, updated_at)
+    SELECT number, 0, serial, model, firmware, coalesce(n.multiplier, known.multiplier, 1),
+        CASE WHEN state = 'INSTALLED' AND heard.at IS NOT NULL THEN 'COMMUNICATING' ELSE state END,
+        gsrn, installed_at, removed_at, heard.at, :now
     FROM jsonb_to_recordset(CAST(:meters AS jsonb)) AS n (number text, serial text, model text,
         firmware text, multiplier numeric, state text, gsrn text, installed_at timestamptz,
-        removed_at timestamptz)
+        removed_at timestamptz, talked_at timestamptz)
     LEFT JOIN LATERAL (SELECT m.multiplier FROM meter m WHERE m.number = n.number) known ON true
+    -- The head-end may have passed on its words before anybody told us where it hangs.
+    LEFT JOIN LATERAL (SELECT greatest(n.talked_at, max(e.at)) AS at FROM meter_event e
+        WHERE e.gsrn = n.gsrn AND e.meter_number = n.number
+          AND (n.installed_at IS NULL OR e.at >= n.installed_at)) heard ON true
     ON CONFLICT (number) DO UPDATE SET
         -- Of what its maker has told us, the maker knows better.
         serial = CASE WHEN meter.stock_at IS NULL THEN coalesce(excluded.serial, meter.serial)
@@ -112,7 +126,7 @@ _UPSERT_METERS = text(
         firmware = coalesce(excluded.firmware, meter.firmware),
         multiplier = excluded.multiplier, state = excluded.state, gsrn = excluded.gsrn,
         installed_at = excluded.installed_at, removed_at = excluded.removed_at,
-        updated_at = excluded.updated_at
+        last_comm_at = greatest(meter.last_comm_at, excluded.last_comm_at), updated_at = excluded.updated_at
     """
 )
 _DELETE_METER = text("DELETE FROM meter WHERE number = :number")
@@ -156,6 +170,7 @@ def _write_meters(
                 "gsrn": hangs.gsrn if hangs else None,
                 "installed_at": (hangs or last).installed_at,
                 "removed_at": None if hangs else last.removed_at,
+                "talked_at": told.talked_at if hangs else None,
             }
         )
     if rows:
@@ -174,6 +189,11 @@ def _hung_state(row: Row[Any] | None, hangs: Stay) -> MeterState:
 def _reachable(row: Row[Any] | None, target: MeterState) -> str:
     """A broken or scrapped meter stays what it is; the checks have told somebody."""
     if row is None or row.state == target or METER_MOVES.allow(row.state, target):
+        return target
+    if row.state == MeterState.COMMUNICATING and target == MeterState.INSTALLED:
+        # Taken down at one point and hung at another: there nobody has heard of it yet.
+        check_move(METER_MOVES, row.state, MeterState.REMOVED)
+        check_move(METER_MOVES, MeterState.REMOVED, target)
         return target
     over = METER_MOVES.allow(row.state, MeterState.INSTALLED)
     hung_first = over and METER_MOVES.allow(MeterState.INSTALLED, target)

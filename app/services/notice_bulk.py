@@ -16,11 +16,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.db import copy_rows
-from app.domain.announcement_policy import TellingDecision
 from app.domain.lanes import mode_of
 from app.domain.notice_policy import Action, Recipient, address_hash
 from app.domain.notice_types import NOTICE_RULES
 from app.domain.states import NoticeState
+from app.domain.telling import TellingDecision
 from app.doorbell import ring_after_commit
 from app.models.announcement import Announcement
 from app.services.message_templates import Rendered

@@ -17,23 +17,18 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from app.domain.announcement_policy import (
-    PointFacts,
-    Telling,
-    TellingDecision,
-    decide_telling,
-    needed_by,
-    true_until,
-)
+from app.domain.announcement_policy import decide_telling
 from app.domain.clock import helsinki_day
 from app.domain.languages import Language
 from app.domain.notice_policy import Action, SuppressReason
 from app.domain.notice_types import Channel, NoticeType
 from app.domain.notice_values import HIDDEN_ADDRESS, several_points, values_for
 from app.domain.states import AnnouncementState, NoticeState
+from app.domain.telling import PointFacts, Telling, TellingDecision
+from app.domain.telling_times import needed_by, true_until
 from app.models.announcement import Announcement
 from app.services import blast_guard, message_templates, published_texts
-from app.services.audience import Listener, family, open_audience
+from app.services.audience import Listener, believed, family, open_audience
 from app.services.message_templates import Messages, Prepared, Rendered
 from app.services.notice_bulk import Decided, NoticeRows, build_rows, dedupe_key, write_rows
 from app.services.notice_sending import hold_still, stop_older
@@ -123,13 +118,11 @@ def _plan_of(session: Session, announcement: Announcement, settings: Settings) -
     outage_id = _outage_of(session, announcement)
     kind = NoticeType(announcement.type)
     outage_ids = tuple(family(session, outage_id)) if outage_id is not None else ()
-    after_id = announcement.facts.get("after_id")
     return Plan(
         announcement,
         outage_id,
         outage_ids,
-        # Whoever hears of the end of the one that went on has heard of this one's.
-        (*outage_ids, *family(session, after_id)) if after_id is not None else outage_ids,
+        _told_of(session, announcement, outage_ids),
         Telling(
             # One that is only rehearsed has no number.
             announcement_id=announcement.id or 0,
@@ -141,6 +134,21 @@ def _plan_of(session: Session, announcement: Announcement, settings: Settings) -
         ),
         Texts(settings, announcement.facts, published_texts.current(session)),
     )
+
+
+def _told_of(
+    session: Session, announcement: Announcement, ours: tuple[int, ...]
+) -> tuple[int, ...]:
+    """The outages whose notices count as news of this one.
+
+    Whoever hears of the end of the one that went on has heard of this one's; whoever believes in a
+    false alarm, since power is off there anyway, knows of this one and is owed its end.
+    """
+    named = (announcement.facts.get("after_id"), announcement.facts.get("behind_id"))
+    told_of = [*ours, *(one for id_ in named if id_ is not None for one in family(session, id_))]
+    if announcement.type == NoticeType.FAULT_RESTORED:
+        told_of += believed(session, list(ours))
+    return tuple(told_of)
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.db import plain_array, text_array
+from app.domain.night_hold import HELD_AT_NIGHT, night_end
+from app.domain.notice_types import NoticeType
 from app.domain.states import NoticeState
 from app.services import budget, contact_standing, outbox
 from app.services.budget import FREE, Prices
@@ -37,16 +39,27 @@ _BEGIN = text(
                 WHEN c.state = 'UNVERIFIED' AND (c.source <> 'CIS' OR c.doubt IS NOT NULL)
                     AND n.topic <> 'SERVICE' THEN 'CONTACT_UNVERIFIED'
                 WHEN n.expires_at <= :now THEN 'STALE'
-                -- Held for the night, it may find the power gone again by another fault.
-                WHEN n.type = 'FAULT_RESTORED' AND NOT EXISTS (
+                -- The power came back, or had never gone, and the planner has not said so yet.
+                WHEN n.type IN ('FAULT_STARTED', 'FAULT_ETR', 'FAULT_ETR_CHANGED',
+                        'FAULT_ETR_DELAYED', 'FAULT_PARTLY_RESTORED')
+                    AND n.outage_id IS NOT NULL
+                    AND NOT EXISTS (SELECT 1 FROM outage_point q WHERE q.outage_id = n.outage_id
+                        AND q.gsrn = n.gsrn AND q.on_at IS NULL)
+                    AND (n.point_count = 1 OR NOT EXISTS (
+                        SELECT 1 FROM notice_point np JOIN outage_point q
+                            ON q.outage_id = n.outage_id AND q.gsrn = np.gsrn AND q.on_at IS NULL
+                        WHERE np.notice_id = n.id)) THEN 'STALE'
+                -- Held for the night, it may find the power gone again by something else.
+                WHEN n.type IN ('FAULT_RESTORED', 'MORNING_SUMMARY') AND NOT EXISTS (
                     SELECT 1 FROM (SELECT n.gsrn UNION SELECT np.gsrn FROM notice_point np
                         WHERE np.notice_id = n.id) mine (gsrn)
                     WHERE NOT EXISTS (
                         SELECT 1 FROM outage_point q JOIN outage o ON o.id = q.outage_id
                         WHERE q.gsrn = mine.gsrn AND q.on_at IS NULL
-                          AND q.outage_id IS DISTINCT FROM n.outage_id AND o.kind = 'FAULT'
-                          AND o.confirmed_at IS NOT NULL
-                          AND o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')))
+                          AND q.outage_id IS DISTINCT FROM n.outage_id
+                          AND (o.kind = 'FAULT' AND o.confirmed_at IS NOT NULL
+                              AND o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+                            OR o.kind = 'PLANNED' AND o.state IN ('ONGOING', 'OVERRUN'))))
                     THEN 'STILL_OFF'
             END) AS reason,
             n.state = 'UNKNOWN' AND EXISTS (
@@ -111,6 +124,54 @@ def hold_still(session: Session, notice_ids: Sequence[int]) -> dict[int, NoticeS
         {"ids": list(notice_ids)},
     )
     return {row.id: NoticeState(row.state) for row in rows}
+
+
+_AWAKE = text(
+    """
+    SELECT n.id, n.type, n.event_at, c.quiet_from, c.quiet_to
+    FROM notice n LEFT JOIN contact c ON c.id = n.contact_id
+    WHERE n.id = ANY(CAST(:notices AS bigint[])) AND n.state IN ('QUEUED', 'HELD')
+      AND n.type = ANY(:kinds) AND n.suppress_reason IS NULL
+      AND NOT coalesce((
+        SELECT p.night_ok FROM preference p
+        WHERE p.contact_id = n.contact_id AND p.topic = n.topic
+          AND (p.gsrn = n.gsrn OR p.gsrn IS NULL)
+        ORDER BY p.gsrn NULLS LAST LIMIT 1), false)
+    """
+)
+_HOLD = text(
+    """
+    UPDATE notice n SET state = 'HELD', state_at = :now, not_before_at = h.until,
+        decision = 'Held until the end of quiet hours.'
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:untils AS timestamptz[])) AS h (id, until)
+    WHERE n.id = h.id
+    """
+)
+
+
+def hold_at_night(
+    session: Session, notice_ids: Mapping[int, int], now: datetime
+) -> dict[int, datetime]:
+    """Hold what has come into its recipient's quiet hours while it waited (item id -> their end).
+
+    notice_ids: outbox item id -> notice id.
+    """
+    notices = list(notice_ids.values())
+    lock_notices(session, notices)
+    kinds = [str(kind) for kind in HELD_AT_NIGHT]
+    ends = {
+        row.id: until
+        for row in session.execute(_AWAKE, {"notices": plain_array(notices), "kinds": kinds})
+        if (
+            until := night_end(
+                NoticeType(row.type), row.event_at, now, row.quiet_from, row.quiet_to
+            )
+        )
+    }
+    if ends:
+        values = {"ids": plain_array(ends), "untils": plain_array(ends.values()), "now": now}
+        session.execute(_HOLD, values)
+    return {item: ends[notice] for item, notice in notice_ids.items() if notice in ends}
 
 
 def begin_sending(

@@ -17,6 +17,8 @@ from sqlalchemy.orm import Session
 
 from app.domain.clock import helsinki_day
 from app.domain.notice_policy import (
+    VISIT_BEGUN,
+    VISIT_PLANS,
     Action,
     Decision,
     LedgerRow,
@@ -35,11 +37,11 @@ from app.models.work_order import WorkOrder
 from app.services import message_templates, outbox, published_texts
 from app.services.message_templates import Rendered
 from app.services.notice_items import build_item
-from app.services.notice_sending import begin_sending, note_settled, stop_older
+from app.services.notice_sending import begin_sending, hold_at_night, note_settled, stop_older
 from app.services.recipients import find_recipients, find_told
 from app.settings import Settings
 
-__all__ = ["begin_sending", "note_settled", "plan_for_swap"]
+__all__ = ["begin_sending", "hold_at_night", "note_settled", "plan_for_swap"]
 
 _ENDS = frozenset({NoticeType.METER_SWAP_DONE, NoticeType.METER_SWAP_FAILED})
 _STATES = {
@@ -86,6 +88,7 @@ def plan_for_swap(
     to be believed), no_outage (the power stayed on), reason_code (of a failed visit), from_at and
     to_at (of a visit that is planned), true_until (when the text turns untrue by itself; for a plan
     the visit's beginning unless given), if_told (True: only for those who know of the plan),
+    ends_visit (True: with if_told, only for those who know that the visit began),
     live (False: it is not happening now, so it can wait for the morning).
     """
     kind = NoticeType(notice_type)
@@ -101,6 +104,7 @@ def plan_for_swap(
         no_outage=bool(facts.get("no_outage", False)),
         true_until=facts.get("true_until") or facts.get("from_at"),
         if_told=bool(facts.get("if_told", False)),
+        ends_visit=bool(facts.get("ends_visit", False)),
         live=bool(facts.get("live", True)),
     )
     swap = _Swap(
@@ -121,7 +125,8 @@ def plan_for_swap(
     )
     topic = NOTICE_RULES[kind].topic
     if event.if_told:
-        recipients = find_told(session, order.order_id, order.gsrn, topic)
+        kinds = VISIT_BEGUN if event.ends_visit else VISIT_PLANS
+        recipients = find_told(session, order.order_id, order.gsrn, topic, kinds)
     else:
         # Of a visit to come, whoever will live there hears.
         on = helsinki_day(facts.get("from_at") or event_at)

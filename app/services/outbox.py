@@ -24,6 +24,8 @@ from app.domain.zones import CENTRAL
 from app.doorbell import ring_after_commit
 
 DEFAULT_PRIORITY = 50
+# What goes to partners about orders.
+ORDER_KIND = "WORK_ORDER"
 _ANY_URGENCY = (-(2**31), 2**31 - 1)
 
 
@@ -62,6 +64,15 @@ class Claimed:
     # The provider's route that it must take, since an earlier call by it is in doubt.
     route: str | None = None
     priority: int = DEFAULT_PRIORITY
+
+    @property
+    def wire_key(self) -> str:
+        """What the receiver knows it by: of a work order always its id and revision.
+
+        A partner hears of a revision once. What tells apart our messages about it to two partners
+        (the one is called off, the other has it from now on) is no business of theirs.
+        """
+        return f"{self.business_key}-{self.version}" if self.kind == ORDER_KIND else self.dedupe_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -504,50 +515,28 @@ def lanes_with_work(session: Session, now: datetime, zone: str = CENTRAL) -> lis
     )
 
 
-def dead_ids(session: Session, lane: str | None, limit: int) -> list[int]:
-    """Items that were given up, oldest first; of one lane, or of those that repeat without harm."""
+def lanes_with_dead(session: Session, lane: str | None) -> list[str]:
+    """Lanes that have given something up and may repeat it without harm; or the one, if it has."""
     return list(
         session.execute(
             text(
-                "SELECT id FROM outbox_item WHERE state = 'DEAD' AND mode <> :once"
-                " AND NOT payload ? 'removed'"
-                " AND (CAST(:lane AS text) IS NULL OR lane = :lane) ORDER BY id LIMIT :most"
+                "SELECT DISTINCT lane FROM outbox_item WHERE state = 'DEAD' AND mode <> :once"
+                " AND (CAST(:lane AS text) IS NULL OR lane = :lane) ORDER BY lane"
             ),
-            {"lane": lane, "most": limit, "once": Mode.ONCE.value},
+            {"lane": lane, "once": Mode.ONCE.value},
         ).scalars()
     )
 
 
-def retry_dead(session: Session, ids: Sequence[int], now: datetime) -> int:
-    """Make dead items due again under their original keys; the receiver tells repetitions apart.
-
-    All tries are theirs anew but one: what was tried may have arrived, and must be called off aloud.
-    """
-    lanes = list(
-        session.execute(
-            text(
-                "UPDATE outbox_item SET state = 'READY', next_at = :now,"
-                " attempts = least(attempts, 1), settled_at = NULL WHERE id = ANY(:ids) AND state = 'DEAD' RETURNING lane"
-            ),
-            {"ids": list(ids), "now": now},
-        ).scalars()
-    )
-    for lane in set(lanes):
+def release_held(session: Session, lane: str, ids: Sequence[int], now: datetime) -> int:
+    """Let items of a lane go that a check had held; the caller records who decided it."""
+    released = session.execute(
+        text(
+            "UPDATE outbox_item SET state = 'READY', next_at = :now, hold_reason = NULL"
+            " WHERE id = ANY(:ids) AND lane = :lane AND state = 'HELD' RETURNING id"
+        ),
+        {"ids": list(ids), "lane": lane, "now": now},
+    ).all()
+    if released:
         ring_after_commit(lane)
-    return len(lanes)
-
-
-def release_held(session: Session, ids: Sequence[int], now: datetime) -> int:
-    """Let items go that a check had held; the caller records who decided it."""
-    lanes = list(
-        session.execute(
-            text(
-                "UPDATE outbox_item SET state = 'READY', next_at = :now, hold_reason = NULL"
-                " WHERE id = ANY(:ids) AND state = 'HELD' RETURNING lane"
-            ),
-            {"ids": list(ids), "now": now},
-        ).scalars()
-    )
-    for lane in set(lanes):
-        ring_after_commit(lane)
-    return len(lanes)
+    return len(released)

@@ -23,7 +23,7 @@ from app.domain.mapping.canonical import Document
 from app.domain.reject_codes import REJECT_CODES, RejectCode, Severity
 from app.services import ack_receipt, outbox
 from app.services.bundle_tally import Tally
-from app.services.bundle_versions import InForce
+from app.services.bundles_in_force import InForce
 from app.services.signed_files import safe_cell
 from integrations.installer.acks import AckInvalid, parse_ack
 from integrations.partners.codecs import Row

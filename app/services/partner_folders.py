@@ -18,7 +18,7 @@ from app.domain.mapping.canonical import Direction, Document
 from app.domain.zones import CENTRAL
 from app.models.lane import Lane
 from app.models.partner import SFTP, Partner
-from app.services import bundle_versions, inbound, meter_deliveries, partner_files
+from app.services import bundles_in_force, inbound, meter_deliveries, partner_files
 from app.services.bundle_content import CompiledBundle
 from integrations.sftp.inbox import FILE_TOO_LARGE
 
@@ -64,8 +64,7 @@ def senders(session: Session, zone: str, now: datetime) -> list[Sender]:
     if not partners:
         return []
     known = [
-        (one, bundle_versions.load_in_force(session, one.document, Direction.IN, now))
-        for one in MEANT
+        (one, bundles_in_force.load(session, one.document, Direction.IN, now)) for one in MEANT
     ]
     found = (
         Sender(

@@ -133,12 +133,6 @@ def _rehearse(
     return reached
 
 
-def letters_owed(session: Session, outage_id: int, now: datetime) -> list[Letter]:
-    """Customers of an announced cut whom the ledger shows no message for."""
-    rows = session.execute(_OWED, {"id": outage_id, "on": helsinki_day(now)}).mappings()
-    return [_letter(row) for row in rows]
-
-
 _PEOPLE = text(
     """
     SELECT p.gsrn, c.cis_id, c.name, c.language, c.personal_safety_ban, c.priority_flag,
@@ -152,28 +146,6 @@ _PEOPLE = text(
         AND (o.moved_out_on IS NULL OR o.moved_out_on >= :on)
     LEFT JOIN customer c ON c.cis_id = o.customer_id AND c.active
     WHERE p.outage_id = :id ORDER BY c.cis_id, p.gsrn
-    """
-)
-
-# The wish to get nothing, or an address that does not work, leaves a notice on paper owed.
-_OWED = text(
-    """
-    SELECT DISTINCT ON (c.cis_id) p.gsrn, c.cis_id, c.name, c.language, c.personal_safety_ban,
-        concat_ws(' ', m.street_name, m.house_number, m.staircase, m.apartment) AS street,
-        coalesce(m.postal_code, '') AS postal_code, coalesce(m.post_office, '') AS post_office
-    FROM outage_point p
-    JOIN metering_point m ON m.gsrn = p.gsrn
-    JOIN occupancy o ON o.gsrn = p.gsrn AND o.moved_in_on <= :on
-        AND (o.moved_out_on IS NULL OR o.moved_out_on >= :on)
-    JOIN customer c ON c.cis_id = o.customer_id AND c.active
-    WHERE p.outage_id = :id AND NOT EXISTS (
-        SELECT 1 FROM notice n
-        LEFT JOIN contact k ON k.kind = n.channel AND k.value = n.sent_to
-            AND k.customer_id = c.cis_id
-        WHERE n.outage_id = :id AND n.type = 'PLANNED_NOTICE'
-          AND n.state NOT IN ('SUPPRESSED', 'FAILED', 'EXPIRED', 'SUPERSEDED', 'UNDELIVERED')
-          AND (n.customer_id = c.cis_id OR k.id IS NOT NULL))
-    ORDER BY c.cis_id, p.gsrn
     """
 )
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.domain.notice_types import NoticeType
 from app.domain.planned_course import REMINDER_BEFORE, Action
-from app.domain.states import PlannedCutState
+from app.domain.states import NoticeState, PlannedCutState
 from app.domain.working_days import is_in_time, latest_notice_at
+from app.models.notice import Notice
 from app.services import planned_points
 from app.services.announcements import about_outage, announce, withdraw
 from app.services.holiday_calendar import days_off
+from app.services.notice_sending import stop_older
 from app.services.planned_points import Wanted
 from app.services.planned_rows import (
     CLOCK,
@@ -32,6 +34,8 @@ from app.services.planned_rows import (
 )
 
 _AHEAD = (NoticeType.PLANNED_NOTICE, NoticeType.PLANNED_CHANGED, NoticeType.PLANNED_REMINDER)
+_WAITING = (NoticeState.QUEUED, NoticeState.HELD)
+_ON_THE_WAY = (NoticeState.SENDING, NoticeState.UNKNOWN, NoticeState.RESENT)
 
 
 def check_notice(
@@ -157,6 +161,7 @@ def cancel(
     plan.outage.closed_at = now
     _forget_wish(plan)
     withdraw(session, about_outage(plan.id), _AHEAD, now, reason="CUT_CANCELLED", by=by)
+    _stop_waiting(session, plan, now)
     if announced:
         _tell(session, plan, NoticeType.PLANNED_CANCELLED, now, now, by)
     facts = {"reason": reason, "announced": announced}
@@ -194,7 +199,24 @@ def _move_times(
     cut.told_at, cut.reminded_at = now, None
     session.execute(_MOVE_POINTS, {"id": plan.id, "from_at": from_at})
     withdraw(session, about_outage(plan.id), _AHEAD, now, reason="TIME_CHANGED", by=by)
+    _stop_waiting(session, plan, now)
     _tell(session, plan, NoticeType.PLANNED_CHANGED, now, now, by, old_from_at=before_at)
+
+
+def _stop_waiting(session: Session, plan: Plan, now: datetime) -> None:
+    """What has not left tells of a plan that is none any more, however long its end waits to be told."""
+    rows = session.execute(
+        select(Notice.id, Notice.state)
+        .where(
+            Notice.outage_id == plan.id,
+            Notice.type.in_(_AHEAD),
+            Notice.state.in_((*_WAITING, *_ON_THE_WAY)),
+        )
+        .order_by(Notice.id)
+    ).all()
+    if rows:
+        waiting = [row.id for row in rows if row.state in _WAITING]
+        stop_older(session, waiting, [row.id for row in rows], now)
 
 
 def _tell(

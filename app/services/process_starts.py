@@ -69,6 +69,7 @@ class Taken:
     params: dict[str, Any]
     run_id: int
     key_id: int
+    asked_by: str
 
 
 def ask(session: Session, process_code: str, cause: Cause, now: datetime) -> Asked:
@@ -77,7 +78,7 @@ def ask(session: Session, process_code: str, cause: Cause, now: datetime) -> Ask
     The work of a lane is rung at once and has no more to wait for. Of a process that is stopped
     the start waits until somebody lets it go on.
     """
-    process = _lock(session, process_code)
+    process = get_for_update(session, process_code)
     known = _known(session, cause.key)
     if known is not None:
         return known
@@ -131,7 +132,7 @@ def claim(session: Session, lease: int, trigger: str, now: datetime) -> Taken | 
     """
     candidates = session.execute(_CANDIDATES).scalars().all()
     for code in candidates:
-        process = _lock(session, code)
+        process = get_for_update(session, code)
         start = session.execute(
             select(ProcessStart)
             .where(ProcessStart.process_code == code, ProcessStart.state == S.WAITING)
@@ -155,9 +156,8 @@ def claim(session: Session, lease: int, trigger: str, now: datetime) -> Taken | 
         start.alone = process.overlap != Overlap.PARALLEL
         session.flush()
         params = {**process.params, **start.params}
-        return Taken(
-            start.id, process.code, process.chore, params, run_id, start.origin_id or start.id
-        )
+        key_id = start.origin_id or start.id
+        return Taken(start.id, process.code, process.chore, params, run_id, key_id, start.asked_by)
     return None
 
 
@@ -216,7 +216,7 @@ def ring_if_waiting(session: Session) -> None:
 
 def ask_to_stop(session: Session, process_code: str, by: str, now: datetime) -> int:
     """Ask what runs to end when it can, and end what waits; returns how many were running."""
-    _lock(session, process_code)
+    get_for_update(session, process_code)
     session.execute(
         update(ProcessStart)
         .where(ProcessStart.process_code == process_code, ProcessStart.state == S.WAITING)
@@ -236,7 +236,11 @@ _CANDIDATES = text(
 )
 
 
-def _lock(session: Session, code: str) -> Process:
+def get_for_update(session: Session, code: str) -> Process:
+    """The process, locked until the commit, so that causes and acts see one another.
+
+    Raises: ProcessUnknown.
+    """
     process = session.get(Process, code, with_for_update=True, populate_existing=True)
     if process is None:
         raise ProcessUnknown(code)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.domain.public_status import DAYS_AHEAD, Cut, StormArea
 from app.models.outage import Storm
 
-# Only what somebody has confirmed, and only points that are still out.
+# Only what somebody has confirmed, and only points that are still out or will be.
 _FAULTS = text(
     """
     SELECT o.id, coalesce(m.municipality_code, ''), coalesce(m.postal_code, ''),
@@ -29,12 +29,12 @@ _PLANNED = text(
         coalesce(max(m.post_office), ''), count(*), o.cause_code,
         o.planned_from_at, o.updated_at,
         CASE WHEN o.etr_at > o.planned_to_at THEN o.etr_at ELSE o.planned_to_at END,
-        true
-    FROM outage o JOIN outage_point p ON p.outage_id = o.id
+        true, o.state = 'OVERRUN'
+    FROM outage o JOIN outage_point p ON p.outage_id = o.id AND p.on_at IS NULL
     JOIN metering_point m ON m.gsrn = p.gsrn
     WHERE o.kind = 'PLANNED'
       AND o.state IN ('ANNOUNCED', 'RESCHEDULED', 'REMINDED', 'ONGOING', 'OVERRUN')
-      AND o.planned_from_at < :before AND o.planned_to_at > :after
+      AND o.planned_from_at < :before AND (o.planned_to_at > :after OR o.state = 'OVERRUN')
     GROUP BY o.id, m.municipality_code, m.postal_code
     """
 )

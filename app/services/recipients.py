@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from itertools import groupby
 from typing import Any
@@ -14,12 +14,11 @@ from app.domain.contact_choice import ContactWish, choose_contacts
 from app.domain.languages import Language
 from app.domain.notice_policy import (
     TRUSTED_SOURCE,
-    VISIT_PLANS,
     ContactFacts,
     ContactState,
     Recipient,
 )
-from app.domain.notice_types import Channel, Topic
+from app.domain.notice_types import Channel, NoticeType, Topic
 
 # Nobody: the ledger still records that there was somebody to tell and why nobody was.
 NOBODY = Recipient(customer_id="", contact=None)
@@ -82,16 +81,18 @@ _TOLD = text(
         SELECT p.enabled, p.night_ok FROM preference p
         WHERE p.contact_id = n.contact_id AND p.topic = :topic AND (p.gsrn = :gsrn OR p.gsrn IS NULL)
         ORDER BY p.gsrn NULLS LAST LIMIT 1) wish ON true
-    WHERE n.order_id = :order_id AND n.gsrn = :gsrn AND n.type = ANY(:plans)
+    WHERE n.order_id = :order_id AND n.gsrn = :gsrn AND n.type = ANY(:kinds)
       AND n.channel IS NOT NULL AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
     ORDER BY n.channel, n.sent_to, n.id DESC
     """
 )
 
 
-def find_told(session: Session, order_id: str, gsrn: str, topic: Topic) -> list[Recipient]:
-    """Whoever has been told of the order's visit, or has it waiting so that it can be stopped."""
-    values = {"order_id": order_id, "gsrn": gsrn, "topic": topic, "plans": sorted(VISIT_PLANS)}
+def find_told(
+    session: Session, order_id: str, gsrn: str, topic: Topic, kinds: Collection[NoticeType]
+) -> list[Recipient]:
+    """Whoever has been told so of the order's visit, or has it waiting so that it can be stopped."""
+    values = {"order_id": order_id, "gsrn": gsrn, "topic": topic, "kinds": sorted(kinds)}
     return [_recipient(row, row.wants) for row in session.execute(_TOLD, values)]
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.db import copy_text
+from app.domain.lock_spaces import LockSpace
 from app.domain.reconciliation import SnapshotFault, list_name, systems
 from app.domain.states import SnapshotState
 from app.models.partner import REST, Partner
@@ -39,7 +40,6 @@ CLOCK = "system:reconciliation"
 # Clocks differ a little; a list from further ahead is a mistake.
 _AHEAD_MOST = timedelta(minutes=5)
 _ROWS_PER_COPY = 5_000
-_LOCK_SPACE = 17
 _NULL = "\\N"
 # Comparing millions takes longer than any other statement may.
 _PATIENCE = "SET LOCAL statement_timeout = '10min'"
@@ -90,7 +90,7 @@ def take(
     # One list of a system at a time: two would close each other's differences.
     session.execute(
         text("SELECT pg_advisory_xact_lock(:space, hashtext(:system))"),
-        {"space": _LOCK_SPACE, "system": system},
+        {"space": LockSpace.SNAPSHOTS.value, "system": system},
     )
     head = parse_head(stream)
     last = last_taken_at(session, system)

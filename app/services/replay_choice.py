@@ -165,7 +165,8 @@ _CONDITIONS = {
     "until": "item.created_at < :until",
 }
 
-# Looked at once more when it is carried out: what was true at the preview may be true no more.
+# Looked at once more when it is carried out: what was true at the preview may be true no more. All
+# tries are theirs anew but one: what was tried may have arrived, and must be called off aloud.
 SEND_AGAIN = text(
     f"""
     WITH due AS (

@@ -109,6 +109,23 @@ def ask(session: Session, replay_id: int, reason: str, *, by: str, now: datetime
     return replay
 
 
+def want_all(session: Session, lane: str, reason: str, *, by: str, now: datetime) -> Replay | None:
+    """A process wants everything sent again that a lane has given up, by the rules for a person.
+
+    None when there is nothing, or when such a wish waits for its second person already.
+    """
+    waiting = select(Replay.id).where(
+        Replay.lane == lane, Replay.state == ReplayState.PROPOSED, Replay.reason == reason
+    )
+    if session.execute(waiting).first():
+        return None
+    made = preview(session, lane, Choice(), by=by, now=now)
+    if not made.item_count:
+        session.delete(made)
+        return None
+    return ask(session, made.id, reason, by=by, now=now)
+
+
 def confirm(session: Session, replay_id: int, *, by: str, now: datetime) -> Replay:
     """A second person lets the items go; raises ReplayRefused."""
     replay = _get(session, replay_id, ReplayState.PROPOSED)

@@ -15,8 +15,9 @@ from app.domain.clock import helsinki_day
 from app.domain.masking import others_named
 from app.domain.notice_types import NoticeType
 from app.domain.notice_values import several_points
-from app.domain.power_cuts import Cut, cut_ahead, open_cut
+from app.domain.power_cuts import open_cut
 from app.domain.reply_words import ReplyWord, parse_reply
+from app.domain.status_answers import answer_of_cut, decide_status_answer
 from app.models.reply import InboundSms
 from app.services import (
     audit,
@@ -142,7 +143,7 @@ def _report(desk: Desk, site: Site) -> str:
     """Keep what the customer says; tell what is known, if the cut is known already (REQ-05)."""
     desk.note_site(site)
     cut = open_cut(desk.cuts_of(desk.session, site.gsrn))
-    if cut is None or not _is_swap_at_work(cut):
+    if cut is None or not cut.is_swap or cut.is_unconfirmed:
         customer_reports.record(
             desk.session,
             site.gsrn,
@@ -151,10 +152,13 @@ def _report(desk: Desk, site: Site) -> str:
             inbound_sms_id=desk.sms.id,
             now=desk.now,
         )
-    if cut is not None and not _is_suspected(cut):
-        desk.tell(NoticeType.STATUS_OUTAGE, _outage_facts(cut, desk.now), site)
-    else:
+    if cut is not None and cut.is_unconfirmed:
+        # The visit explains the report to the fault desk, so that only a person here can help.
+        desk.ask_a_person(CaseReason.OFF_AFTER_VISIT, site)
+    if cut is None or cut.is_suspected or cut.is_unconfirmed:
         desk.tell(NoticeType.REPORT_RECEIVED, site=site)
+    else:
+        desk.tell(*answer_of_cut(cut, desk.now), site)
     return ReplyWord.OUTAGE
 
 
@@ -176,13 +180,7 @@ def _tell_status(desk: Desk, site: Site) -> str:
     """The same that customer service sees (REQ-21)."""
     desk.note_site(site)
     cuts = desk.cuts_of(desk.session, site.gsrn)
-    cut, ahead = open_cut(cuts), cut_ahead(cuts, desk.now)
-    if cut is not None:
-        desk.tell(NoticeType.STATUS_OUTAGE, _outage_facts(cut, desk.now), site)
-    elif ahead is not None:
-        desk.tell(NoticeType.STATUS_PLANNED, _plan_facts(ahead), site)
-    else:
-        desk.tell(NoticeType.STATUS_NO_OUTAGE, site=site)
+    desk.tell(*decide_status_answer(cuts, desk.now), site)
     return ReplyWord.STATUS
 
 
@@ -303,33 +301,6 @@ def _all_sites(desk: Desk) -> Site | None:
     if len(sites) > 1:
         return Site("", sites[0].customer_id, several_points(len(sites), desk.language))
     return sites[0] if sites else None
-
-
-def _is_suspected(cut: Cut) -> bool:
-    """Whether only reports like this one speak of a fault, which nobody has looked at yet."""
-    return cut.kind == "FAULT" and cut.state == "DETECTED"
-
-
-def _is_swap_at_work(cut: Cut) -> bool:
-    return cut.kind == "METER_SWAP" and cut.state == "OPEN"
-
-
-def _outage_facts(cut: Cut, now: datetime) -> dict[str, str | None]:
-    """A time that has passed is no estimate any more (REQ-06)."""
-    etr_at = cut.etr_at if cut.etr_at is not None and cut.etr_at > now else None
-    return {
-        "off_at": cut.off_at.isoformat(),
-        "etr_at": etr_at.isoformat() if etr_at else None,
-    }
-
-
-def _plan_facts(cut: Cut) -> dict[str, str | None]:
-    begin = cut.planned_from_at or cut.off_at
-    return {
-        "from_at": begin.isoformat(),
-        "to_at": (cut.planned_to_at or begin).isoformat(),
-        "cause_code": cut.cause_code,
-    }
 
 
 # What also a number that we do not know may do.

@@ -16,9 +16,8 @@ from app.domain.notice_types import NoticeType
 from app.domain.states import REPLY_CASE_MOVES, ReplyCaseState, check_move
 from app.models.metering_point import MeteringPoint
 from app.models.reply import ReplyCase
-from app.services import audit
+from app.services import audit, published_texts
 from app.services.direct_notices import tell_contact
-from app.services.message_templates import SHIPPED
 from app.services.reply_people import find_person
 from app.settings import Settings
 
@@ -31,6 +30,7 @@ class CaseReason(StrEnum):
     ENROL_REFUSED = "ENROL_REFUSED"
     VISIT_DECLINED = "VISIT_DECLINED"
     MANY_SITES = "MANY_SITES"
+    OFF_AFTER_VISIT = "OFF_AFTER_VISIT"
     NOT_ANSWERABLE = "NOT_ANSWERABLE"
     LIMITED = "LIMITED"
     FAILED = "FAILED"
@@ -146,8 +146,9 @@ def frame_of(session: Session, case: ReplyCase, settings: Settings, now: datetim
     """How an answer to this case begins."""
     person = find_person(session, case.number, helsinki_day(now))
     language = person.language or ASSUMED_LANGUAGE
-    sms = SHIPPED.by_type[NoticeType.AGENT_REPLY][language].sms
-    return Frame(sms.replace("((brand))", settings.brand).replace("((words))", ""), language)
+    sms = published_texts.current(session).by_type[NoticeType.AGENT_REPLY][language].sms
+    frame = sms.replace("((brand))", settings.brand).replace("((words))", "")
+    return Frame(frame.replace("((phone))", settings.customer_service_phone), language)
 
 
 def answer(

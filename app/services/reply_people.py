@@ -33,7 +33,7 @@ class Person:
     """Whoever writes from a number; without customers it is a number that we do not know.
 
     contact: our row of the number, one that may be answered, else only the number itself.
-    own_customer_ids: those of whom the number is not somebody else's, who only helps.
+    own_customer_ids: those of whom the number is not somebody else's, who only helps or follows a point.
     """
 
     contact: ContactFacts
@@ -91,7 +91,9 @@ def find_person(session: Session, number: str, on: date) -> Person:
         contact=contact,
         customer_ids=customer_ids,
         own_customer_ids=tuple(
-            dict.fromkeys(row.customer_id for row in rows if not row.third_party)
+            dict.fromkeys(
+                row.customer_id for row in rows if not row.third_party and row.only_gsrns is None
+            )
         ),
         language=Language(rows[0].language) if rows else None,
         sites=tuple(

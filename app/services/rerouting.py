@@ -1,4 +1,4 @@
-"""Orders without a route, looked at again: under new rules, or once a rule has begun to count.
+"""Orders looked at again: without a route, under new rules or once a rule has begun to count.
 
 Each keeps which version looked at it last, so a death in the middle costs nothing and nobody has to
 remember what was activated when. Orders that a partner has are not touched.
@@ -7,7 +7,7 @@ remember what was activated when. Orders that a partner has are not touched.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,10 +17,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.db import plain_array, text_array
-from app.domain.lanes import partner_lane
+from app.domain.lanes import UPKEEP, partner_lane
 from app.domain.routing import RouteDecision, RouteFacts, begun_at, decide_route
 from app.domain.states import WORK_ORDER_MOVES, WorkOrderState, check_move
-from app.services import intake, mass_files, outbox, runs, work_orders
+from app.doorbell import ring_after_commit
+from app.services import audit, intake, mass_files, outbox, runs, work_orders
 from app.services.outbox import NewItem
 from app.services.partner_orders import Outgoing, partner_item
 from app.services.slices import Lists, MassContext
@@ -47,9 +48,18 @@ _FIND = text(
 _LOCK = text(
     """
     SELECT order_id, revision, order_type_code, municipality_code, required_model, mass_id,
-        CAST(facts AS text) AS facts, key_info
-    FROM work_order WHERE order_id = ANY(:ids) AND state = 'NO_ROUTE'
+        CAST(facts AS text) AS facts, key_info, state, partner_code
+    FROM work_order WHERE order_id = ANY(:ids) AND state = :state
     ORDER BY order_id FOR UPDATE
+    """
+)
+# No version has this number, so whichever is in force has not looked at them yet.
+_ASK_AGAIN = text(
+    """
+    WITH waiting AS (
+        SELECT order_id FROM work_order WHERE state = 'NO_ROUTE' ORDER BY order_id FOR UPDATE)
+    UPDATE work_order o SET route_set_number = 0 FROM waiting
+    WHERE o.order_id = waiting.order_id RETURNING o.order_id
     """
 )
 _WRITE = text(
@@ -86,6 +96,18 @@ class _Looked:
     made: Outgoing | None = None
 
 
+def look_again(session: Session, *, by: str, now: datetime) -> int:
+    """Have every order without a route looked at anew; returns how many.
+
+    For what the rules do not tell of: a partner that is in use again, or a form that can be sent.
+    """
+    found = session.execute(_ASK_AGAIN).all()
+    if found:
+        audit.record(session, by, "NO_ROUTE_LOOKED_AGAIN", "rules", {"count": len(found)}, now)
+        ring_after_commit(UPKEEP)
+    return len(found)
+
+
 def is_due(session: Session, lists: Lists, now: datetime) -> bool:
     """Whether any order waits to be looked at again."""
     return bool(_find(session, lists, now, 1))
@@ -96,18 +118,8 @@ def reroute_slice(session: Session, lists: Lists, run_id: int, now: datetime) ->
     found = _find(session, lists, now, SLICE_ROWS)
     if not found:
         return Counter()
-    # Before the orders, as whoever pauses or calls off a mass order does.
-    masses = {
-        mass_id: mass_files.context_of(session, mass_id)
-        for mass_id in sorted({row.mass_id for row in found if row.mass_id is not None})
-    }
-    ids = [row.order_id for row in found]
-    rows = session.execute(_LOCK, {"ids": ids}).all()
-    written = _written(session, rows)
-    looked = [_decide(row, lists, written, now) for row in rows]
-    orders = [_order_of(one.row) for one in looked if one.route.partner_code is not None]
-    banned = intake.find_banned(session, orders, now)
-    looked = _in_their_form(looked, lists, masses, banned)
+    masses, rows = _locked(session, found, WorkOrderState.NO_ROUTE)
+    looked = _weighed(session, rows, lists, masses, now)
     if looked:
         _write(session, looked, lists, now)
     routed = [one for one in looked if one.route.partner_code is not None]
@@ -116,8 +128,64 @@ def reroute_slice(session: Session, lists: Lists, run_id: int, now: datetime) ->
         lists.tally.flush(session, now)
     counts = Counter({"ROUTED": len(routed), "NO_ROUTE": len(looked) - len(routed)})
     # Rows that somebody else has moved meanwhile are looked at no more, which is progress too.
-    counts["GONE"] = len(ids) - len(looked)
+    counts["GONE"] = len(found) - len(looked)
     return +counts
+
+
+def decide_anew(
+    session: Session,
+    found: Sequence[Any],
+    lists: Lists,
+    run_id: int,
+    now: datetime,
+    take_back: Callable[[Session, Sequence[str], datetime], set[str]],
+) -> tuple[int, int]:
+    """Give orders that wait for a partner to whom the rules choose now: how many were looked at, moved.
+
+    found: rows with order_id and mass_id. take_back keeps what waits from leaving, and says of which
+    orders: only these move. Where no rule, or no form, leads elsewhere an order stays where it is.
+    """
+    masses, rows = _locked(session, found, WorkOrderState.ROUTED)
+    before = {row.order_id: row.partner_code for row in rows}
+    looked = _weighed(session, rows, lists, masses, now)
+    elsewhere = [
+        one for one in looked if one.route.partner_code not in (None, before[one.row.order_id])
+    ]
+    free = take_back(session, [one.row.order_id for one in elsewhere], now) if elsewhere else set()
+    moved = [one for one in elsewhere if one.row.order_id in free]
+    if moved:
+        _write(session, moved, lists, now)
+        _tell(session, moved, masses, run_id, now)
+        lists.tally.flush(session, now)
+    return len(found), len(moved)
+
+
+def _locked(
+    session: Session, found: Sequence[Any], state: WorkOrderState
+) -> tuple[dict[str, MassContext], Sequence[Any]]:
+    """The orders that are still in this state, locked, and what has to be known of their mass orders."""
+    # Before the orders, as whoever pauses or calls off a mass order does.
+    masses = {
+        mass_id: mass_files.context_of(session, mass_id)
+        for mass_id in sorted({row.mass_id for row in found if row.mass_id is not None})
+    }
+    ids = [row.order_id for row in found]
+    return masses, session.execute(_LOCK, {"ids": ids, "state": state}).all()
+
+
+def _weighed(
+    session: Session,
+    rows: Sequence[Any],
+    lists: Lists,
+    masses: Mapping[str, MassContext],
+    now: datetime,
+) -> list[_Looked]:
+    """What the rules say about each, and the form in which its partner would get it."""
+    written = _written(session, rows)
+    looked = [_decide(row, lists, written, now) for row in rows]
+    orders = [_order_of(one.row) for one in looked if one.route.partner_code is not None]
+    banned = intake.find_banned(session, orders, now)
+    return _in_their_form(looked, lists, masses, banned)
 
 
 def _find(session: Session, lists: Lists, now: datetime, limit: int) -> Sequence[Any]:
@@ -212,7 +280,8 @@ def _tell(
 ) -> None:
     """Write down the moves, and put what the partners have to hear."""
     path = (WorkOrderState.VALIDATED, WorkOrderState.ROUTED)
-    check_move(WORK_ORDER_MOVES, WorkOrderState.NO_ROUTE, path[0])
+    for state in {one.row.state for one in routed}:
+        check_move(WORK_ORDER_MOVES, state, path[0])
     check_move(WORK_ORDER_MOVES, *path)
     work_orders.record_changes(
         session,
@@ -220,7 +289,7 @@ def _tell(
             Change(
                 one.row.order_id,
                 one.row.revision,
-                WorkOrderState.NO_ROUTE,
+                one.row.state,
                 path,
                 f"rules {one.route.set_number}: {one.route.reason}",
             )

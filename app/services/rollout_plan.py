@@ -1,4 +1,7 @@
-"""Versions of the rollout's plan: imported as a whole, never changed, one of them in force."""
+"""Versions of the rollout's plan: imported as a whole, never changed, one of them in force.
+
+Against the plan the whole programme is judged, so two people put one in force, also an earlier one.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.db import copy_rows
@@ -20,6 +23,18 @@ _NAME_MOST = 120
 
 class PlanUnknown(Exception):
     """There is no such version."""
+
+
+class PlanRefused(Exception):
+    """An act that the state of things does not allow; code says why, for the page to put in words.
+
+    CHANGED_MEANWHILE: somebody else was quicker. IN_FORCE: it is in force already. SAME_PERSON: a
+    second person has to put it in force.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 def store(
@@ -68,13 +83,67 @@ def store(
     return plan.id, True
 
 
-def activate(session: Session, plan_id: int, now: datetime, *, by: str) -> None:
-    """Put a version in force; an earlier one again is the way back.
+def propose(session: Session, plan_id: int, now: datetime, *, by: str) -> None:
+    """Ask a second person to put a version in force; an earlier one again is the way back.
 
-    Raises: PlanUnknown.
+    Raises: PlanUnknown; PlanRefused.
     """
-    plan = session.get(RolloutPlan, plan_id, with_for_update=True)
+    plan = _get(session, plan_id)
+    if plan.proposed_by == by:
+        return
+    if plan.proposed_by is not None:
+        raise PlanRefused("CHANGED_MEANWHILE")
+    if plan_id == active_id(session):
+        raise PlanRefused("IN_FORCE")
+    plan.proposed_by, plan.proposed_at = by, now
+    _record(session, "ROLLOUT_PLAN_PROPOSED", plan_id, now, by)
+
+
+def withdraw(session: Session, plan_id: int, now: datetime, *, by: str) -> None:
+    """A proposal is nothing any more; one person may decide that. Raises: PlanUnknown; PlanRefused."""
+    plan = _get(session, plan_id)
+    if plan.proposed_by is None:
+        raise PlanRefused("CHANGED_MEANWHILE")
+    plan.proposed_by = plan.proposed_at = None
+    _record(session, "ROLLOUT_PLAN_WITHDRAWN", plan_id, now, by)
+
+
+def activate(session: Session, plan_id: int, now: datetime, *, by: str) -> None:
+    """Put a version in force that somebody else proposed, and somebody else brought along.
+
+    Raises: PlanUnknown; PlanRefused.
+    """
+    plan = _get(session, plan_id)
+    if plan.proposed_by is None:
+        raise PlanRefused("CHANGED_MEANWHILE")
+    if not may_activate(plan, by):
+        raise PlanRefused("SAME_PERSON")
+    plan.proposed_by = plan.proposed_at = None
+    plan.activated_by, plan.activated_at = by, now
+    _record(session, "ROLLOUT_PLAN_ACTIVATED", plan_id, now, by)
+
+
+def may_activate(plan: RolloutPlan, who: str) -> bool:
+    """Whether they are a second person; who brought it counts as long as nobody has looked at it."""
+    first = {plan.proposed_by} | ({plan.imported_by} if plan.activated_at is None else set())
+    return who not in first
+
+
+def active_id(session: Session) -> int | None:
+    """The version in force: the one that was activated last."""
+    statement = select(RolloutPlan.id).where(RolloutPlan.activated_at.is_not(None))
+    newest = statement.order_by(RolloutPlan.activated_at.desc(), RolloutPlan.id.desc()).limit(1)
+    return session.execute(newest).scalar_one_or_none()
+
+
+def _get(session: Session, plan_id: int) -> RolloutPlan:
+    """The version, locked until the commit; one act at a time, whichever version it is about."""
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('rollout plan', 0))"))
+    plan = session.get(RolloutPlan, plan_id, with_for_update=True, populate_existing=True)
     if plan is None:
         raise PlanUnknown(plan_id)
-    plan.activated_by, plan.activated_at = by, now
-    audit.record(session, by, "ROLLOUT_PLAN_ACTIVATED", f"rollout-plan:{plan_id}", {}, now)
+    return plan
+
+
+def _record(session: Session, action: str, plan_id: int, now: datetime, by: str) -> None:
+    audit.record(session, by, action, f"rollout-plan:{plan_id}", {}, now)

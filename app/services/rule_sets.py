@@ -15,10 +15,11 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Session
 
 from app.domain.lanes import UPKEEP
-from app.domain.rule_findings import RuleFinding, check_rules
+from app.domain.municipalities import MUNICIPALITIES
+from app.domain.rule_findings import KnownCodes, RuleFinding, check_rules
 from app.domain.states import RULE_SET_MOVES, RuleSetState, check_move
 from app.doorbell import ring_after_commit
-from app.models.code_list import OrderType
+from app.models.code_list import MeterModel, OrderType
 from app.models.partner import FEED, Partner
 from app.models.route_rule import RouteRule, RuleSet
 from app.services import audit, code_lists
@@ -138,12 +139,18 @@ def reject(session: Session, number: int, note: str, *, by: str, now: datetime) 
     _record(session, by, "RULES_REJECTED", draft, now, note=note)
 
 
-def activate(session: Session, number: int, *, by: str, now: datetime) -> None:
+def activate(
+    session: Session, number: int, *, by: str, now: datetime, seen_at: datetime | None = None
+) -> None:
     """Let a submitted version decide from now on; raises RulesRefused.
 
+    seen_at: when the version that the second person looked at was submitted. What was taken back,
+    changed and submitted anew meanwhile is another one, and nobody has looked at it.
     Nothing that a partner has is moved; what had no route is looked at again by the upkeep.
     """
     draft = _get(session, number, RuleSetState.SUBMITTED)
+    if seen_at is not None and draft.submitted_at != seen_at:
+        raise RulesRefused("CHANGED_MEANWHILE")
     if by in draft.authors or by == draft.submitted_by:
         raise RulesRefused("SAME_PERSON")
     before = session.execute(
@@ -183,8 +190,11 @@ def roll_back(session: Session, number: int, note: str, *, by: str, now: datetim
 def findings_of(session: Session, number: int, now: datetime) -> tuple[RuleFinding, ...]:
     """What is odd about a version."""
     rules = code_lists.load_rule_set(session, number)
-    types = session.execute(select(OrderType.code).where(OrderType.active)).scalars()
-    return check_rules(rules, types, now, idle_partners=code_lists.idle_partners(session))
+    types = frozenset(session.execute(select(OrderType.code).where(OrderType.active)).scalars())
+    models = session.execute(select(MeterModel.model).where(MeterModel.active)).scalars()
+    known = KnownCodes(types, frozenset(models), frozenset(MUNICIPALITIES))
+    idle = code_lists.idle_partners(session)
+    return check_rules(rules, types, now, idle_partners=idle, known=known)
 
 
 def _new_version(session: Session, base: int, by: str, now: datetime) -> RuleSet:

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 from sqlalchemy import insert, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import Session
 
 from app.db import copy_rows, text_array
-from app.domain.processes import LogLevel, keeps_step
+from app.domain.processes import RUN_OWNERS, LogLevel, keeps_step
 from app.models.run import PayloadBlob, Run
 
 # A payload that comes again and again is not written for each time.
@@ -60,8 +61,10 @@ def start_run(
 
 
 _LOG_LEVEL = text(
-    "SELECT p.log_level FROM run r JOIN process p ON p.run_name = r.process WHERE r.id = :run"
+    "SELECT p.log_level FROM run r JOIN process p"
+    " ON p.run_name = coalesce(CAST(:owners AS jsonb) ->> r.process, r.process) WHERE r.id = :run"
 )
+_OWNERS = msgspec.json.encode(RUN_OWNERS).decode()
 
 
 def add_steps(session: Session, run_id: int, steps: Iterable[StepRow]) -> None:
@@ -69,7 +72,7 @@ def add_steps(session: Session, run_id: int, steps: Iterable[StepRow]) -> None:
 
     How much of them is kept is set with the process: only what went wrong, or no payloads.
     """
-    level = session.execute(_LOG_LEVEL, {"run": run_id}).scalar_one_or_none()
+    level = session.execute(_LOG_LEVEL, {"run": run_id, "owners": _OWNERS}).scalar_one_or_none()
     if level == LogLevel.ERRORS:
         steps = [s for s in steps if keeps_step(level, s.state, s.error_class)]
     copy_rows(

@@ -17,7 +17,7 @@ from app.domain.lanes import (
     RECEIPTS,
     REPLIES,
 )
-from app.services import process_starts
+from app.services import outbox, process_starts
 
 
 def move_on(session: Session, now: datetime) -> list[str]:
@@ -66,6 +66,18 @@ def lanes_waiting(session: Session, now: datetime) -> list[str]:
     if process_starts.is_waiting(session):
         found.append(PROCESSES)
     return found
+
+
+def lane_is_due(session: Session, lane: str, rung_after: datetime, now: datetime) -> bool:
+    """What the dispatcher would ring this one lane for: the clock since then, or what waits."""
+    rung = session.execute(
+        text("SELECT max(last_at) FROM schedule WHERE lane = :lane AND active"), {"lane": lane}
+    ).scalar_one()
+    due = rung is not None and rung > rung_after
+    due = due or lane in lanes_waiting(session, now)
+    if due:
+        return bool(without_paused(session, [lane]))
+    return lane in outbox.lanes_with_work(session, now)
 
 
 def without_paused(session: Session, lanes: list[str]) -> list[str]:

@@ -55,7 +55,12 @@ def begin(
     refused = dict.fromkeys(expired, "EXPIRED")
     costs: Mapping[int, int] = {}
     go = [item for item in items if item.id in live]
+    until: Mapping[int, datetime] = {}
     if mode is Mode.ONCE:
+        until = notices.hold_at_night(
+            session, {item.id: item.payload["notice_id"] for item in go}, now
+        )
+        go = [item for item in go if item.id not in until]
         go, costs = sending_plan.affordable(session, go, settings, now)
         unwanted = notices.begin_sending(
             session,
@@ -70,7 +75,8 @@ def begin(
         attempts = {one.item.id: one.attempt_id for one in begun}
         outbox.begin_attempts(session, lease, attempts, now, routes)
         budget.spend(session, sum(one.cost_millicents for one in begun), now)
-    return begun, [_skipped(item, refused[item.id], now) for item in items if item.id in refused]
+    ended = [_skipped(item, refused[item.id], now) for item in items if item.id in refused]
+    return begun, ended + [_held(item, until[item.id], now) for item in items if item.id in until]
 
 
 def settle(
@@ -136,4 +142,18 @@ def step_of(s: Settlement) -> runs.StepRow:
 def _skipped(item: Claimed, why: str, now: datetime) -> Settlement:
     return Settlement(
         item, None, "SKIPPED", "CANCELLED", now, now, error_class="Skipped", error=why
+    )
+
+
+def _held(item: Claimed, until: datetime, now: datetime) -> Settlement:
+    return Settlement(
+        item,
+        None,
+        "SKIPPED",
+        "READY",
+        now,
+        now,
+        next_at=until,
+        error_class="Held",
+        error="QUIET_HOURS",
     )

@@ -208,7 +208,7 @@ def _let_bill_go(session: Session, known: SerialMismatch, words: str, now: datet
             item.hold_reason = ", ".join(reasons)
             session.flush()
         else:
-            outbox.release_held(session, [item.id], now)
+            outbox.release_held(session, item.lane, [item.id], now)
 
 
 def _settled(finding: dict[str, str], words: str) -> dict[str, str]:

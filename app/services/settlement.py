@@ -16,8 +16,9 @@ def apply(session: Session, lane: str, settled: Sequence[Settlement], now: datet
     """Carry a settled slice into orders, completions or notices, in the same transaction."""
     if not settled:
         return
-    if partner_of(lane) is not None:
-        work_orders.note_settled(session, settled, now)
+    partner_code = partner_of(lane)
+    if partner_code is not None:
+        work_orders.note_settled(session, partner_code, settled, now)
     elif lane in DOWNSTREAM_LANES:
         fan_out.note_settled(session, settled, now)
     elif lane in NOTICE_LANES:

@@ -24,7 +24,7 @@ from app.models.route_rule import RouteRule, RuleSet
 from app.models.schedule import Schedule
 from app.models.sending import ProviderRoute
 from app.models.zone import Zone
-from app.services import bundle_content, bundle_versions, processes
+from app.services import bundle_activation, bundle_content, process_setup
 from app.settings import Settings
 
 MASS_INSTALLER = "voima"
@@ -112,7 +112,7 @@ def install_defaults(
     _add_lanes(session, settings)
     _add_provider_routes(session, settings)
     _add_schedules(session, settings)
-    processes.install(session, settings.environment, datetime.now(UTC))
+    process_setup.install(session, settings.environment, datetime.now(UTC))
 
 
 def set_partner_url(session: Session, code: str, base_url: str) -> bool:
@@ -211,7 +211,7 @@ def _add_bundles(session: Session) -> None:
         ("cis", "cis_iec", "order", "in"),
     ):
         content = bundle_content.shipped_content(kind, document, direction)
-        bundle_versions.install(session, partner, content, now)
+        bundle_activation.install(session, partner, content, now)
 
 
 def add_partner(

@@ -12,7 +12,7 @@ from app.domain.reject_codes import RejectCode, Severity
 from app.domain.routing import CompiledRules
 from app.domain.work_order_checks import CodeLists
 from app.services.bundle_tally import Tally
-from app.services.bundle_versions import InForce
+from app.services.bundles_in_force import InForce
 from integrations.cis.types import CisFinding
 
 

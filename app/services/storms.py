@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.domain.municipalities import municipality_names
 from app.domain.notice_types import NoticeType
 from app.models.outage import Outage, Storm
-from app.services import announcements, audit, fault_telling, faults, storm_areas
+from app.services import announcements, audit, faults, storm_areas, storm_estimates
 from app.services.announcements import SYSTEM, about_storm
 from app.services.fault_telling import Telling
 
@@ -62,8 +62,7 @@ def open_storm(
     for outage_id in session.execute(_CURRENT_IN, {"codes": codes}).scalars().all():
         outage = session.get_one(Outage, outage_id, with_for_update=True, populate_existing=True)
         storm_areas.attach(session, outage)
-        telling = Telling(session, outage, now, by)
-        fault_telling.withdraw_estimates(telling, "A storm: estimates wait for the assessment.")
+        storm_estimates.keep_back(Telling(session, outage, now, by))
     audit.record(session, by, "STORM_OPENED", f"storm:{storm.id}", {"municipalities": codes}, now)
     send_bulletins(session, storm, now, by=by)
     return storm.id
@@ -188,3 +187,5 @@ def _release(session: Session, storm: Storm, now: datetime, by: str) -> None:
     session.flush()
     for outage_id in session.execute(_OF_STORM, {"id": storm.id}).scalars().all():
         faults.refresh(session, outage_id, now, by=by)
+        outage = session.get_one(Outage, outage_id)
+        storm_estimates.tell_after_all(session, outage, storm.started_at, now, by)

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from app.domain.processes import TriggerKind, end_fits, name_fits
+from app.domain.processes import TriggerKind, end_fits, name_fits, owner_of
 from app.models.process import Process, ProcessTrigger
 from app.services import cron_times, process_starts
 from app.services.cron_times import CronInvalid
@@ -205,14 +205,15 @@ def _row(trigger: ProcessTrigger, change: Any) -> Cause | None:
 def _end_of_run(session: Session, trigger: ProcessTrigger, change: Any) -> Cause | None:
     if not end_fits(str(trigger.spec.get("ended")), change.state):
         return None
-    found = session.execute(
+    found = trigger.spec.get("process")
+    ended = session.execute(
         text(
-            "SELECT p.code FROM run r JOIN process p ON p.run_name = r.process"
-            " WHERE r.id = :run AND p.code = :wanted"
+            "SELECT r.process, (SELECT run_name FROM process WHERE code = :wanted) AS wanted"
+            " FROM run r WHERE r.id = :run"
         ),
-        {"run": int(change.key), "wanted": trigger.spec.get("process")},
-    ).scalar_one_or_none()
-    if found is None:
+        {"run": int(change.key), "wanted": found},
+    ).one_or_none()
+    if ended is None or owner_of(ended.process) != ended.wanted:
         return None
     return Cause(
         TriggerKind.END,

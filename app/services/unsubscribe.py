@@ -16,6 +16,9 @@ from app.services import area_subscriptions, audit, opt_outs
 from app.services.preference_matrix import Matrix, current_gsrns, find_matrix
 from app.services.unsubscribe_link import Link
 
+# What whoever follows an area hears of.
+_OF_AREAS = (Topic.STORM, Topic.PLANNED)
+
 
 class Result(StrEnum):
     """How an unsubscribe ended; OTHERS_ACTIVE is DONE, and says what goes on."""
@@ -45,8 +48,10 @@ def unsubscribe(
     contract has any more gets NO_MATCH, and nobody else's choices are touched.
     """
     matrices = _matrices(session, link, now)
-    # Whoever follows an area need not be anybody's customer.
-    followed = area_subscriptions.stop_address(session, link.value, now, by="subscriber")
+    # Whoever follows an area need not be anybody's customer; of other topics no follower hears.
+    followed = 0
+    if everything or link.topic in _OF_AREAS:
+        followed = area_subscriptions.stop_address(session, link.value, now, by="subscriber")
     if not matrices:
         return Unsubscribed(Result.DONE if followed else Result.NO_MATCH)
     if not everything and not _may_leave(session, link, matrices, now):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -19,6 +19,8 @@ from app.services.notice_sending import stop_older
 from app.services.visits import Window
 
 _BATCH_COUNT = 200
+# That a visit was broken off is news for as long as that it failed.
+_NEWS_FOR = timedelta(days=1)
 
 
 def tell_schedule(
@@ -61,6 +63,23 @@ def tell_cancelled(session: Session, order: WorkOrder, *, name: str, now: dateti
     if known is not None and known.from_at > now:
         facts = {"ack_id": name, "from_at": known.from_at, "to_at": known.to_at, "if_told": True}
         notices.plan_for_swap(session, order, NoticeType.METER_SWAP_CANCELLED, now, now, facts)
+    end_visit(session, order, now)
+
+
+def tell_broken_off(
+    session: Session, order: WorkOrder, window: Window, *, name: str, now: datetime
+) -> None:
+    """Tell exactly those who know that the visit began that it came to nothing; it was that long."""
+    facts = {
+        "ack_id": name,
+        "from_at": window.from_at,
+        "to_at": window.to_at,
+        "true_until": window.to_at + _NEWS_FOR,
+        "if_told": True,
+        "ends_visit": True,
+    }
+    kind = NoticeType.METER_SWAP_CANCELLED
+    notices.plan_for_swap(session, order, kind, window.to_at, now, facts)
     end_visit(session, order, now)
 
 

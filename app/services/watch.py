@@ -72,8 +72,23 @@ _HELD = text(
 # A partner that takes orders and says nothing about them: nobody else would notice.
 _SILENT = text(
     """
-    SELECT 'partner.' || partner_code, count(*), min(state_at) FROM work_order
-    WHERE state = 'SENT' AND state_at < :before GROUP BY partner_code
+    SELECT 'partner.' || o.partner_code, count(*), min(o.state_at) FROM work_order o
+    LEFT JOIN unnest(CAST(:codes AS text[]), CAST(:befores AS timestamptz[])) AS own (code, before)
+        ON own.code = o.partner_code
+    WHERE o.state = 'SENT' AND o.state_at < :latest
+      AND o.state_at < coalesce(own.before, :before)
+    GROUP BY o.partner_code
+    """
+)
+# How long each partner may be silent, by the bundle that counts: that of its reports, else of orders.
+_PATIENCE = text(
+    """
+    SELECT DISTINCT ON (partner_code) partner_code,
+        CAST(content->'acks'->>'expected_within_h' AS float8) AS hours
+    FROM partner_bundle
+    WHERE state = 'ACTIVE' AND valid_from <= :now
+      AND (document, direction) IN (('ack', 'in'), ('order', 'out'))
+    ORDER BY partner_code, document, valid_from DESC, activated_at DESC, id DESC
     """
 )
 
@@ -81,14 +96,10 @@ _SILENT = text(
 def raise_alarms(session: Session, now: datetime, silent_after_s: float = _SILENT_AFTER_S) -> None:
     """Open an alarm for each lane that needs somebody, and close those that need nobody any more.
 
-    silent_after_s: how long a partner may have an order without a word about it.
+    silent_after_s: how long a partner may have an order without a word about it, where its bundle
+    does not say so.
     """
-    silent = {
-        row[
-            0
-        ]: f"{row[1]} orders are sent and not acknowledged, the oldest since {row[2]:%Y-%m-%d %H:%M} UTC."
-        for row in session.execute(_SILENT, {"before": now - timedelta(seconds=silent_after_s)})
-    }
+    silent = _silent(session, now, silent_after_s)
     old = {
         row[0]: f"{row[1]} wait, the oldest since {row[2]:%Y-%m-%d %H:%M} UTC."
         for row in session.execute(_OLD, {"before": now - _OLD_AFTER})
@@ -107,6 +118,26 @@ def raise_alarms(session: Session, now: datetime, silent_after_s: float = _SILEN
     are_open(session, LANE_OLD, old, now)
     are_open(session, ITEMS_DEAD, dead, now)
     are_open(session, OUTCOME_UNKNOWN, unknown, now)
+
+
+def _silent(session: Session, now: datetime, silent_after_s: float) -> dict[str, str]:
+    before = now - timedelta(seconds=silent_after_s)
+    own = {
+        row.partner_code: now - timedelta(hours=row.hours)
+        for row in session.execute(_PATIENCE, {"now": now})
+        if row.hours is not None
+    }
+    values = {
+        "codes": list(own),
+        "befores": list(own.values()),
+        "before": before,
+        "latest": max(before, *own.values()) if own else before,
+    }
+    return {
+        row[0]: f"{row[1]} orders are sent and not acknowledged, "
+        f"the oldest since {row[2]:%Y-%m-%d %H:%M} UTC."
+        for row in session.execute(_SILENT, values)
+    }
 
 
 def are_open(session: Session, kind: str, found: Mapping[str, str], now: datetime) -> None:

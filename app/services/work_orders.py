@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from app.db import copy_rows, text_array
 from app.domain.states import WORK_ORDER_MOVES, WorkOrderState, check_move
 from app.models.work_order import WorkOrder
-from app.services.outbox import Settlement
+from app.services.outbox import ORDER_KIND, Settlement
 
-KIND = "WORK_ORDER"
+KIND = ORDER_KIND
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,7 @@ _MARK_SENT = text(
         FROM work_order o
         JOIN unnest(CAST(:ids AS text[]), CAST(:versions AS int[]), CAST(:refs AS text[]))
             AS s (order_id, revision, ref) ON s.order_id = o.order_id AND s.revision = o.revision
+        WHERE o.partner_code = :partner
         ORDER BY o.order_id FOR UPDATE OF o)
     UPDATE work_order o
     SET base_state = CASE WHEN o.base_state IN ('ROUTED', 'PARTNER_REJECTED') THEN 'SENT'
@@ -99,14 +100,21 @@ _MARK_SENT = text(
 )
 
 
-def note_settled(session: Session, settled: Sequence[Settlement], now: datetime) -> None:
-    """The partner has, or has refused, these revisions; an older revision than ours moves nothing."""
+def note_settled(
+    session: Session, partner_code: str, settled: Sequence[Settlement], now: datetime
+) -> None:
+    """The partner has, or has refused, these revisions; an older revision than ours moves nothing.
+
+    Neither does what a partner says that has lost the order to another one: it only heard that it
+    is called off.
+    """
     sent = [s for s in settled if s.state == "SENT"]
     if sent:
         rows = session.execute(
             _MARK_SENT,
             {
                 "now": now,
+                "partner": partner_code,
                 "ids": [s.item.business_key for s in sent],
                 "versions": [s.item.version for s in sent],
                 "refs": [s.ref for s in sent],
@@ -129,7 +137,9 @@ def note_settled(session: Session, settled: Sequence[Settlement], now: datetime)
         )
     for refused in (s for s in settled if s.outcome == "REJECTED"):
         order = get_for_update(session, refused.item.business_key)
-        if order is None or order.revision != refused.item.version:
+        if order is None or order.partner_code != partner_code:
+            continue
+        if order.revision != refused.item.version:
             continue
         told = "; ".join(f"{path}: {code} {words}" for path, code, words in refused.findings)
         if order.base_state in (WorkOrderState.ROUTED, WorkOrderState.SENT):

@@ -8,9 +8,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import AnonymousUserMixin
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from psycopg.errors import NumericValueOutOfRange
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from app.db import db, is_connection_lost
 
@@ -26,6 +27,7 @@ def init(app: Flask) -> None:
     app.register_error_handler(CSRFError, _expired_form)
     for kind in (OperationalError, InterfaceError, PoolTimeoutError):
         app.register_error_handler(kind, _database_fault)
+    app.register_error_handler(DataError, _number_of_no_row)
 
 
 def _page(error: Exception) -> ResponseReturnValue:
@@ -39,6 +41,14 @@ def _page(error: Exception) -> ResponseReturnValue:
 
 def _expired_form(_error: CSRFError) -> ResponseReturnValue:
     return _render(400, expired_form=True), 400
+
+
+def _number_of_no_row(error: DataError) -> ResponseReturnValue:
+    asked = request.method == "GET" and request.view_args
+    if not asked or not isinstance(error.orig, NumericValueOutOfRange):
+        return _database_fault(error)
+    db.session.rollback()
+    return _page(NotFound())
 
 
 def _database_fault(error: Exception) -> ResponseReturnValue:

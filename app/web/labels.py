@@ -129,7 +129,13 @@ NOTICE_TYPE: Mapping[str, Label] = {
     "OPT_OUT_OTHERS_ACTIVE": Label(_l("Messages switched off, others stay"), "calm", "calm"),
     "STATUS_NO_OUTAGE": Label(_l("Reply: no outage known"), "info", "info"),
     "STATUS_OUTAGE": Label(_l("Reply: outage"), "info", "off"),
+    "STATUS_SUSPECTED": Label(_l("Reply: outage suspected"), "info", "unknown"),
     "STATUS_PLANNED": Label(_l("Reply: planned cut"), "info", "wait"),
+    "STATUS_PLANNED_ON": Label(_l("Reply: planned cut under way"), "info", "off"),
+    "STATUS_SWAP": Label(_l("Reply: meter being replaced"), "info", "meter"),
+    "STATUS_SWAP_UNCONFIRMED": Label(
+        _l("Reply: end of a replacement not reported"), "info", "unknown"
+    ),
     "REPORT_RECEIVED": Label(_l("Reply: report received"), "info", "inbox"),
     "BOOKING_OK": Label(_l("Reply: time confirmed"), "ok", "ok"),
     "BOOKING_NO": Label(_l("Reply: time declined"), "info", "info"),
@@ -263,6 +269,7 @@ FAULT_EVENT: Mapping[str, Label] = {
     "ETR": Label(_l("The estimate was set"), "info", "wait"),
     "ETR_EXPIRED": Label(_l("The estimate passed without an update"), "fail", "warn"),
     "REPORTED": Label(_l("A customer reported no power"), "warn", "person"),
+    "WARNED": Label(_l("Customers were warned of fallen lines"), "fail", "warn"),
     "REOPENED": Label(_l("Reopened"), "fail", "off"),
     "SPLIT_OFF": Label(_l("Was part of another fault"), "info", "route"),
     "SPLIT": Label(_l("A fault of its own again"), "info", "route"),
@@ -569,6 +576,16 @@ BUNDLE_DOCUMENT: Mapping[str, Label] = {
     "ack-in": Label(_l("Acknowledgements from them")),
     "delivery-in": Label(_l("Meter deliveries from them")),
 }
+BUNDLE_CAPABILITY: Mapping[str, Label] = {
+    "new": Label(_l("new orders")),
+    "update": Label(_l("changes")),
+    "cancel": Label(_l("cancellations")),
+    "mass": Label(_l("mass orders")),
+    "acks": Label(_l("acknowledgements")),
+    "deliveries": Label(_l("meter deliveries")),
+    "photos": Label(_l("photos")),
+    "key_info": Label(_l("key information")),
+}
 DIFFERENCE: Mapping[str, Label] = {
     "MISSING": Label(_l("left out"), "warn", "fail"),
     "EXTRA": Label(_l("added"), "info", "ok"),
@@ -654,6 +671,7 @@ CASE_REASON: Mapping[str, Label] = {
     "ENROL_REFUSED": Label(_l("Customer and metering point did not fit, or a safety ban")),
     "VISIT_DECLINED": Label(_l("The visit was declined: agree on another time")),
     "MANY_SITES": Label(_l("Too many metering points to ask which one")),
+    "OFF_AFTER_VISIT": Label(_l("No power after a meter replacement whose end nobody reported")),
     "NOT_ANSWERABLE": Label(_l("The sender cannot be answered")),
     "LIMITED": Label(_l("So many messages that we stopped answering")),
     "FAILED": Label(_l("The message could not be handled by our own fault")),
@@ -777,6 +795,7 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "replay": REPLAY,
     "bundle": BUNDLE,
     "bundle_document": BUNDLE_DOCUMENT,
+    "bundle_capability": BUNDLE_CAPABILITY,
     "difference": DIFFERENCE,
     "left_out": LEFT_OUT,
     "letter": LETTER,

@@ -22,6 +22,7 @@ from app.queries import (
     mass_list,
     meter_stock,
     replay_list,
+    rollout_plans,
     routing,
 )
 from app.web.access import may
@@ -104,7 +105,13 @@ _SECTIONS: Sequence[_Section] = (
                 _OPERATE,
                 mass_list.count_waiting,
             ),
-            _Page("operators.plan_versions", _l("Rollout plan"), ("operators.plan_",), _OPERATE),
+            _Page(
+                "operators.plan_versions",
+                _l("Rollout plan"),
+                ("operators.plan_",),
+                _OPERATE,
+                rollout_plans.count_waiting,
+            ),
         ),
     ),
     _Section(

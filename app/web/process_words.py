@@ -91,6 +91,7 @@ _MAPS: Mapping[str, Mapping[str, Label]] = {
 _ABOUT: Mapping[str, LazyString] = {
     "poll CIS": _l("Looks into the CIS's folder and stores every file that has come to rest."),
     "intake": _l("Reads stored files of the CIS, checks each order and routes it."),
+    "partner files": _l("Fetches the files of contractors and makers by SFTP, and reads them."),
     "acks": _l("Interprets what installers report and carries it into the orders."),
     "apply receipts": _l("Carries the providers' reports of delivery into the messages."),
     "replies": _l("Handles text messages of customers."),
@@ -177,6 +178,11 @@ def start_reason(code: str) -> str:
     return code
 
 
+def _unbroken(cron: str) -> str:
+    """Its five parts stay on one line."""
+    return cron.replace(" ", "\xa0")
+
+
 def _file(spec: Mapping[str, Any]) -> str:
     source = spec.get("source") or gettext("any source")
     return gettext("File %(name)s from %(source)s", name=spec["name"], source=source)
@@ -201,7 +207,7 @@ def _end(spec: Mapping[str, Any]) -> str:
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "PACE": lambda spec: gettext("Every %(count)s s", count=f"{spec['every_s']:g}"),
     "WORK": lambda _: gettext("As soon as something waits"),
-    "SCHEDULE": lambda spec: gettext("Schedule %(cron)s", cron=spec["cron"]),
+    "SCHEDULE": lambda spec: gettext("Schedule %(cron)s", cron=_unbroken(spec["cron"])),
     "FILE": _file,
     "MAIL": _mail,
     "HTTP": lambda spec: gettext("Request by %(partner)s", partner=spec["partner"]),

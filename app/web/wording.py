@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, request, url_for
@@ -14,12 +15,13 @@ from markupsafe import Markup, escape
 from app.domain.codes import REJECT_CODES, RejectCode
 from app.domain.gsrn import is_valid_gsrn
 from app.domain.lanes import partner_of
-from app.web.formats import quantity
+from app.web.formats import moment, quantity
 from app.web.i18n import current_language
 from app.web.labels import LANE, label, lane_name
 
 # Order ids of the CIS have a digit in them; names of our own parts have none.
 _FAULT = re.compile(r"fault:\d{1,18}")
+_DUE = re.compile(r"(.+) (\d{4}-\d\d-\d\dT\d\d:\d\dZ)", re.ASCII)
 _ORDER_ID = re.compile(r"(?=.*\d)[\w./-]{2,40}")
 
 _PLANNED_CUT = re.compile(r"planned-cut:(\d{1,18})", re.ASCII)
@@ -63,6 +65,7 @@ _TRIGGER = {
     "schedule": _l("The schedule"),
     "operator": _l("An operator"),
     "dispatcher (no Redis)": _l("The dispatcher, without Redis"),
+    "no Redis": _l("The worker itself, without Redis"),
     "file": _l("Arrival of a file"),
     "mail": _l("E-mail to a mailbox"),
     "http": _l("Request by HTTP"),
@@ -126,6 +129,7 @@ _COUNT = {
     "ROUTED": _l("given a route"),
     "GONE": _l("settled meanwhile"),
     "QUEUED": _l("due again"),
+    "PROPOSED": _l("waiting for a second person"),
     "APPLIED": _l("applied"),
     "TAKEN": _l("taken in"),
     "HOLD": _l("waiting for the visit's end"),
@@ -136,6 +140,7 @@ _COUNT = {
     "STORED": _l("stored"),
     "FOUND": _l("found"),
     "REPORTED": _l("reported"),
+    "LOOKED_AT": _l("looked at"),
     "KNOWN": _l("known already"),
     "EXPECTED": _l("expected"),
     "EXPIRED": _l("estimates passed"),
@@ -184,6 +189,17 @@ _BODY_CODES = {
     "ORDER_WRONG": _l("Times come in the wrong sequence"),
 }
 _OUR_FAULT = "INTERNAL "
+# How a call ends, by what has to be done about it: see integrations/outcomes.py.
+_ERROR = {
+    "Retryable": _l("It did not arrive"),
+    "Rejected": _l("The receiver refused it"),
+    "LaneDown": _l("The receiver cannot be reached"),
+    "UnknownOutcome": _l("Nobody knows whether it arrived"),
+    "ContractBroken": _l("The answer cannot be understood"),
+    "LeaseLost": _l("The sender died during the call"),
+    "NotBegun": _l("It was not begun"),
+    "Skipped": _l("It was not sent any more"),
+}
 
 
 def init(app: Flask) -> None:
@@ -191,11 +207,13 @@ def init(app: Flask) -> None:
     for word in (
         process_name,
         trigger_name,
+        cause_text,
         kind_name,
         step_name,
         counts_line,
         code_text,
         codes_text,
+        error_text,
         mass_hold_text,
         suppress_text,
         announcement_reason,
@@ -223,7 +241,16 @@ def trigger_name(trigger: str) -> str:
     known = _TRIGGER.get(trigger) or _TRIGGER.get(kind)
     if known is None:
         return trigger
-    return f"{known}: {cause}" if colon else str(known)
+    return f"{known}: {cause_text(cause)}" if colon else str(known)
+
+
+def cause_text(cause: str) -> str:
+    """What made a process start; the time at which a schedule was due as the reader writes it."""
+    due = _DUE.fullmatch(cause)
+    if due is None:
+        return cause
+    at = datetime.strptime(due[2], "%Y-%m-%dT%H:%MZ").replace(tzinfo=UTC)
+    return f"{due[1]}, {moment(at)}"
 
 
 def kind_name(kind: str) -> str:
@@ -253,6 +280,12 @@ def counts_line(counts: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
+def outcome_name(outcome: str) -> str:
+    """What became of something, as it is counted: new, changed, rejected."""
+    known = _COUNT.get(outcome)
+    return str(known) if known else outcome
+
+
 def code_text(code: str) -> str:
     """What one of our codes means, in the reader's language."""
     if code.startswith(_OUR_FAULT):
@@ -266,6 +299,12 @@ def code_text(code: str) -> str:
 def codes_text(codes: str) -> str:
     """What several codes mean that stand in one column with commas between."""
     return ", ".join(code_text(code.strip()) for code in codes.split(","))
+
+
+def error_text(error_class: str) -> str:
+    """How a call to the outside ended badly, by the class of its error."""
+    known = _ERROR.get(error_class)
+    return str(known) if known else code_text(error_class)
 
 
 def mass_hold_text(reason: str) -> str:

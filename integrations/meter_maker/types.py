@@ -9,8 +9,11 @@ import msgspec
 from msgspec import Meta
 
 At = Annotated[datetime, Meta(tz=True)]
-Name = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^\x00-\x20\x7f]+$")]
-Number = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[0-9A-Za-z./_-]+$")]
+# In Python `$` would let a line feed pass behind the last sign, and no control character is stored.
+Name = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^\x00-\x20\x7f]+$(?!\n)")]
+Number = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[0-9A-Za-z./_-]+$(?!\n)")]
+Word = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
+Maker = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
 Kind = Literal["ORDERED", "DELIVERED", "RETURNED", "SCRAPPED", "FAULTY", "LOST"]
 ITEMS_MOST = 50_000
 
@@ -24,8 +27,8 @@ class DeliveredMeter(_Wire, frozen=True, kw_only=True):
 
     number: Number
     serial: Number
-    model: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
-    firmware: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
+    model: Word | None = None
+    firmware: Word | None = None
 
 
 class DeliveryHead(_Wire, frozen=True, kw_only=True):
@@ -38,8 +41,8 @@ class DeliveryHead(_Wire, frozen=True, kw_only=True):
     delivery_id: Name
     kind: Kind
     issued_at: At
-    maker: Annotated[str, Meta(min_length=1, max_length=80)] | None = None
-    partner: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")] | None = None
+    maker: Maker | None = None
+    partner: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$(?!\n)")] | None = None
 
 
 class MeterDelivery(DeliveryHead, frozen=True, kw_only=True):

@@ -9,36 +9,18 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import msgspec
-from lxml import etree
 
 from integrations.outcomes import Finding
-from integrations.partners.manifest import Codec, CsvCodec, JsonCodec, XmlCodec
+from integrations.partners.manifest import Codec, CsvCodec, JsonCodec
+from integrations.partners.rows import FileUnreadable, Row, text_of
+from integrations.partners.xml_codec import read_xml, write_xml
 
-_HEAD = "head"
-_ENCODINGS = frozenset({"UTF-8", "ISO-8859-1", "WINDOWS-1252"})
-_DEPTH_MOST = 20
+__all__ = ["FileUnreadable", "Row", "decode", "encode"]
+
 _FIELD_MOST = 20_000
-
-
-class FileUnreadable(Exception):
-    """Nothing of the file can be taken; finding says why, without quoting it."""
-
-    def __init__(self, code: str, text: str, line: int | None = None) -> None:
-        super().__init__(text)
-        self.finding = Finding("/" if line is None else f"line {line}", code, text)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record and the line on which it begins; fault: why it could not be read."""
-
-    line: int
-    record: dict[str, Any]
-    fault: Finding | None = None
 
 
 def decode(codec: Codec, body: bytes, rows_max: int = 1_000_000) -> list[Row]:
@@ -50,7 +32,7 @@ def decode(codec: Codec, body: bytes, rows_max: int = 1_000_000) -> list[Row]:
         return [Row(1, _json(body))]
     if isinstance(codec, CsvCodec):
         return _csv_rows(codec, body, rows_max)
-    return _xml_rows(codec, body, rows_max)
+    return read_xml(codec, body, rows_max)
 
 
 def encode(codec: Codec, record: Mapping[str, Any]) -> bytes:
@@ -62,7 +44,7 @@ def encode(codec: Codec, record: Mapping[str, Any]) -> bytes:
         return msgspec.json.encode(record)
     if isinstance(codec, CsvCodec):
         return _write_csv(codec, record)
-    return _write_xml(codec, record)
+    return write_xml(codec, record)
 
 
 def _json(body: bytes) -> dict[str, Any]:
@@ -145,133 +127,6 @@ def _write_csv(codec: CsvCodec, record: Mapping[str, Any]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=codec.delimiter, lineterminator="\r\n")
     writer.writerow(codec.columns)
-    writer.writerow([_cell(record.get(name)) for name in codec.columns])
+    writer.writerow([text_of(record.get(name)) for name in codec.columns])
     # What the partner's encoding does not have becomes a question mark, never a lost order.
     return text.getvalue().encode(codec.encoding, "replace")
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return " ".join(value.split())
-    if isinstance(value, int | float):
-        return str(value)
-    raise ValueError(f"a {type(value).__name__} has no form in a row")
-
-
-def _xml_rows(codec: XmlCodec, body: bytes, rows_max: int) -> list[Row]:
-    if b"<!DOCTYPE" in body:
-        raise FileUnreadable("XML_MALFORMED", "a DOCTYPE is not taken")
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-        collect_ids=False,
-    )
-    try:
-        root = etree.fromstring(body, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None)
-        raise FileUnreadable("XML_MALFORMED", "the XML is not well-formed", line) from None
-    encoding = (root.getroottree().docinfo.encoding or "UTF-8").upper()
-    if encoding not in _ENCODINGS:
-        raise FileUnreadable("XML_MALFORMED", "send UTF-8 or ISO-8859-1")
-    name = etree.QName(root)
-    if (name.localname, name.namespace or "") != (codec.root, codec.namespace):
-        raise FileUnreadable("XML_SCHEMA", f"the root element should be {codec.root}")
-    records = [one for one in root.iter(etree.Element) if _local(one) == codec.record]
-    if len(records) > rows_max:
-        raise FileUnreadable("TOO_MANY_ROWS", f"a file may have {rows_max} records at most")
-    head = _head(root, records)
-    rows = []
-    for one in records:
-        fields = _fields(one, 0)
-        record = fields if isinstance(fields, dict) else {}
-        rows.append(Row(_line(one), {_HEAD: head, **record} if head else record))
-    return rows
-
-
-def _head(root: etree._Element, records: list[etree._Element]) -> dict[str, Any]:
-    """What stands beside the branch of the records."""
-    # The elements themselves: lxml makes a new object for one that nobody holds.
-    branches = {above for one in records for above in (one, *one.iterancestors())}
-    head: dict[str, Any] = {
-        f"@{etree.QName(str(key)).localname}": str(value) for key, value in root.attrib.items()
-    }
-    for child in root:
-        if child not in branches:
-            _add(head, _local(child), _fields(child, 0))
-    return {name: value for name, value in head.items() if value not in ("", {})}
-
-
-def _fields(element: etree._Element, depth: int) -> dict[str, Any] | str:
-    if depth > _DEPTH_MOST:
-        raise FileUnreadable("XML_SCHEMA", "elements lie too deep", _line(element))
-    attributes = {
-        f"@{etree.QName(str(key)).localname}": str(value)
-        for key, value in element.attrib.items()
-        if not str(key).startswith("{http://www.w3.org/2001/XMLSchema-instance}")
-    }
-    if len(element) == 0 and not attributes:
-        return " ".join((element.text or "").split())
-    found: dict[str, Any] = dict(attributes)
-    for child in element:
-        _add(found, _local(child), _fields(child, depth + 1))
-    if len(element) == 0 and (text := " ".join((element.text or "").split())):
-        found["#"] = text
-    return found
-
-
-def _add(found: dict[str, Any], name: str, value: Any) -> None:
-    if value in ("", {}):
-        return
-    if name not in found:
-        found[name] = value
-    elif isinstance(found[name], list):
-        found[name].append(value)
-    else:
-        found[name] = [found[name], value]
-
-
-def _line(element: etree._Element) -> int:
-    return cast("int | None", element.sourceline) or 0
-
-
-def _local(element: etree._Element) -> str:
-    return str(element.tag).rpartition("}")[2]
-
-
-def _write_xml(codec: XmlCodec, record: Mapping[str, Any]) -> bytes:
-    prefix = f"{{{codec.namespace}}}" if codec.namespace else ""
-    # The stubs do not know that None names the default namespace.
-    names: Any = {None: codec.namespace} if codec.namespace else None
-    root = etree.Element(f"{prefix}{codec.root}", nsmap=names)
-    fields = dict(record)
-    head = fields.pop(_HEAD, {})
-    _fill(root, head, prefix)
-    place = root
-    for name in codec.around:
-        place = etree.SubElement(place, f"{prefix}{name}")
-    _fill(etree.SubElement(place, f"{prefix}{codec.record}"), fields, prefix)
-    etree.indent(root)
-    text = etree.tostring(root, encoding="UTF-8", xml_declaration=False)
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + text + b"\n"
-
-
-def _fill(parent: etree._Element, content: Mapping[str, Any], prefix: str) -> None:
-    for name, value in content.items():
-        if isinstance(value, Mapping):
-            _fill(etree.SubElement(parent, f"{prefix}{name}"), value, prefix)
-        elif isinstance(value, list | tuple):
-            for one in value:
-                _fill(parent, {name: one}, prefix)
-        elif name.startswith("@"):
-            parent.set(name[1:], _cell(value))
-        else:
-            etree.SubElement(parent, f"{prefix}{name}").text = _cell(value)

@@ -80,12 +80,22 @@ class Sftp(_Strict, frozen=True, kw_only=True, tag_field="kind", tag="sftp"):
     quarantine: Folder = "quarantine"
     rejects: Folder = "rejects"
 
+    def __post_init__(self) -> None:
+        """A folder that is two things at once: we would take our own orders for their reports."""
+        folders = [getattr(self, name) for name in self.__struct_fields__]
+        twice = sorted({name for name in folders if folders.count(name) > 1})
+        if twice:
+            raise ValueError(f"each folder has one use, {', '.join(twice)} has several")
+
 
 class Limits(_Strict, frozen=True, kw_only=True):
-    """What the partner can stand; None: no limit but our own."""
+    """What the partner can stand; None: no limit but our own.
+
+    in_flight and per_s are what its lane begins with; then the lane's own bounds count.
+    """
 
     in_flight: Annotated[int, Meta(ge=1, le=2000)] | None = None
-    per_s: Annotated[int, Meta(ge=1)] | None = None
+    per_s: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     file_max_bytes: Annotated[int, Meta(ge=1024, le=512 * 1024 * 1024)] = 8 * 1024 * 1024
     rows_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
 
@@ -95,7 +105,7 @@ class AckProfile(_Strict, frozen=True, kw_only=True):
 
     by: Literal["api", "file", "none"]
     types: list[str] = []
-    expected_within_h: Annotated[float, Meta(gt=0)] | None = None
+    expected_within_h: Annotated[float, Meta(gt=0, le=8760)] | None = None
 
 
 class Manifest(_Strict, frozen=True, kw_only=True):

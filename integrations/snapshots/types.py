@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 
 At = Annotated[datetime, msgspec.Meta(tz=True)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]+$")]
-Word = Annotated[str, msgspec.Meta(max_length=120, pattern=r"^[^\x00-\x1f]*$")]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]+$(?!\n)")]
+Word = Annotated[str, msgspec.Meta(max_length=120, pattern=r"^[^\x00-\x1f]*$(?!\n)")]
 WorkState = Literal["OPEN", "DONE", "FAILED", "CANCELLED"]
 
 

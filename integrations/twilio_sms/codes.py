@@ -21,6 +21,7 @@ class CodeRule:
 
     permanent: this message can never arrive at this number, whatever we repair.
     marks_contact_invalid: the number cannot get text messages; ask the customer for another.
+    is_hard_bounce: so says a carrier, which may err; believed when it has said so several times.
     means_opted_out: the customer told the provider to stop; the same as telling us.
     """
 
@@ -28,11 +29,16 @@ class CodeRule:
     text: str
     permanent: bool = False
     marks_contact_invalid: bool = False
+    is_hard_bounce: bool = False
     means_opted_out: bool = False
 
 
 def _bad_number(text: str) -> CodeRule:
     return CodeRule(Rejected, text, permanent=True, marks_contact_invalid=True)
+
+
+def _bounced(text: str) -> CodeRule:
+    return CodeRule(Rejected, text, permanent=True, is_hard_bounce=True)
 
 
 CODES: Mapping[int, CodeRule] = MappingProxyType(
@@ -88,8 +94,8 @@ CODES: Mapping[int, CodeRule] = MappingProxyType(
         30002: CodeRule(Rejected, "account suspended"),
         30003: CodeRule(Rejected, "handset not reachable"),
         30004: CodeRule(Rejected, "message blocked"),
-        30005: _bad_number("number does not exist"),
-        30006: _bad_number("landline or carrier not reachable"),
+        30005: _bounced("number does not exist"),
+        30006: _bounced("landline or carrier not reachable"),
         30007: CodeRule(Rejected, "filtered by the carrier"),
         30008: CodeRule(Rejected, "not delivered, reason not known"),
         30024: CodeRule(Rejected, "sender not provisioned at the carrier"),

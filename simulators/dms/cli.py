@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import tempfile
-import urllib.error
-import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from simulators.asking import ask_running
 from simulators.cis.cli import deliver, goes_to
 from simulators.cis.world import POINTS_MOST, SEEDS
 from simulators.dms.course import make_faults, statement
-from simulators.settings import RUNNING_NAME
-
-_TOO_LONG_S = 30
 
 
 @click.group()
@@ -51,7 +47,7 @@ def faults(
         "every_s": every_s,
         "after_s": after_s,
     }
-    for ref in _ask(folder, asked)["refs"]:
+    for ref in ask_running(folder, "POST", "/dms_feed/make", asked)["refs"]:
         click.echo(ref)
 
 
@@ -76,22 +72,3 @@ def file(
         path = Path(draft) / "file"
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         deliver([(path, f"dms-outages_{now:%Y%m%dT%H%M%S}Z.jsonl")], **where)
-
-
-def _ask(folder: Path, asked: dict[str, Any]) -> Any:
-    try:
-        url = json.loads((folder / RUNNING_NAME).read_text("utf-8"))["url"]
-    except (OSError, ValueError, KeyError):
-        raise click.ClickException(f"{folder}: no rehearsal has run here") from None
-    request = urllib.request.Request(  # noqa: S310 - our own address.
-        f"{url}/dms_feed/make",
-        json.dumps(asked).encode(),
-        {"Content-Type": "application/json"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=_TOO_LONG_S) as answer:  # noqa: S310 - our own address.
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        raise click.ClickException(error.read().decode("utf-8", "replace")) from None
-    except OSError as error:
-        raise click.ClickException(f"{url} does not answer: {error}") from None

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from app.db import db, transaction
 from app.models import ProcessStart
-from app.services import processes
+from app.services import process_triggers
 from tests.field_work import headers
 
 URL = "/api/v1/processes/signal/starts"
@@ -23,7 +23,7 @@ def _allowed(app: Flask) -> None:
     with app.app_context():
         with transaction() as session:
             spec = {"partner": "dms"}
-            processes.add_trigger(
+            process_triggers.add_trigger(
                 session, "signal", "HTTP", spec, datetime.now(UTC), by="staff:otso"
             )
         db.session.remove()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
 from flask import Flask
+from sqlalchemy import select, text
 
 from app.db import transaction
 from app.domain.roles import Role
+from app.models import PartnerBundle
 from app.services import staff
 from app.services.bundle_content import shipped
 
@@ -35,6 +38,74 @@ def test_a_broken_folder_is_told_what_is_wrong_with_it(app: Flask, tmp_path: Pat
     assert "MAP_SOURCE_UNKNOWN" in answer.output
     assert "our document has no orderid" in answer.output
     assert run(app, "check", str(tmp_path)).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "told"),
+    [
+        ("mass_installer", {"capabilities": ["new", "acks"]}, "add cancel"),
+        ("mass_installer", {"capabilities": ["new", "update", "cancel"]}, "acks is missing"),
+        ("meter_maker", {"capabilities": ["deliveries", "acks"]}, "acks is not true"),
+        ("meter_maker", {"capabilities": []}, "deliveries is missing"),
+        ("regional_contractor", {"acks": {"by": "none"}}, "does not go with the documents"),
+        ("regional_contractor", {"acks": {"by": "file"}}, "name the kinds of reports"),
+        ("regional_contractor", {"acks": {"by": "file", "types": ["FAILED"]}}, "makes ACCEPTED"),
+        (
+            "regional_contractor",
+            {"capabilities": ["new", "update", "cancel", "acks", "key_info"]},
+            "no mapping of orders reads it",
+        ),
+    ],
+)
+def test_a_manifest_that_says_what_its_documents_do_not_is_told_so(
+    app: Flask, tmp_path: Path, kind: str, changes: dict[str, Any], told: str
+) -> None:
+    folder = copy_of(kind, tmp_path)
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, **changes}), "utf-8")
+    answer = run(app, "check", str(folder))
+    assert answer.exit_code == 1
+    assert told in answer.output
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "told"),
+    [
+        (
+            "order-out-1.json",
+            '"source": "customer_name"',
+            '"source": "customer_name", "required": true',
+            "customer_name is required and not in a cancellation",
+        ),
+        ("codes.json", '"CANCEL": "PERUTTU"', '"NONE": "PERUTTU"', "actions lacks CANCEL"),
+    ],
+)
+def test_a_form_of_orders_that_cannot_call_one_off_is_told_so(
+    app: Flask, tmp_path: Path, name: str, before: str, after: str, told: str
+) -> None:
+    file = copy_of("regional_contractor", tmp_path) / name
+    text_before = file.read_text("utf-8")
+    assert before in text_before
+    file.write_text(text_before.replace(before, after), "utf-8")
+    assert told in run(app, "check", str(file.parent)).output
+
+
+def test_where_a_version_asks_for_other_bounds_than_the_lane_has_is_shown_and_taken(
+    app: Flask,
+) -> None:
+    add_people(app)
+    with app.app_context(), transaction() as session:
+        number = session.scalars(
+            select(PartnerBundle.id).where(
+                PartnerBundle.partner_code == "voima", PartnerBundle.document == "order"
+            )
+        ).one()
+        session.execute(text("UPDATE lane SET in_flight_count = 8 WHERE name = 'partner.voima'"))
+    assert "has 8 in flight, the version asks for 100" in run(app, "limits", str(number)).output
+    assert run(app, "limits", str(number), "--take").exit_code == 1
+    taken = run(app, "limits", str(number), "--take", *by("aino"))
+    assert taken.output.endswith("Taken.\n")
+    assert run(app, "limits", str(number)).output == "The lane has what it asks for.\n"
 
 
 def test_run_prints_what_a_golden_pair_has(app: Flask) -> None:

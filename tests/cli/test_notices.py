@@ -10,9 +10,25 @@ from sqlalchemy import text
 
 from app.db import db, transaction
 from app.services import unknowns
-from tests.services.world import NOW, leave_unknown, ledger, send_one, settle_in, tell
+from tests.services.announcing import add_outage, settle_people
+from tests.services.world import NOW, leave_unknown, ledger, scalar, send_one, settle_in, tell
 
 LATER = NOW + timedelta(hours=1)
+
+
+def test_a_warning_of_fallen_lines_asks_first(app: Flask) -> None:
+    with app.app_context():
+        settle_people(1)
+        number = add_outage()
+        with transaction() as session:
+            session.execute(text("UPDATE metering_point SET municipality_code = '837'"))
+        db.session.remove()
+    for answer, count in (("n\n", 0), ("y\n", 1)):
+        app.test_cli_runner().invoke(args=["notices", "warn", str(number)], input=answer)
+        with app.app_context():
+            assert scalar("SELECT count(*) FROM announcement") == count
+    again = app.test_cli_runner().invoke(args=["notices", "warn", str(number), "--yes"])
+    assert (again.exit_code, "WARNED_LATELY" in again.output) == (1, True)
 
 
 def test_without_a_doubt_nothing_is_counted(app: Flask) -> None:

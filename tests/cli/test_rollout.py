@@ -8,9 +8,12 @@ from pathlib import Path
 from flask import Flask
 
 from app.db import transaction
+from app.domain.roles import Role
+from app.services import staff
 from tests.services.rollout_world import NOW, add_world
 from workers.rollout import refresh_rollout
 
+PASSWORD = "a password of twelve"
 PLAN = "wave;municipality;from;to;meters\nA1;Tampere;2026-11-02;2026-11-13;100\n"
 
 
@@ -20,10 +23,18 @@ def test_a_plan_is_imported_and_put_in_force_by_commands(app: Flask, tmp_path: P
     run = app.test_cli_runner()
     assert run.invoke(args=["rollout", "import-plan", str(file)]).output == "1\n"
     assert run.invoke(args=["rollout", "plans"]).output.startswith("     1       100 meters")
-    assert run.invoke(args=["rollout", "activate-plan", "1"]).exit_code == 0
-    assert run.invoke(args=["rollout", "plans"]).output.startswith("*    1")
-    again = run.invoke(args=["rollout", "import-plan", str(file), "--activate"])
+    again = run.invoke(args=["rollout", "import-plan", str(file), "--propose"])
     assert again.output == "1 (known before)\n"
+    assert run.invoke(args=["rollout", "plans"]).output.startswith("?    1")
+    # The account on the machine has brought it along and proposed it.
+    alone = run.invoke(args=["rollout", "activate-plan", "1"])
+    assert (alone.exit_code, "SAME_PERSON" in alone.output) == (1, True)
+    with app.app_context(), transaction() as session:
+        staff.create(session, "otso", "Otso", PASSWORD, Role.OPERATOR, NOW, by="test")
+    by_otso = ["rollout", "activate-plan", "1", "--by", "otso", "--password-stdin"]
+    assert run.invoke(args=by_otso, input=PASSWORD + "\n").exit_code == 0
+    assert run.invoke(args=["rollout", "plans"]).output.startswith("*    1")
+    assert run.invoke(args=["rollout", "propose-plan", "1"]).exit_code == 1
     assert run.invoke(args=["rollout", "activate-plan", "7"]).exit_code == 1
 
 

@@ -15,7 +15,15 @@ from app.db import db, transaction
 from app.domain.roles import Role
 from app.models import Lane, Replay, RuleSet
 from app.services import rule_sets, staff
-from tests.services.routing_world import NOW, a_swap, add_partner, an_order, take, values
+from tests.services.routing_world import (
+    NOW,
+    a_swap,
+    add_partner,
+    an_order,
+    put_in_force,
+    take,
+    values,
+)
 from workers.cli import register as register_workers
 
 PASSWORD = "a password of twelve"
@@ -150,3 +158,12 @@ def world(app: Flask) -> None:
             add_partner(session)
         take([a_swap(1), an_order(2)])
         db.session.remove()
+
+
+def test_waiting_orders_are_counted_and_moved(app: Flask, world: None) -> None:
+    with app.app_context():
+        put_in_force(values("piiri", order_type_codes=["MVM"]))
+    assert "1 voima -> piiri (as A-1)" in _run(app, "routing", "move").output
+    assert "APPROVED, 1 orders" in _run(app, "routing", "move", "--reason", "down").output
+    assert _run(app, "routing", "move-confirm", "1").stderr == "refused: CHANGED_MEANWHILE\n"
+    assert "2 orders" not in _run(app, "routing", "look-again").output

@@ -35,6 +35,8 @@ SUPPRESSED = replace(
         # The other channel is taken once (REQ-26).
         (replace(FAILED, is_fallback=True), Aftercare.LETTER),
         (replace(FAILED, told_otherwise=True), Aftercare.NOTHING),
+        # The plan was changed or called off since.
+        (replace(FAILED, outdated=True), Aftercare.NOTHING),
         (replace(FAILED, expires_at=NOW), Aftercare.LETTER),
         (replace(FAILED, true_until=NOW), Aftercare.NOTHING),
         (

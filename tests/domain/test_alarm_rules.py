@@ -71,6 +71,30 @@ def test_hours_of_the_night_count_the_time_that_passed_when_the_clock_is_moved()
     assert not is_awake(night, _utc("2027-10-31 04:01"), set())
 
 
+@pytest.mark.parametrize(
+    ("window_min", "at", "awake"),
+    [
+        # A Monday in winter: at half past midnight half of the hour was on Sunday.
+        (60, "2027-01-17 22:30", False),
+        (60, "2027-01-17 23:00", True),
+        # A whole day has passed since the weekend only on Tuesday.
+        (1440, "2027-01-18 08:00", False),
+        (1440, "2027-01-18 22:00", True),
+        # After a holiday, which is a Monday.
+        (60, "2027-12-06 22:30", False),
+        # A window of days has days off in it anyway.
+        (3 * 1440, "2027-01-18 08:00", True),
+    ],
+)
+def test_on_working_days_a_window_does_not_count_the_weekend_before(
+    window_min: int, at: str, awake: bool
+) -> None:
+    rule = replace(RULE, window_min=window_min, from_time=None, to_time=None)
+    assert is_awake(rule, _utc(at), {INDEPENDENCE_DAY}) is awake
+    age = replace(rule, kind=RuleKind.LATENESS, measure=Measure.LANE_AGE, subject="cis")
+    assert is_awake(age, _utc("2027-01-18 08:00"), {INDEPENDENCE_DAY})
+
+
 def test_a_value_that_swings_about_the_limit_raises_and_clears_once() -> None:
     standing, raised = Standing(False, 0), []
     for number in (200, 99, 120, 99, 99, 120, 99, 149, 151, 149, 151, 151, 99, 200):

@@ -9,18 +9,12 @@ from typing import Any
 
 import pytest
 
-from app.domain.announcement_policy import (
-    PointFacts,
-    Telling,
-    TellingDecision,
-    TellingRow,
-    decide_telling,
-    needed_by,
-    true_until,
-)
+from app.domain.announcement_policy import decide_telling
 from app.domain.notice_policy import Action, ContactFacts, ContactState, Recipient, SuppressReason
 from app.domain.notice_types import Channel, NoticeType
 from app.domain.states import NoticeState
+from app.domain.telling import PointFacts, Telling, TellingDecision, TellingRow
+from app.domain.telling_times import needed_by, true_until
 
 N, S = NoticeType, NoticeState
 SEND, HOLD = Action.SEND, Action.HOLD
@@ -84,6 +78,18 @@ def test_what_may_have_left_is_not_to_leave_again_once_it_is_overtaken(state: No
     # While another of their points is out, what was told of it stays true.
     half = decide(N.FAULT_RESTORED, points=(BACK, OUT), ledger=earlier)
     assert (outcome_of(half), half.overtaken) == (R.SOME_STILL_OFF, ())
+
+
+def test_req_09_what_the_hourly_cap_holds_into_the_night_waits_for_the_morning() -> None:
+    """An update at 21.50 after one at 21.20 is due at 22.20, which is night."""
+    last, now = NIGHT - timedelta(minutes=100), NIGHT - timedelta(minutes=70)
+    earlier = rows([(N.FAULT_ETR, S.SENT)], told_at=last)
+    known = {"ledger": earlier, "event_at": now - timedelta(minutes=1), "now": now}
+    told = decide(N.FAULT_ETR_CHANGED, **known)
+    assert (outcome_of(told), told.decision.until) == (HOLD, MORNING)
+    lifted = replace(AINO, night_ok=True)
+    told = decide(N.FAULT_ETR_CHANGED, recipient=lifted, **known)
+    assert told.decision.until == last + timedelta(hours=1)
 
 
 def test_req_03_growth_tells_nobody_twice_and_the_newly_affected_once() -> None:
@@ -216,6 +222,24 @@ def test_req_09_at_night_only_the_latest_truth_waits_for_the_morning() -> None:
     assert outcome_of(told) is HOLD
     assert told.decision.until == MORNING
     assert set(told.decision.supersedes) == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("night", "morning"),
+    [
+        # To summer time: seven in the morning comes an hour sooner.
+        (datetime(2026, 3, 28, 21, tzinfo=UTC), datetime(2026, 3, 29, 4, tzinfo=UTC)),
+        (datetime(2026, 3, 29, 1, 30, tzinfo=UTC), datetime(2026, 3, 29, 4, tzinfo=UTC)),
+        # To winter time: an hour later.
+        (datetime(2026, 10, 24, 20, tzinfo=UTC), datetime(2026, 10, 25, 5, tzinfo=UTC)),
+        (datetime(2026, 10, 25, 1, 30, tzinfo=UTC), datetime(2026, 10, 25, 5, tzinfo=UTC)),
+    ],
+)
+def test_req_09_on_the_two_nights_when_the_clock_is_moved_it_is_told_at_seven(
+    night: datetime, morning: datetime
+) -> None:
+    told = decide(N.FAULT_STARTED, points=(replace(OUT, off_at=night),), event_at=night, now=night)
+    assert (outcome_of(told), told.decision.until) == (HOLD, morning)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ PAGE = (ROOT / "docs" / "domain.md").read_text(encoding="utf-8")
         DifferenceKind,
         states.RuleSetState,
         states.ReplayState,
+        states.RouteMoveState,
         states.ImportState,
         states.RunState,
         states.AckVerdict,

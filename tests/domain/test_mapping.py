@@ -332,6 +332,15 @@ def test_a_hostile_document_makes_no_endless_list_of_fields() -> None:
     assert list(leaves({"a": [[1], [2]]})) == ["a[][]"]
 
 
+def test_what_lies_deeper_than_any_document_of_ours_is_told_of_as_a_whole() -> None:
+    deep: object = 1
+    for _ in range(5_000):
+        deep = {"x": deep}
+    (found,) = leaves({"a": deep})
+    assert found.startswith("a.x.x")
+    assert found.count(".") < 100
+
+
 def test_differences_name_the_field_what_is_missing_and_what_is_other() -> None:
     before = {"a": 1, "b": {"c": [1, 2]}, "gone": "x"}
     after = {"a": 1.0, "b": {"c": [1, 3]}, "new": True}

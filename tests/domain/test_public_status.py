@@ -96,6 +96,18 @@ def test_req_08_no_estimate_is_told_while_a_storm_is_not_assessed() -> None:
     assert only(build_snapshot([cut()], [assessed], NOW))["faults"][0]["etr_at"] == ETR.isoformat()
 
 
+def test_req_17_a_planned_cut_that_takes_longer_stays_public_without_a_past_end() -> None:
+    begin = NOW - timedelta(hours=3)
+    late = cut(1, planned=True, overrun=True, started_at=begin, until=NOW - timedelta(hours=1))
+    told = cut(2, planned=True, overrun=True, started_at=begin, until=NOW + timedelta(hours=1))
+    over = cut(3, planned=True, started_at=begin, until=NOW - timedelta(minutes=1))
+    planned = only(still_true(build_snapshot([late, told, over], [], NOW), NOW))["planned"]
+    assert [(one["outage"], one["to_at"]) for one in planned] == [
+        (1, None),
+        (2, (NOW + timedelta(hours=1)).isoformat()),
+    ]
+
+
 def test_planned_cuts_of_today_and_the_next_seven_days_are_told_until_they_end() -> None:
     def planned(days: float) -> Cut:
         begin = NOW + timedelta(days=days)

@@ -27,7 +27,9 @@ from app.domain.quiet_hours import quiet_until
         ("2025-10-25T19:00", "2025-10-26T05:00"),
     ],
 )
-def test_the_company_leaves_people_alone_from_ten_to_seven(now: str, until: str | None) -> None:
+def test_req_09_the_company_leaves_people_alone_from_ten_to_seven(
+    now: str, until: str | None
+) -> None:
     assert quiet_until(utc(now), None, None) == (until and utc(until))
 
 
@@ -44,7 +46,7 @@ def test_the_company_leaves_people_alone_from_ten_to_seven(now: str, until: str 
         ("2025-10-26T01:15", time(22), time(3, 30), "2025-10-26T01:30"),
     ],
 )
-def test_people_choose_their_own_quiet_hours(
+def test_req_09_people_choose_their_own_quiet_hours(
     now: str, quiet_from: time | None, quiet_to: time | None, until: str | None
 ) -> None:
     assert quiet_until(utc(now), quiet_from, quiet_to) == (until and utc(until))

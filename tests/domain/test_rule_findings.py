@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.domain.routing import RouteFacts, RouteRule, compile_rules, decide_route, fits, try_rules
 from app.domain.rule_diff import compare_rules
-from app.domain.rule_findings import RuleFindingKind, check_rules
+from app.domain.rule_findings import KnownCodes, RuleFindingKind, check_rules
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -148,6 +148,21 @@ def test_hundreds_of_areas_are_judged_within_a_second() -> None:
     assert perf_counter() - began < 5
 
 
+def test_hundreds_of_areas_that_each_begin_on_a_day_of_their_own_are_judged_as_quickly() -> None:
+    """A rollout goes from municipality to municipality, and each day is a moment to look at."""
+    areas = [
+        replace(
+            rule(n, f"p{n % 7}", municipality_codes={f"{n:03}"}, order_type_codes={"MVM"}),
+            active_from=NOW + timedelta(days=n),
+        )
+        for n in range(1, 310)
+    ]
+    rules = compile_rules([*areas, rule(999, priority=900)])
+    began = perf_counter()
+    assert check_rules(rules, TYPES, NOW) == ()
+    assert perf_counter() - began < 5
+
+
 _codes = st.frozensets(st.sampled_from(["A", "B"]), max_size=2)
 _rules = st.lists(
     st.builds(
@@ -202,3 +217,15 @@ def test_versions_are_compared_rule_by_rule_whatever_their_rows() -> None:
         (one.name, one.before is None, one.after is None) for one in compare_rules(before, after)
     ]
     assert told == [("r1", False, True), ("r2", False, False), ("r4", True, False)]
+
+
+def test_codes_that_no_order_can_have_are_told() -> None:
+    known = KnownCodes(frozenset(TYPES), frozenset({"6534"}), frozenset({"837"}))
+    odd = rule(2, order_type_codes={"MVMX"}, models={"6534", "5530"}, municipality_codes={"837"})
+    found = check_rules(compile_rules([ALL, odd]), TYPES, NOW, known=known)
+    assert [(f.kind, f.rules, f.codes) for f in found if f.kind is K.UNKNOWN_CODES] == [
+        (K.UNKNOWN_CODES, (2,), ("5530", "MVMX"))
+    ]
+    fine = rule(3, order_type_codes={"MVM"}, models={"6534"}, municipality_codes={"837"})
+    found = check_rules(compile_rules([ALL, fine]), TYPES, NOW, known=known)
+    assert K.UNKNOWN_CODES not in {f.kind for f in found}

@@ -10,6 +10,7 @@ from app.domain.states import (
     NOTICE_MOVES,
     OUTBOX_MOVES,
     REPLAY_MOVES,
+    ROUTE_MOVE_MOVES,
     RULE_SET_MOVES,
     RUN_MOVES,
     SWAP_OUTAGE_MOVES,
@@ -21,6 +22,7 @@ from app.domain.states import (
     NoticeState,
     OutboxState,
     ReplayState,
+    RouteMoveState,
     RuleSetState,
     RunState,
     SwapOutageState,
@@ -37,6 +39,7 @@ MACHINES = [
     (RUN_MOVES, RunState, RunState.RUNNING),
     (RULE_SET_MOVES, RuleSetState, RuleSetState.DRAFT),
     (REPLAY_MOVES, ReplayState, ReplayState.PREVIEWED),
+    (ROUTE_MOVE_MOVES, RouteMoveState, RouteMoveState.PROPOSED),
     (DIFFERENCE_MOVES, DifferenceState, DifferenceState.OPEN),
 ]
 

@@ -34,12 +34,12 @@ def local(day: date, hour: int, minute: int = 0) -> datetime:
         (date(2027, 1, 4), date(2026, 12, 30)),  # across New Year
     ],
 )
-def test_two_working_days_lead_up_to_the_cut(cut_on: date, latest_on: date) -> None:
+def test_req_15_two_working_days_lead_up_to_the_cut(cut_on: date, latest_on: date) -> None:
     assert working_days_before(cut_on, 2, OFF) == latest_on
     assert latest_notice_at(local(cut_on, 9), OFF) == local(latest_on, 9)
 
 
-def test_weekends_and_days_off_are_no_working_days() -> None:
+def test_req_15_weekends_and_days_off_are_no_working_days() -> None:
     days = [date(2026, 12, number) for number in range(21, 29)]
     assert [day.day for day in days if is_working_day(day, OFF)] == [21, 22, 23, 28]
 
@@ -71,5 +71,5 @@ def test_what_is_read_in_the_morning_is_too_late_for_a_cut_at_dawn() -> None:
         (local(date(2026, 10, 27), 9), datetime(2026, 10, 23, 6, 0, tzinfo=UTC)),
     ],
 )
-def test_the_clock_on_the_wall_counts(cut_at: datetime, latest_at: datetime) -> None:
+def test_req_15_the_clock_on_the_wall_counts(cut_at: datetime, latest_at: datetime) -> None:
     assert latest_notice_at(cut_at, OFF) == latest_at

@@ -162,7 +162,8 @@ def add_world(session: Session) -> int:
     _add_mismatch(session, "R-010")
     _add_undelivered(session, "R-007")
     number, _ = rollout_plan.store(session, "plan.csv", PLAN, NOW, by="system:tests")
-    rollout_plan.activate(session, number, NOW, by="system:tests")
+    rollout_plan.propose(session, number, NOW, by="system:tests")
+    rollout_plan.activate(session, number, NOW, by="system:tests2")
     for place, state in enumerate(("ORDERED", "DELIVERED", "ALLOCATED", "LOST", "INSTALLED")):
         session.add(Meter(number=f"N{place}", model="6534", state=state, updated_at=NOW))
     for place, (code, lat, lon) in enumerate((("837", 61.5, 23.8), ("049", 60.2, 24.7))):

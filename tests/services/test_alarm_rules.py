@@ -12,10 +12,11 @@ from sqlalchemy import select, text
 
 from app.db import transaction
 from app.domain.alarm_rules import Days, Direction, Measure, Rule, RuleKind
+from app.domain.languages import Language
 from app.domain.roles import Role
 from app.models import Alarm, AlarmRule, AuditEntry, OutboxItem, StaffAccount, StaffAddress
 from app.queries import alarm_measures
-from app.services import alarm_rules, runs
+from app.services import alarm_rules, alarm_telling, runs
 from app.services.alarm_rules import RuleFaulty, Written
 from app.settings import Settings
 from tests.conftest import test_settings
@@ -180,6 +181,9 @@ def test_switching_a_raised_rule_off_ends_its_alarm(settings: Settings) -> None:
         ({"every_s": 9}, "OUT_OF_RANGE"),
         ({"recipients": ("nobody",)}, "NO_PROVEN_ADDRESS"),
         ({"rule": replace(RULE, clear_limit=2)}, "CLEARS_TOO_EARLY"),
+        ({"rule": replace(RULE, subject="MVMX")}, "SUBJECT_UNKNOWN"),
+        ({"rule": replace(RULE, measure=Measure.RUNS_BAD, subject="x")}, "SUBJECT_UNKNOWN"),
+        ({"rule": replace(RULE, measure=Measure.NOTICES, subject="x")}, "SUBJECT_UNKNOWN"),
     ],
 )
 def test_what_makes_no_sense_is_not_stored(
@@ -189,6 +193,29 @@ def test_what_makes_no_sense_is_not_stored(
         _save(settings, replace(WRITTEN, **change))  # type: ignore[arg-type]
     with transaction() as session:
         assert session.execute(select(AlarmRule)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("measure", "subject"),
+    [
+        (Measure.ORDERS, "MVM"),
+        (Measure.NOTICES, "FAULT"),
+        (Measure.PROCESS_RUNS, "poll-cis"),
+        (Measure.ACKS, "whoever"),
+    ],
+)
+def test_a_rule_may_be_about_what_there_is(
+    settings: Settings, measure: Measure, subject: str
+) -> None:
+    _save(settings, replace(WRITTEN, rule=replace(RULE, measure=measure, subject=subject)))
+
+
+def test_numbers_are_written_as_the_reader_writes_them() -> None:
+    assert (
+        alarm_telling.shown(12.5, Language.FI) == alarm_telling.shown(12.5, Language.SV) == "12,5"
+    )
+    assert alarm_telling.shown(12.5, Language.EN) == "12.5"
+    assert alarm_telling.shown(12.0, Language.FI) == "12"
 
 
 def test_a_code_is_given_once_and_a_webhook_needs_an_address(settings: Settings) -> None:

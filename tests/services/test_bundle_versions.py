@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.db import db, transaction
 from app.domain.mapping.vocabulary import MappingInvalid
+from app.domain.routing import RouteDecision
 from app.models import (
     AuditEntry,
     BundleDifference,
@@ -26,9 +27,11 @@ from app.models import (
 from app.queries import bundle_list
 from app.services import (
     acks,
+    bundle_activation,
     bundle_bench,
     bundle_drift,
     bundle_versions,
+    bundles_in_force,
     inbound,
     intake,
     rerouting,
@@ -37,7 +40,7 @@ from app.services import (
 from app.services.bundle_content import Content, compile_bundle, shipped_content
 from app.services.bundle_versions import BundleRefused
 from app.services.partner_orders import outgoing
-from app.services.slices import Slice
+from app.services.slices import MassContext, Slice
 from integrations.cis.types import CisWorkOrder, ParsedOrder
 from tests.field_work import add_order, encode, make_ack
 
@@ -69,12 +72,12 @@ def test_two_people_bring_a_version_into_force_and_the_one_before_retires(
 ) -> None:
     row = _draft(session)
     with pytest.raises(BundleRefused, match="NOT_PROPOSED"):
-        bundle_versions.activate(session, row, by="staff:eino", now=_later(1))
+        bundle_activation.activate(session, row, by="staff:eino", now=_later(1))
     bundle_versions.propose(session, row, by="staff:aino", now=_later(1), valid_from=None)
     with pytest.raises(BundleRefused, match="SAME_PERSON"):
-        bundle_versions.activate(session, row, by="staff:aino", now=_later(2))
+        bundle_activation.activate(session, row, by="staff:aino", now=_later(2))
     assert _version(session, _later(3)) == 1
-    bundle_versions.activate(session, row, by="staff:eino", now=_later(2))
+    bundle_activation.activate(session, row, by="staff:eino", now=_later(2))
     assert _version(session, _later(3)) == 2
     states = session.execute(
         select(PartnerBundle.version, PartnerBundle.state)
@@ -98,7 +101,7 @@ def test_whoever_added_a_version_cannot_be_the_second_person_either(session: Ses
     row = _draft(session)
     bundle_versions.propose(session, row, by="staff:aino", now=_later(1), valid_from=None)
     with pytest.raises(BundleRefused, match="SAME_PERSON"):
-        bundle_versions.activate(session, row, by="staff:lina", now=_later(2))
+        bundle_activation.activate(session, row, by="staff:lina", now=_later(2))
 
 
 def test_an_older_version_comes_back_by_one_persons_word(session: Session) -> None:
@@ -110,23 +113,23 @@ def test_an_older_version_comes_back_by_one_persons_word(session: Session) -> No
             PartnerBundle.partner_code == "voima",
         )
     ).one()
-    bundle_versions.roll_back(session, first, by="staff:aino", now=_later(5))
+    bundle_activation.roll_back(session, first, by="staff:aino", now=_later(5))
     assert _version(session, _later(6)) == 1
     with pytest.raises(BundleRefused, match="WRONG_STATE"):
-        bundle_versions.roll_back(session, first, by="staff:aino", now=_later(6))
+        bundle_activation.roll_back(session, first, by="staff:aino", now=_later(6))
 
 
 def test_a_version_may_come_into_force_at_its_own_moment(session: Session) -> None:
     row = _draft(session)
     begins = _later(60)
     bundle_versions.propose(session, row, by="staff:aino", now=_later(1), valid_from=begins)
-    bundle_versions.activate(session, row, by="staff:eino", now=_later(2))
+    bundle_activation.activate(session, row, by="staff:eino", now=_later(2))
     assert _version(session, begins - timedelta(seconds=1)) == 1
     assert _version(session, begins) == 2
-    assert bundle_versions.retire_overtaken(session, _later(30)) == 0
-    assert bundle_versions.retire_overtaken(session, begins) == 1
+    assert bundle_activation.retire_overtaken(session, _later(30)) == 0
+    assert bundle_activation.retire_overtaken(session, begins) == 1
     assert _version(session, begins) == 2
-    assert bundle_versions.retire_overtaken(session, begins) == 0
+    assert bundle_activation.retire_overtaken(session, begins) == 0
 
 
 def test_a_version_is_never_another_one(session: Session) -> None:
@@ -293,7 +296,7 @@ def test_what_a_partner_cannot_be_sent_is_parked_with_the_reason_and_taken_up_ag
             PartnerBundle.version == 1,
         )
     ).one()
-    bundle_versions.roll_back(session, first, by="staff:aino", now=_later(6))
+    bundle_activation.roll_back(session, first, by="staff:aino", now=_later(6))
     lists = intake.load_lists(session, "key", _later(7))
     assert rerouting.is_due(session, lists, _later(7))
     assert dict(rerouting.reroute_slice(session, lists, run_id, _later(7))) == {"ROUTED": 1}
@@ -326,7 +329,7 @@ def test_a_version_that_has_not_begun_is_called_off_by_keeping_the_one_in_force(
     coming = _draft(session)
     start = _later(60 * 24)
     bundle_versions.propose(session, coming, by="staff:aino", now=_later(1), valid_from=start)
-    bundle_versions.activate(session, coming, by="staff:eino", now=_later(2))
+    bundle_activation.activate(session, coming, by="staff:eino", now=_later(2))
     first = session.scalars(
         select(PartnerBundle).where(
             PartnerBundle.version == 1,
@@ -335,12 +338,50 @@ def test_a_version_that_has_not_begun_is_called_off_by_keeping_the_one_in_force(
         )
     ).one()
     assert _version(session, start + timedelta(minutes=1)) == 2
-    bundle_versions.roll_back(session, first, by="staff:aino", now=_later(3))
+    bundle_activation.roll_back(session, first, by="staff:aino", now=_later(3))
     session.refresh(coming)
     assert (coming.state, coming.valid_from) == ("RETIRED", None)
     assert _version(session, start + timedelta(minutes=1)) == 1
     with pytest.raises(BundleRefused, match="WRONG_STATE"):
-        bundle_versions.roll_back(session, first, by="staff:aino", now=_later(4))
+        bundle_activation.roll_back(session, first, by="staff:aino", now=_later(4))
+
+
+def test_a_shadow_that_this_program_cannot_run_keeps_no_message_from_its_way(
+    session: Session,
+) -> None:
+    row = _draft(session)
+    bundle_versions.start_shadow(session, row, by="staff:aino", now=_later(1))
+    session.flush()
+    # A later version of the program wrote it, and this one was brought back.
+    session.execute(
+        text(
+            "UPDATE partner_bundle SET content = jsonb_set(content, '{mapping,mapping}', '9')"
+            " WHERE id = :id"
+        ),
+        {"id": row.id},
+    )
+    found = bundles_in_force.load(session, "order", "out", _later(2))["voima"]
+    assert (found.active.content.version, found.shadow) == (1, None)
+
+
+def test_only_a_partner_that_can_take_mass_orders_gets_their_items(session: Session) -> None:
+    able = [one for one in _second().capabilities if one != "mass"]
+    row = bundle_versions.add(
+        session,
+        "voima",
+        msgspec.structs.replace(_second(), capabilities=able),
+        by="staff:lina",
+        now=NOW,
+    )
+    _bring_into_force(session, row)
+    lists = intake.load_lists(session, "key", _later(3))
+    route = RouteDecision("voima", 1, "rule 1.", 1)
+    mass = MassContext("M-1", None, frozenset())
+    told, made = intake.in_their_form(ORDER, route, lists, mass)
+    assert (told.partner_code, made) == (None, None)
+    assert told.reason == "rule 1. But voima takes no mass orders."
+    told, made = intake.in_their_form(ORDER, route, lists, None)
+    assert (told.partner_code, made is not None) == ("voima", True)
 
 
 def _second() -> Content:
@@ -353,11 +394,11 @@ def _draft(session: Session) -> PartnerBundle:
 
 def _bring_into_force(session: Session, row: PartnerBundle) -> None:
     bundle_versions.propose(session, row, by="staff:aino", now=_later(1), valid_from=None)
-    bundle_versions.activate(session, row, by="staff:eino", now=_later(2))
+    bundle_activation.activate(session, row, by="staff:eino", now=_later(2))
 
 
 def _version(session: Session, at: datetime) -> int:
-    found = bundle_versions.find_in_force(session, "voima", "order", "out", at)
+    found = bundles_in_force.find(session, "voima", "order", "out", at)
     assert found is not None
     return found.active.content.version
 

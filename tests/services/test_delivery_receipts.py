@@ -158,8 +158,11 @@ def test_a_report_about_a_message_given_up_tells_the_truth_after_all() -> None:
     assert (ledger()[0].state, ledger()[0].suppress_reason) == ("DELIVERED", None)
 
 
-def test_a_number_that_does_not_exist_is_marked() -> None:
-    _report(_sent(), "undelivered", code="30005")
+def test_req_26_a_number_is_given_up_after_the_third_hard_bounce() -> None:
+    attempt = _sent()
+    for round_ in range(contact_standing.BOUNCES_TO_INVALID):
+        assert scalar("SELECT state FROM contact") == "UNVERIFIED"
+        _report(attempt, "undelivered", code="30005", key=f"bounce {round_}")
     assert scalar("SELECT state FROM contact") == "INVALID"
 
 
@@ -168,7 +171,9 @@ def test_a_handset_that_is_switched_off_is_no_reason_to_mark_the_number() -> Non
     assert scalar("SELECT state FROM contact") == "UNVERIFIED"
 
 
-def test_the_third_hard_bounce_makes_an_address_invalid_and_repetitions_do_not_count() -> None:
+def test_req_26_the_third_hard_bounce_makes_an_address_invalid_and_repetitions_do_not_count() -> (
+    None
+):
     attempt = _mailed()
     for round_ in range(contact_standing.BOUNCES_TO_INVALID):
         assert scalar("SELECT state FROM contact") == "UNVERIFIED"

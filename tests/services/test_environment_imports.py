@@ -33,6 +33,7 @@ from app.models import (
 from app.services import (
     alarm_rules,
     message_versions,
+    process_triggers,
     processes,
     rule_sets,
 )
@@ -346,8 +347,10 @@ def _change_everything() -> None:
         old = session.scalars(
             select(ProcessTrigger.id).where(ProcessTrigger.process_code == "purge")
         ).one()
-        processes.remove_trigger(session, old, NOW, by="staff:a")
-        processes.add_trigger(session, "purge", "SCHEDULE", {"cron": "10 3 * * *"}, NOW, by="a")
+        process_triggers.remove_trigger(session, old, NOW, by="staff:a")
+        process_triggers.add_trigger(
+            session, "purge", "SCHEDULE", {"cron": "10 3 * * *"}, NOW, by="a"
+        )
         _save_rule(session)
 
 

@@ -50,7 +50,7 @@ def test_req_20_a_held_bill_keeps_the_order_open_until_somebody_lets_it_go(app: 
         assert _state() == "COMPLETED"
         with transaction() as session:
             held = session.execute(select(OutboxItem.id).where(OutboxItem.state == "HELD"))
-            outbox.release_held(session, [held.scalar_one()], NOW)
+            outbox.release_held(session, "billing", [held.scalar_one()], NOW)
         _settle("billing", "SENT")
         assert _state() == "REPORTED"
         db.session.remove()

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from flask import Flask
+from flask import Flask, current_app
 from sqlalchemy import text
 
 from app.db import db, transaction
+from app.domain.notice_types import NoticeType
 from app.models import Notice, PlannedCut
 from app.services import fault_actions, planned_running
 from tests.services.announcing import POINTS, add_outage, plan_all, settle_people
 from tests.services.fault_world import at, kinds, operator, record, state
 from tests.services.world import claim, end, gate, ledger, scalar
+from workers.notices import plan_slices
 
 A, B, C = POINTS
 
@@ -230,15 +232,72 @@ def test_req_05_the_end_of_a_planned_cut_tells_that_of_the_fault_in_it(people: N
     assert "klo 14.00" in (ledger()[-1].body or "")
 
 
-def test_a_false_alarm_around_a_fault_gives_way_to_its_start(people: None) -> None:
+@pytest.mark.parametrize("looked", [41, 92], ids=["at once", "too late"])
+def test_whoever_believes_in_a_false_alarm_around_a_fault_is_told_its_end_only(
+    people: None, looked: int
+) -> None:
+    """That the power is off stays true; who hears of the alarm's end may be behind that of the fault."""
     state(record(1, points={A: None}), minutes=10)
     _sent(10)
     state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
     assert _sent(30) == []
     state(record(2, points={A: None}, state="FALSE_ALARM", stated=40), minutes=41)
-    assert _sent(41) == ["FAULT_STARTED"]
+    if looked == 41:
+        assert _sent(41) == []
+    else:
+        _plan(NoticeType.CORRECTION, 42)
     state(record(2, ref="F-2", points={A: 90}, stated=91), minutes=92)
     assert _sent(92) == ["FAULT_RESTORED"]
+    assert _sent(300) == []
+
+
+def test_whoever_reads_that_a_false_alarm_was_none_is_told_of_the_fault_in_it(app: Flask) -> None:
+    with app.app_context():
+        settle_people(2, phones=["+358401234567"] * 2)
+        state(record(1, points={A: None, B: None}), minutes=10)
+        assert _sent(10) == ["FAULT_STARTED"]
+        state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
+        assert _sent(30) == []
+        state(record(2, points={A: None, B: None}, state="FALSE_ALARM", stated=40), minutes=41)
+        assert _sent(41) == ["CORRECTION", "FAULT_STARTED"]
+        state(record(2, ref="F-2", points={A: 90}, stated=91), minutes=92)
+        assert _sent(92) == ["FAULT_RESTORED"]
+        db.session.remove()
+
+
+def test_overlapping_faults_are_one_interruption_with_one_compensation(people: None) -> None:
+    """The longer one ends last and tells of it, from the beginning of the first."""
+    state(record(1, points={A: None, B: None}), minutes=10)
+    state(record(1, ref="F-2", points={A: None}, started=60, stated=61), minutes=70)
+    _sent(70)
+    state(record(2, points={A: 13 * 60, B: 13 * 60}, stated=781), minutes=782)
+    state(record(2, ref="F-2", points={A: 14 * 60}, stated=841), minutes=842)
+    _sent(1440)
+    state(record(3, points={A: 13 * 60, B: 13 * 60}, stated=1441, state="CLOSED"), minutes=1441)
+    state(
+        record(3, ref="F-2", points={A: 14 * 60}, started=60, stated=1442, state="CLOSED"),
+        minutes=1442,
+    )
+    assert _sent(1443) == ["COMPENSATION", "COMPENSATION"]
+    told = {one.gsrn: one.body or "" for one in ledger() if one.type == "COMPENSATION"}
+    assert "14 h" in told[A]
+    assert "13 h" in told[B]
+
+
+def test_whoever_reads_of_two_nested_faults_in_the_morning_reads_of_the_night_once(
+    people: None,
+) -> None:
+    """Told of the outer one in the evening; the inner one's news was held, and it ended last."""
+    state(record(1, points={A: None}), minutes=10)
+    assert _sent(10) == ["FAULT_STARTED"]
+    state(record(1, ref="F-2", points={A: None}, started=20, stated=21, etrAt=600), minutes=30)
+    state(record(2, ref="F-2", points={A: None}, started=20, stated=620, etrAt=800), minutes=621)
+    assert _sent(621) == []
+    state(record(2, points={A: 700}, stated=701), minutes=702)
+    assert _sent(702) == []
+    state(record(3, ref="F-2", points={A: 720}, started=20, stated=721), minutes=722)
+    assert _sent(722) == []
+    assert len(_sent(1400)) == 1
 
 
 def test_req_34_points_that_a_new_version_leaves_out_are_corrected_after_a_while(
@@ -295,6 +354,16 @@ def test_req_01_a_brief_look_at_restoration_in_parts(people: None) -> None:
         ("FAULT_RESTORED", A),
         ("FAULT_PARTLY_RESTORED", B),
     ]
+
+
+def _plan(kind: NoticeType, minutes: float) -> None:
+    """Only announcements of this kind have been planned by then."""
+    with transaction() as session:
+        number = session.execute(
+            text("SELECT id FROM announcement WHERE type = :kind"), {"kind": str(kind)}
+        ).scalar_one()
+    settings = current_app.extensions["tiedolla_settings"]
+    list(plan_slices(number, settings, lambda: at(minutes)))
 
 
 def _sent(minutes: float) -> list[str]:

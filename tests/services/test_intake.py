@@ -321,7 +321,7 @@ def _leaving() -> list[tuple[str, str]]:
 def _settle_sent(session: Any, item: Claimed) -> None:
     done = [Settlement(item, None, "SENT", "SENT", NOW, NOW, ref="REF")]
     settle(session, 1, done, NOW, 60)
-    work_orders.note_settled(session, done, NOW)
+    work_orders.note_settled(session, "voima", done, NOW)
 
 
 def _everything() -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -17,6 +18,7 @@ from integrations.meter_maker.files import parse_file
 from simulators.maker.delivery import as_csv, as_xml, make_delivery, make_meters
 from tests.field_work import NEW_METER, OLD_METER, ORDER, add_order, arrive, at, gsrn, make_ack
 from tests.services.delivering import deliver, meter, read, register, store, tell
+from tests.services.queueing import set_lane
 from workers import meter_deliveries as worker
 
 
@@ -47,6 +49,41 @@ def test_ordered_then_delivered_then_allocated_is_the_course_of_a_meter(day: Fla
         deliver(day, meter("m1", "s1"), name=kind, kind=kind, partner=partner, issued_at=at(minute))
         states.append(register()["m1"][0])
     assert states == ["ORDERED", "DELIVERED", "ALLOCATED"]
+
+
+def test_a_paused_intake_takes_no_delivery(day: Flask) -> None:
+    set_lane("intake", paused=True)
+    number = deliver(day, meter("m1", "s1"))
+    assert _message(number).state == "STORED"
+    set_lane("intake", paused=False)
+    read(day)
+    assert _message(number).state == "INTERPRETED"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"model": "65\u000034"}, {"firmware": "2\u0007"}, {"number": "m2\n"}, {"serial": "s2\n"}],
+)
+def test_a_sign_that_nobody_can_store_or_see_spoils_one_meter_only(
+    day: Flask, bad: dict[str, str]
+) -> None:
+    number = deliver(day, meter("m1", "s1"), {**meter("m2", "s2"), **bad}, meter("m3", "s3"))
+    assert _message(number).counts == {"TAKEN": 2, "REJECTED": 1}
+    assert set(register()) == {OLD_METER, "m1", "m3"}
+
+
+def test_a_delivery_from_the_future_would_make_every_later_word_old_and_is_refused(
+    day: Flask,
+) -> None:
+    ahead = datetime.now(UTC) + timedelta(days=400)
+    number = deliver(day, meter("m1", "s1"), issued_at=ahead)
+    assert (_message(number).state, _message(number).reason_code) == ("REJECTED", "TIME_IN_FUTURE")
+    assert "m1" not in register()
+    # Whoever gives the day, or another zone's clock, is understood, and does not count as later.
+    deliver(day, meter("m1", "s1"), name="D-2", issued_at=datetime.now(UTC) + timedelta(hours=20))
+    assert register()["m1"][0] == "ALLOCATED"
+    deliver(day, meter("m1", "s1"), name="D-3", kind="FAULTY", issued_at=datetime.now(UTC))
+    assert register()["m1"][0] == "FAULTY"
 
 
 def test_the_same_delivery_again_changes_nothing(day: Flask) -> None:

@@ -28,6 +28,7 @@ from tests.services.announcing import (
     settle_people,
     tell_all,
 )
+from tests.services.cuts import send_all
 from tests.services.world import (
     MAIL,
     NOW,
@@ -185,6 +186,43 @@ def test_req_05_a_planned_cut_under_way_keeps_the_end_of_a_fault_back(
     assert [n.suppress_reason for n in ledger() if n.type == N.FAULT_RESTORED] == [reason]
 
 
+@pytest.mark.parametrize("kind", [N.FAULT_STARTED, N.FAULT_ETR, N.FAULT_ETR_DELAYED])
+def test_req_38_nobody_reads_of_a_cut_that_is_over_although_its_end_is_not_planned_yet(
+    kind: NoticeType,
+) -> None:
+    settle_people(2)
+    outage = add_outage(POINTS[:2])
+    tell_all(kind, outage, etr_at=NOW + minutes(300), off_at=NOW)
+    restore(outage, NOW + minutes(5), POINTS[:1])
+    send_all(NOW + minutes(6))
+    assert {n.gsrn: n.state for n in ledger()} == {POINTS[0]: "EXPIRED", POINTS[1]: "SENT"}
+    # Who heard of no beginning hears of no end.
+    restore(outage, NOW + minutes(8))
+    _restored(outage, NOW + minutes(8))
+    assert [n.gsrn for n in _send_due(NOW + minutes(9))] == [POINTS[1]]
+
+
+def test_a_cut_at_several_points_is_told_while_one_of_them_is_off() -> None:
+    settle_people(3, phones=[PHONE] * 3)
+    outage = add_outage(POINTS)
+    tell_all(N.FAULT_STARTED, outage)
+    restore(outage, NOW + minutes(5), POINTS[:2])
+    assert len(_send_due(NOW + minutes(6))) == 1
+
+
+@pytest.mark.parametrize("state", ["ONGOING", "OVERRUN"])
+def test_req_05_an_end_that_waits_is_not_sent_into_a_planned_cut(state: str) -> None:
+    settle_people()
+    outage = add_outage()
+    tell_all(N.FAULT_STARTED, outage)
+    _send_due(NOW)
+    restore(outage, NOW + minutes(30))
+    _restored(outage, NOW + minutes(30))
+    add_outage(kind="PLANNED", source_ref="K-1", state=state, off_at=NOW + minutes(31))
+    send_all(NOW + minutes(32))
+    assert [n.suppress_reason for n in ledger() if n.type == N.FAULT_RESTORED] == ["STILL_OFF"]
+
+
 def test_a_start_in_doubt_is_not_sent_again_once_the_end_is_told() -> None:
     settle_people(1)
     outage = add_outage()
@@ -211,8 +249,10 @@ def test_req_16_who_hears_of_an_end_is_decided_by_what_has_left_when_it_is_writt
     tell_all(begin, outage, from_at=NOW + minutes(5000), to_at=NOW + minutes(6000))
     restore(outage, NOW + minutes(40))
     plan, part = _decide_end(kind, outage, NOW + minutes(40))
-    # While the planner thinks, one beginning goes on the wire.
+    # While the planner thinks, one beginning goes on the wire that was looked at before the end.
+    _not_yet_back(outage)
     _send_next(NOW + minutes(39))
+    restore(outage, NOW + minutes(40))
     with transaction() as session:
         notice_plan.write_slice(session, plan, part, _settings())
     ends = [n for n in ledger() if n.type == kind]
@@ -589,6 +629,13 @@ def _send_due(now: datetime, at_most: int = 100) -> list[Notice]:
             break
         _send_next(now)
     return [n for n in ledger() if n.state == "SENT" and n.id not in before]
+
+
+def _not_yet_back(outage_id: int) -> None:
+    with transaction() as session:
+        session.execute(
+            text("UPDATE outage_point SET on_at = NULL WHERE outage_id = :id"), {"id": outage_id}
+        )
 
 
 def _send_next(now: datetime) -> None:

@@ -16,7 +16,7 @@ from app.db import transaction
 from app.domain.notice_policy import ContactFacts, ContactState, Recipient, check_before_send
 from app.domain.notice_types import CHOSEN_TOPICS, Channel, Topic
 from app.models import Contact, PreferenceChange
-from app.services import notice_sending, notices, opt_outs, outbox
+from app.services import notice_sending, notices, opt_outs
 from tests.services.elsewhere import Elsewhere
 from tests.services.world import (
     GSRN,
@@ -378,6 +378,12 @@ def _fail(now: datetime = NOW) -> None:
 
 def _retry(now: datetime) -> None:
     with transaction() as session:
-        ids = list(session.scalars(text("SELECT id FROM outbox_item WHERE state = 'DEAD'")))
-        assert outbox.retry_dead(session, ids, now) == 1
-        notice_sending.queue_again(session, ids, now)
+        ids = session.scalars(
+            text(
+                "UPDATE outbox_item SET state = 'READY', next_at = :now, attempts = 1"
+                " WHERE state = 'DEAD' RETURNING id"
+            ),
+            {"now": now},
+        ).all()
+        assert len(ids) == 1
+        notice_sending.queue_again(session, list(ids), now)

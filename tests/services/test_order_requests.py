@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from flask import Flask
 from sqlalchemy import select, text
@@ -61,6 +62,30 @@ def test_a_change_during_work_that_is_completed_is_refused_to_the_cis(started: F
     assert _refused() == [(ORDER, "REVISION_CONFLICT")]
 
 
+def test_a_request_over_which_we_fail_keeps_no_other_waiting(started: Flask) -> None:
+    with transaction() as session:
+        add_order(session, "WO-2002", gsrn=gsrn(2), old_meter_number="5530-2")
+    arrive(make_ack("STARTED", 0, "WO-2002"), 1)
+    _ask(revision=2, required_model="6511")
+    _ask(revision=2, required_model="6511", order_id="WO-2002", gsrn=gsrn(2), message=2)
+    arrive(make_ack("FAILED", 20), 20)
+    arrive(make_ack("FAILED", 20, "WO-2002"), 20)
+    with transaction() as session:
+        # As a program of another version may have left it.
+        session.execute(
+            text("UPDATE order_request SET facts = '{}' WHERE order_id = :id"), {"id": ORDER}
+        )
+    with pytest.raises(msgspec.ValidationError):
+        _answer(started)
+    assert [(one.order_id, one.state) for one in _requests()] == [
+        (ORDER, "WAITING"),
+        ("WO-2002", "TAKEN"),
+    ]
+    with transaction() as session:
+        run = session.scalars(select(Run).where(Run.process == "answer requests")).one()
+        assert (run.state, run.counts) == ("FAILED", {"FAILED": 1, "TAKEN": 1})
+
+
 def test_a_bad_change_during_the_work_is_refused_at_once(started: Flask) -> None:
     result = _ask(revision=2, required_model="NOSUCH")
     assert [str(one.finding.code) for one in result.refusals] == ["MODEL_UNKNOWN"]
@@ -90,6 +115,40 @@ def test_a_cancellation_during_the_work_asks_the_partner_to_stop(started: Flask)
     assert dict(_ask(revision=2, action="CANCEL", message=2).counts) == {"DUPLICATE": 1}
     _answer(started)
     assert [one.state for one in _requests()] == ["WAITING"]
+
+
+def test_whoever_knows_that_work_began_hears_that_it_was_broken_off(started: Flask) -> None:
+    with transaction() as session:
+        session.execute(text("UPDATE notice SET state = 'SENT', sent_at = :at"), {"at": at(1)})
+    _ask(revision=2, action="CANCEL")
+    arrive(make_ack("CANCELLED", 15), 15)
+    _, told = db.session.scalars(select(Notice).order_by(Notice.id)).all()
+    assert (told.type, told.state) == ("METER_SWAP_CANCELLED", "QUEUED")
+    assert "11.3. klo 13.00-13.15 on peruttu" in (told.body or "")
+    # The same once more, and in other words, is no news.
+    arrive(make_ack("CANCELLED", 16, revision=2), 16)
+    assert db.session.scalars(select(Notice.type)).all() == [
+        "METER_SWAP_STARTED",
+        "METER_SWAP_CANCELLED",
+    ]
+
+
+def test_of_a_visit_that_was_broken_off_before_the_word_left_nobody_hears(started: Flask) -> None:
+    _ask(revision=2, action="CANCEL")
+    arrive(make_ack("CANCELLED", 15), 15)
+    notices = db.session.scalars(select(Notice).order_by(Notice.id)).all()
+    assert [(one.type, one.state, one.suppress_reason) for one in notices] == [
+        ("METER_SWAP_STARTED", "SUPERSEDED", "SUPERSEDED"),
+        ("METER_SWAP_CANCELLED", "SUPPRESSED", "NEVER_TOLD"),
+    ]
+
+
+def test_a_start_that_is_reported_after_the_stop_starts_nothing(day: Flask) -> None:
+    # The CIS calls the order off while somebody is at work whose start we have not heard of yet.
+    _ask(revision=2, action="CANCEL")
+    arrive(make_ack("CANCELLED", 15), 15)
+    assert arrive(make_ack("STARTED", 0), 20).outcome == "STALE"
+    assert db.session.scalars(select(Notice.state).where(Notice.state != "SUPPRESSED")).all() == []
 
 
 @pytest.mark.parametrize("revision", [1, 2])
@@ -290,7 +349,7 @@ def _order() -> WorkOrder:
 
 
 def _requests() -> list[OrderRequest]:
-    statement = select(OrderRequest).order_by(OrderRequest.revision)
+    statement = select(OrderRequest).order_by(OrderRequest.revision, OrderRequest.order_id)
     return list(db.session.scalars(statement.execution_options(populate_existing=True)))
 
 

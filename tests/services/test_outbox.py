@@ -12,8 +12,9 @@ from sqlalchemy import select, text
 
 from app.db import db, transaction
 from app.models import Attempt, OutboxItem
-from app.services import outbox
+from app.services import outbox, replays
 from app.services.outbox import Claimed, NewItem, Settlement
+from app.services.replay_choice import Choice
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 GRACE_S = 60.0
@@ -192,8 +193,9 @@ def test_held_items_wait_for_a_person_and_dead_ones_return_under_their_key(app: 
         _settle(1, [_ended(dead, "REJECTED", "DEAD")])
         with transaction() as session:
             ids = {row.dedupe_key: row.id for row in session.scalars(select(OutboxItem))}
-            assert outbox.release_held(session, [ids["held"]], NOW) == 1
-            assert outbox.retry_dead(session, [ids["dead"]], NOW) == 1
+            assert outbox.release_held(session, "nis", [ids["held"]], NOW) == 1
+            again = replays.preview(session, "nis", Choice(), by="staff:aino", now=NOW)
+            assert replays.ask(session, again.id, "why", by="staff:aino", now=NOW).queued_count == 1
         assert {item.dedupe_key for item in _claim(lease=1)} == {"held", "dead"}
 
 

@@ -421,6 +421,35 @@ def test_req_16_what_had_not_left_is_stopped_and_its_receiver_told_nothing() -> 
     assert [n.state for n in notices("PLANNED_NOTICE")] == ["SUPERSEDED"]
 
 
+@pytest.mark.parametrize("change", ["cancel", "move"])
+def test_req_16_what_waits_does_not_leave_while_its_end_waits_for_a_second_person(
+    change: str,
+) -> None:
+    plan = approve(draft(add_street(1)).plan)
+    plan_all(MONDAY)
+    with transaction() as session:
+        if change == "cancel":
+            planned_telling.cancel(session, plan.id, reason="X", by=OTHER, now=MONDAY, version=None)
+        else:
+            planned_telling.reschedule(
+                session,
+                plan.id,
+                FROM + hours(24),
+                TO + hours(24),
+                by=OTHER,
+                now=MONDAY,
+                version=None,
+            )
+    # Nobody has planned the end: the blast guard holds it, or the planner is behind.
+    send_all(MONDAY)
+    assert [n.state for n in notices("PLANNED_NOTICE")] == ["SUPERSEDED"]
+    plan_all(MONDAY)
+    send_all(MONDAY)
+    moved = [] if change == "cancel" else ["SENT"]
+    assert [n.state for n in notices("PLANNED_NOTICE")] == ["SUPERSEDED", *moved]
+    assert told("PLANNED_CANCELLED") == told("PLANNED_CHANGED") == {}
+
+
 def test_req_16_a_notice_not_planned_yet_is_withdrawn_with_the_cut() -> None:
     plan = approve(draft(add_street(1)).plan)
     _cancel(plan.id)

@@ -19,7 +19,15 @@ from app.domain.processes import Overlap, TriggerKind
 from app.domain.states import ProcessStartState
 from app.doorbell import lanes_ringing
 from app.models import MeterModel, Process, ProcessChange, ProcessStart, ProcessTrigger
-from app.services import inbound, process_starts, processes, runs, triggers
+from app.services import (
+    inbound,
+    process_setup,
+    process_starts,
+    process_triggers,
+    processes,
+    runs,
+    triggers,
+)
 from app.services.process_starts import Cause
 from app.services.processes import ProcessRefused
 from app.services.triggers import KeyReused, NotAllowed
@@ -327,20 +335,20 @@ def test_triggers_are_checked_before_they_are_stored() -> None:
         ("MANUAL", {}, "VALUE_UNKNOWN"),
     ):
         with pytest.raises(ProcessRefused, match=code), transaction() as session:
-            processes.add_trigger(session, CODE, kind, spec, NOW, by="staff:otso")
+            process_triggers.add_trigger(session, CODE, kind, spec, NOW, by="staff:otso")
     _add("END", process="read-held", ended="OK")
     with pytest.raises(ProcessRefused, match="TRIGGER_KNOWN"):
         _add("END", process="read-held", ended="OK")
     spec = {"process": CODE, "ended": "ANY"}
     with pytest.raises(ProcessRefused, match="CIRCLE"), transaction() as session:
-        processes.add_trigger(session, "read-held", "END", spec, NOW, by="staff:otso")
+        process_triggers.add_trigger(session, "read-held", "END", spec, NOW, by="staff:otso")
 
 
 def test_installing_again_changes_nothing_that_somebody_has_set() -> None:
     with transaction() as session:
         before = len(session.execute(select(Process)).scalars().all())
         session.execute(text("UPDATE process SET owner = 'aino', log_level = 'ERRORS'"))
-        processes.install(session, "test", NOW)
+        process_setup.install(session, "test", NOW)
     with transaction() as session:
         rows = session.execute(select(Process)).scalars().all()
         assert len(rows) == before
@@ -395,7 +403,7 @@ def _killed_after(act: Callable[[Session], object]) -> None:
 def _add(kind: str, **spec: str) -> None:
     with transaction() as session:
         session.execute(text("DELETE FROM process_trigger WHERE created_by = 'system:setup'"))
-        processes.add_trigger(session, CODE, kind, spec, NOW, by="staff:otso")
+        process_triggers.add_trigger(session, CODE, kind, spec, NOW, by="staff:otso")
 
 
 def _ask(key: str, params: dict[str, Any] | None = None) -> None:

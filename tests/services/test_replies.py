@@ -274,6 +274,47 @@ def test_status_without_a_cut_says_that_none_is_known(place: Flask, word: str) -
     assert messages()[0].gsrn == GSRN
 
 
+@pytest.mark.parametrize(
+    ("kind", "state", "told", "words"),
+    [
+        ("FAULT", "DETECTED", "STATUS_SUSPECTED", "Mahdollinen sähkökatko klo 11.30"),
+        ("METER_SWAP", "OPEN", "STATUS_SWAP", "Sähkömittariasi vaihdetaan klo 11.30"),
+        ("METER_SWAP", "STALE", "STATUS_SWAP_UNCONFIRMED", "Loppua ei ole kuitattu"),
+        ("PLANNED", "ONGOING", "STATUS_PLANNED_ON", "Arvio päättymisestä: 24.11. klo 13.00"),
+    ],
+)
+def test_req_21_status_never_calls_a_fault_what_is_none(
+    place: Flask, kind: str, state: str, told: str, words: str
+) -> None:
+    settle_in()
+    _outage(kind=kind, state=state, planned=(NOW - minutes(30), NOW + minutes(60)))
+    reply("TILA")
+    assert last_answer()[0] == told
+    assert words in last_answer()[1]
+    assert "Vika on tiedossamme" not in last_answer()[1]
+
+
+def test_katko_while_the_meter_is_replaced_is_answered_and_no_report(place: Flask) -> None:
+    settle_in()
+    _outage(kind="METER_SWAP", state="OPEN")
+    reply("KATKO")
+    assert last_answer()[0] == "STATUS_SWAP"
+    assert _reports() == []
+
+
+@pytest.mark.parametrize("state", ["STALE", "CLOSED"])
+def test_katko_after_a_visit_that_nobody_ended_comes_before_a_person(
+    place: Flask, state: str
+) -> None:
+    settle_in()
+    _outage(kind="METER_SWAP", state=state)
+    reply("KATKO")
+    assert last_answer()[0] == "REPORT_RECEIVED"
+    assert len(_reports()) == 1
+    (case,) = cases()
+    assert (case.reasons, case.gsrn) == (["OFF_AFTER_VISIT"], GSRN)
+
+
 def test_status_before_a_planned_cut_tells_its_time(place: Flask) -> None:
     settle_in()
     _outage(kind="PLANNED", state="ANNOUNCED", planned=(NOW + minutes(60), NOW + minutes(120)))

@@ -11,10 +11,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.db import transaction
-from app.domain.rollout import Choice, Flag
+from app.domain.rollout import NONE, Choice, Flag, parse_choice
 from app.queries import rollout_figures, rollout_list, rollout_plans
-from app.services import rollout, rollout_plan
-from app.services.rollout_plan import PlanUnknown
+from app.services import outbox, rollout, rollout_plan
+from app.services.outbox import NewItem
+from app.services.rollout_plan import PlanRefused, PlanUnknown
 from tests.services.rollout_world import (
     NOW,
     PLAN,
@@ -57,6 +58,46 @@ def test_flags_are_what_they_say(world: Flask) -> None:
     with world.app_context(), transaction() as session:
         for flag, orders in expected.items():
             assert _ids(session, Choice(flag=str(flag))) == orders, flag
+
+
+def test_what_was_given_up_is_no_trouble_once_something_newer_arrived(world: Flask) -> None:
+    with world.app_context():
+        with transaction() as session:
+            assert _ids(session, Choice(flag=str(Flag.STUCK))) >= {"R-007"}
+            item = NewItem("partner.voima", "WORK_ORDER", "R-007", "R-007", 2, "R-007-2", {})
+            outbox.put(session, [item], NOW)
+        _refresh(world, NOW)
+        with transaction() as session:
+            # It is only on its way.
+            assert "R-007" in _ids(session, Choice(flag=str(Flag.STUCK)))
+            session.execute(
+                text("UPDATE outbox_item SET state = 'SENT' WHERE dedupe_key = 'R-007-2'")
+            )
+        _refresh(world, NOW)
+        with transaction() as session:
+            assert "R-007" not in _ids(session, Choice(flag=str(Flag.STUCK)))
+
+
+@pytest.mark.parametrize("crew", ["", " ", "-", " Crew 7 "])
+def test_a_crew_however_it_is_written_has_the_list_that_its_number_says(
+    world: Flask, crew: str
+) -> None:
+    with world.app_context():
+        with transaction() as session:
+            order = add_rollout_order(session, 50, "REPORTED", attempts=1)
+            add_report(session, order, "COMPLETED", NOW - timedelta(hours=1), crew=crew)
+        _refresh(world, NOW)
+        with transaction() as session:
+            figures = rollout_figures.count(session, Choice(), NOW, SILENT_DAYS)
+            for one in figures.crews:
+                choice = Choice(
+                    partner=one.partner or NONE,
+                    crew=one.crew or NONE,
+                    from_day=one.day,
+                    to_day=one.day,
+                )
+                asked = parse_choice(choice.words())
+                assert rollout_list.count_orders(session, asked, NOW, SILENT_DAYS) == one.orders
 
 
 def test_a_changed_order_is_taken_again_however_old_its_change_looks(world: Flask) -> None:
@@ -142,23 +183,27 @@ def test_the_figures_are_counted_at_their_time_and_not_before(world: Flask) -> N
             assert summary.as_of_at == NOW + timedelta(seconds=301)
 
 
-def test_more_than_one_transaction_takes_is_counted_only_when_all_is_taken(
+def test_what_one_round_takes_is_counted_with_it_and_the_next_round_goes_on_at_once(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """No list is ever longer than its number, also while a mass order is being taken."""
+    settings = app.extensions["tiedolla_settings"]
     monkeypatch.setattr(rollout, "SLICE", 3)
     with app.app_context():
         with transaction() as session:
             add_mass_order(session, "M-1", "A1")
             for number in range(7):
                 add_rollout_order(session, number, "SENT")
-            assert rollout.take_changes(session, 3) == 3
-            assert _count(session) == 3
-            assert rollout_figures.find_summary(session) is None
-        _refresh(app, NOW)
-        with transaction() as session:
-            summary = rollout_figures.find_summary(session)
-            assert summary is not None
-            assert sum(row["orders"] for row in summary.figures["states"]) == 7
+        counted = []
+        while refresh_rollout(settings, NOW, patience_s=0):
+            with transaction() as session:
+                summary = rollout_figures.find_summary(session)
+                assert summary is not None
+                number = sum(row["orders"] for row in summary.figures["states"])
+                listed = rollout_list.count_orders(session, Choice(), NOW, SILENT_DAYS)
+                assert number == listed == _count(session)
+                counted.append((number, summary.figures["behind"]))
+        assert counted == [(3, True), (6, True), (7, False)]
 
 
 def test_a_plan_is_kept_once_and_the_one_put_in_force_last_counts(world: Flask) -> None:
@@ -172,13 +217,13 @@ def test_a_plan_is_kept_once_and_the_one_put_in_force_last_counts(world: Flask) 
             assert is_new
             assert rollout_plans.find_active(session) == first
             later = NOW + timedelta(hours=1)
-            rollout_plan.activate(session, second, later, by="a")
+            _put_in_force(session, second, later)
             assert rollout_plans.rows_of(session, second) == PLAN[:1]
         with transaction() as session:
             active = rollout_plans.find_active(session)
             assert active is not None
             assert active.id == second
-            rollout_plan.activate(session, first.id, later + timedelta(hours=1), by="a")
+            _put_in_force(session, first.id, later + timedelta(hours=1))
             back = rollout_plans.find_active(session)
             assert back is not None
             assert back.id == first.id
@@ -186,6 +231,34 @@ def test_a_plan_is_kept_once_and_the_one_put_in_force_last_counts(world: Flask) 
             assert list(acts).count("ROLLOUT_PLAN_ACTIVATED") == 3
             with pytest.raises(PlanUnknown):
                 rollout_plan.activate(session, 99, NOW, by="a")
+
+
+def test_two_people_put_a_plan_in_force_also_an_earlier_one(world: Flask) -> None:
+    with world.app_context(), transaction() as session:
+        number, _ = rollout_plan.store(session, "new.csv", PLAN[:1], NOW, by="aino")
+        # Nobody has proposed it yet.
+        _refused("CHANGED_MEANWHILE", session, rollout_plan.activate, number, by="otso")
+        rollout_plan.propose(session, number, NOW, by="otso")
+        _refused("CHANGED_MEANWHILE", session, rollout_plan.propose, number, by="ilmo")
+        assert rollout_plans.count_waiting(session) == 1
+        for who in ("otso", "aino"):
+            _refused("SAME_PERSON", session, rollout_plan.activate, number, by=who)
+        before = rollout_plans.find_active(session)
+        assert before is not None
+        assert before.id != number
+        rollout_plan.activate(session, number, NOW + timedelta(hours=1), by="ilmo")
+        _refused("IN_FORCE", session, rollout_plan.propose, number, by="otso")
+        # The way back needs a second person, too; it may be who once brought the earlier one.
+        rollout_plan.propose(session, before.id, NOW, by="otso")
+        _refused("SAME_PERSON", session, rollout_plan.activate, before.id, by="otso")
+        rollout_plan.withdraw(session, before.id, NOW, by="otso")
+        _refused("CHANGED_MEANWHILE", session, rollout_plan.activate, before.id, by="aino")
+        rollout_plan.propose(session, before.id, NOW, by="otso")
+        later = NOW + timedelta(hours=2)
+        rollout_plan.activate(session, before.id, later, by="system:tests")
+        active = rollout_plans.find_active(session)
+        assert active is not None
+        assert (active.id, rollout_plans.count_waiting(session)) == (before.id, 0)
 
 
 def test_a_wave_is_counted_as_the_whole_is(world: Flask) -> None:
@@ -210,6 +283,17 @@ def world(app: Flask) -> Flask:
             session.execute(text("UPDATE outbox_item SET state = 'DEAD'"))
         _refresh(app, NOW)
     return app
+
+
+def _put_in_force(session: Session, number: int, now: Any) -> None:
+    rollout_plan.propose(session, number, now, by="b")
+    rollout_plan.activate(session, number, now, by="c")
+
+
+def _refused(code: str, session: Session, act: Any, number: int, *, by: str) -> None:
+    with pytest.raises(PlanRefused) as refused:
+        act(session, number, NOW, by=by)
+    assert refused.value.code == code
 
 
 def _refresh(app: Flask, now: Any) -> bool:

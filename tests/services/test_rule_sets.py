@@ -70,6 +70,24 @@ def test_what_is_submitted_cannot_be_edited_unnoticed(world: None) -> None:
         rule_sets.activate(session, number, by="staff:otso", now=NOW)
 
 
+def test_nobody_activates_what_was_changed_after_they_had_looked_at_it(world: None) -> None:
+    number = draft_with(values())
+    with transaction() as session:
+        rule_sets.submit(session, number, "x", by="staff:aino", now=NOW)
+    # Otso reads it; meanwhile it is taken back, changed and submitted anew.
+    later = NOW + timedelta(minutes=1)
+    with transaction() as session:
+        rule_sets.take_back(session, number, by="staff:aino", now=later)
+        rule_sets.save_rule(session, number, None, values("x2"), by="staff:aino", now=later)
+        rule_sets.submit(session, number, "x", by="staff:aino", now=later)
+    with pytest.raises(RulesRefused, match="CHANGED_MEANWHILE"), transaction() as session:
+        rule_sets.activate(session, number, by="staff:otso", now=later, seen_at=NOW)
+    assert _states()[number] == "SUBMITTED"
+    with transaction() as session:
+        rule_sets.activate(session, number, by="staff:otso", now=later, seen_at=later)
+    assert _states()[number] == "ACTIVE"
+
+
 def test_a_roll_back_is_a_new_version_equal_to_the_old_one_and_needs_a_second_person(
     world: None,
 ) -> None:

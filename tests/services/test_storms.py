@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
 from app.db import db, transaction
 from app.models import Storm
 from app.services import storms
 from app.services.storms import StormRefused
+from tests.services.announcing import plan_all, want_everything
 from tests.services.fault_world import (
     A,
     B,
@@ -24,6 +26,7 @@ from tests.services.fault_world import (
     record,
     state,
 )
+from tests.services.world import add_customer, ledger
 
 INKOO = gsrn(9)
 
@@ -71,6 +74,41 @@ def test_req_08_an_estimate_that_the_storm_took_back_is_told_once_assessed(
     assert kinds().count("FAULT_ETR") == 1
 
 
+def test_req_08_an_estimate_of_long_before_is_news_of_the_assessment(network: None) -> None:
+    storm = _open("837")
+    state(record(points={A: None}, etrAt=3000))
+    late = 14 * 60
+    with transaction() as session:
+        storms.assess(session, storm, at(late), by="staff:otso")
+    (estimate,) = [one for one in announced() if one.type == "FAULT_ETR"]
+    # As old as it is, its reader would not hear of it.
+    assert estimate.event_at == at(late)
+
+
+def test_req_08_an_estimate_that_waits_for_the_morning_is_kept_back_and_told_after_all(
+    network: None,
+) -> None:
+    with transaction() as session:
+        add_customer(session, "C1", gsrn=A, contacts={"+358401234561": "SMS"})
+        add_customer(session, "C2", gsrn=B, contacts={"+358401234562": "SMS"})
+        want_everything(session)
+    state(record(points={A: None, B: None}, etrAt=300))
+    plan_all(at(10))
+    # One has left, the other waits.
+    with transaction() as session:
+        session.execute(
+            text("UPDATE notice SET state = 'SENT' WHERE gsrn = :a AND type = 'FAULT_ETR'"),
+            {"a": A},
+        )
+    storm = _open("837")
+    plan_all(at(16))
+    assert _estimates() == {A: ["SENT"], B: ["SUPERSEDED"]}
+    with transaction() as session:
+        storms.assess(session, storm, at(60), by="staff:otso")
+    plan_all(at(61))
+    assert _estimates() == {A: ["SENT"], B: ["SUPERSEDED", "QUEUED"]}
+
+
 def test_a_fault_outside_the_area_is_told_as_ever(network: None) -> None:
     _open("837")
     state(record(points={INKOO: None}, etrAt=300))
@@ -111,6 +149,14 @@ def test_what_was_done_is_not_done_again(network: None) -> None:
         storms.assess(session, storm, at(60), by="staff:otso")
     with pytest.raises(StormRefused), transaction() as session:
         storms.assess(session, storm, at(61), by="staff:otso")
+
+
+def _estimates() -> dict[str, list[str]]:
+    states: dict[str, list[str]] = {}
+    for notice in ledger():
+        if notice.type == "FAULT_ETR":
+            states.setdefault(notice.gsrn, []).append(notice.state)
+    return states
 
 
 def _open(*codes: str, minutes: float = 15) -> int:

@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from app.db import db, transaction
 from app.models import VisitAnswer
-from app.services import opt_outs, outages, visit_notices
+from app.services import fault_candidates, meter_events, opt_outs, outages, visit_notices
+from integrations.head_end.types import MeterEvent
 from tests.field_work import ORDER, add_order, arrive, at, gsrn, make_ack
 from tests.services.replying import cases, handle, last_answer, messages, send, two_way_settings
 from tests.services.world import ledger, scalar
@@ -333,6 +334,33 @@ def test_req_19_a_forgotten_end_raises_an_alarm_and_tells_nobody_that_the_power_
         assert outages.mark_stale(session, at(121)) == 1
     assert scalar("SELECT kind FROM alarm WHERE closed_at IS NULL") == "SWAP_OUTAGE_STALE"
     assert [n.type for n in ledger()] == ["METER_SWAP_STARTED"]
+
+
+def test_a_last_gasp_that_came_before_the_start_was_told_is_no_fault(crew: Flask) -> None:
+    _order()
+    gasp = MeterEvent(gsrn=gsrn(), event_code="LAST_GASP", at=at(0))
+    with transaction() as session:
+        meter_events.take_events(session, 1, [gasp], at(1))
+    assert scalar("SELECT state FROM outage WHERE kind = 'FAULT'") == "DETECTED"
+    arrive(make_ack("STARTED", 1), 20)
+    assert scalar("SELECT state FROM outage WHERE kind = 'FAULT'") == "FALSE_ALARM"
+    assert scalar("SELECT state FROM outage WHERE kind = 'METER_SWAP'") == "OPEN"
+
+
+@pytest.mark.parametrize("also", ["another meter", "a customer", "hours before"])
+def test_a_visit_explains_nothing_but_its_own_meter(crew: Flask, also: str) -> None:
+    _order()
+    _order("WO-2", gsrn=gsrn(2), old_meter_number="5530-78")
+    went = at(-90) if also == "hours before" else at(0)
+    with transaction() as session:
+        session.execute(text("UPDATE metering_point SET transformer = 'M837-0001'"))
+        points = [gsrn(), gsrn(2)] if also == "another meter" else [gsrn()]
+        gasps = [MeterEvent(gsrn=one, event_code="LAST_GASP", at=went) for one in points]
+        meter_events.take_events(session, 1, gasps, at(1))
+        if also == "a customer":
+            fault_candidates.report_from_customer(session, gsrn(), at(2), "sms:1")
+    arrive(make_ack("STARTED", 1), 20)
+    assert scalar("SELECT state FROM outage WHERE kind = 'FAULT'") == "DETECTED"
 
 
 def _order(order_id: str = ORDER, **changes: Any) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,14 +13,24 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from app.db import db, transaction
 from app.domain.roles import Role
-from app.models import Alarm, AuditEntry, PartnerBundle, UnmappedField, WorkOrder
-from app.services import bundle_drift, bundle_versions, inbound, partner_files, setup
+from app.models import Alarm, AuditEntry, Lane, PartnerBundle, UnmappedField, WorkOrder
+from app.services import (
+    bundle_activation,
+    bundle_drift,
+    bundle_versions,
+    inbound,
+    partner_files,
+    setup,
+)
 from app.services.bundle_content import shipped_content
+from app.web.operators import bundle_upload as upload_page
 from integrations.cis.types import CisWorkOrder
-from integrations.partners.manifest import CsvCodec
+from integrations.partners.manifest import SHIPPED, CsvCodec
+from tests.services.queueing import set_lane
 from tests.services.routing_world import a_swap, take
 from tests.web.visitor import Visitor, visitor_as
 
@@ -267,6 +280,75 @@ def test_a_field_that_nobody_reads_is_accepted_and_its_alarm_ends(
     assert operator.post("/bundles/unmapped/accept", unknown, page=page_of).status_code == 404
 
 
+def test_a_draft_is_uploaded_as_a_mapping_that_follows_a_version(
+    app: Flask, world: dict[str, int], operator: Visitor
+) -> None:
+    here, follows = f"/bundles/add?from={world['first']}", {"from": str(world["first"])}
+    assert f"/bundles/add?from={world['first']}" in operator.get(f"/bundles/{world['first']}").text
+    mapping = shipped_content("regional_contractor", "order", "out").mapping
+    answer = _upload(
+        operator, here, json.dumps(mapping).encode(), note="the same once more", **follows
+    )
+    assert answer.status_code == 302
+    # Version 2 is somebody else's draft already.
+    page = operator.get(answer.headers["Location"] + "?lang=en").text
+    assert "Orders to them, version 3" in page
+    assert "the same once more" in page
+    assert "It is a draft." in page
+    bad = {**mapping, "rules": [*mapping["rules"], {"target": "NIMI", "source": "no_such"}]}
+    answer = _upload(operator, here, json.dumps(bad).encode(), **follows)
+    assert answer.status_code == 422
+    assert "MAP_SOURCE_UNKNOWN" in answer.text
+    assert "Nothing was kept." in answer.text
+    with app.app_context(), transaction() as session:
+        added = session.scalars(
+            select(AuditEntry).where(
+                AuditEntry.action == "BUNDLE_ADDED", AuditEntry.actor == "staff:otso"
+            )
+        ).all()
+        assert [one.detail["bundle"] for one in added] == ["regional_contractor order out 3"]
+
+
+def test_a_folder_is_uploaded_as_an_archive_for_a_partner(
+    app: Flask, world: dict[str, int], operator: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = f"/bundles/add?partner={CODE}"
+    answer = _upload(operator, here, _archive("regional_contractor"), partner=CODE)
+    assert answer.headers["Location"].endswith(f"/bundles?partner={CODE}")
+    assert "Everything in it is here already." in operator.get(f"/bundles?partner={CODE}").text
+    for body, told in (
+        (b"", "Choose a file."),
+        (b"{}", "a ZIP archive of a bundle"),
+        (_archive("mass_installer"), "REST or SFTP, is not the partner"),
+    ):
+        answer = _upload(operator, here, body, partner=CODE)
+        assert (answer.status_code, told in answer.text) == (422, True), told
+    with monkeypatch.context() as patch:
+        patch.setattr(upload_page, "UPLOAD_MOST_BYTES", 1_000)
+        answer = _upload(operator, here, b"x" * 1_001, partner=CODE)
+        assert (answer.status_code, "The file is too large" in answer.text) == (422, True)
+    answer = _upload(operator, here, _archive("regional_contractor"), partner="nobody")
+    assert (answer.status_code, "Choose a partner." in answer.text) == (422, True)
+    assert operator.get("/bundles/add?from=999").status_code == 404
+    assert operator.get("/bundles/add?from=x").status_code == 404
+
+
+def test_limits_that_a_version_asks_for_are_shown_and_taken_over(
+    app: Flask, world: dict[str, int], operator: Visitor
+) -> None:
+    here = f"/bundles/{world['first']}"
+    assert "Limits of the lane" not in operator.get(here).text
+    with app.app_context():
+        set_lane(f"partner.{CODE}", in_flight_count=9)
+    page = operator.get(here).text
+    assert "Limits of the lane" in page
+    assert "the lane has 9" in page
+    operator.post(f"{here}/limits", page=here)
+    assert "Limits of the lane" not in operator.get(here).text
+    with app.app_context(), transaction() as session:
+        assert session.get_one(Lane, f"partner.{CODE}").in_flight_count == 4
+
+
 @pytest.mark.parametrize("language", ["fi", "sv", "en"])
 def test_every_page_is_there_in_every_language(
     world: dict[str, int], operator: Visitor, language: str
@@ -276,6 +358,8 @@ def test_every_page_is_there_in_every_language(
         f"/bundles?partner={CODE}&state=DRAFT",
         f"/bundles/{world['draft']}",
         "/bundles/unmapped",
+        "/bundles/add",
+        f"/bundles/add?from={world['draft']}",
         f"/bundles/{world['draft']}/bench",
         f"/bundles/{world['draft']}/bench?order=A-1",
         f"/bundles/{world['acks']}/bench?message={world['file']}",
@@ -287,6 +371,20 @@ def test_every_page_is_there_in_every_language(
 
 
 _PEOPLE = ("staff:otso", "staff:armi")
+
+
+def _upload(visitor: Visitor, page: str, body: bytes, **fields: str) -> TestResponse:
+    data = {**fields, "csrf_token": visitor.token(page), "file": (io.BytesIO(body), "upload")}
+    return visitor.client.post("/bundles/add", data=data, content_type="multipart/form-data")
+
+
+def _archive(kind: str) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for path in sorted((SHIPPED / kind).rglob("*")):
+            if path.is_file():
+                archive.write(path, f"{kind}/{path.relative_to(SHIPPED / kind)}")
+    return made.getvalue()
 
 
 def _order() -> CisWorkOrder:
@@ -340,7 +438,7 @@ def _install(session: Session, app: Flask, now: datetime) -> dict[str, int]:
     session.execute(text("UPDATE route_rule SET partner_code = :code"), {"code": CODE})
     for document, direction in (("order", "out"), ("ack", "in")):
         content = shipped_content("regional_contractor", document, direction)
-        bundle_versions.install(session, CODE, content, now)
+        bundle_activation.install(session, CODE, content, now)
     draft = bundle_versions.add(session, CODE, _next_form(), by="staff:lina", now=now)
     file = inbound.store_small(
         session,

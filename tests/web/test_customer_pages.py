@@ -13,7 +13,11 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import ProgrammingError
 
 from app.db import db
+from app.domain.notice_types import Topic
 from app.models import Contact, Occupancy, Outage, OutagePoint
+from app.models.outage import Storm
+from app.services.preference_matrix import find_matrix
+from app.services.reply_enrolment import enrol
 from tests.web.conftest import StandingClock, Writing
 from tests.web.resident import Resident, last_code
 from tests.web.sample_rows import add_notice, add_point, add_swap, gsrn
@@ -362,6 +366,31 @@ def test_a_third_party_hears_only_after_both_said_yes_and_sees_only_its_own(
     assert aunt.get("/my/").status_code == 302
 
 
+def test_a_number_that_was_enrolled_by_text_message_hears_of_its_point_and_owns_nothing(
+    app: Flask, home: str, writing: Writing
+) -> None:
+    with writing() as session:
+        customer_id = session.query(Contact).filter_by(value=PHONE).one().customer_id
+        enrolled = enrol(
+            session, "+358407777777", customer_id, home, by="sms:1", now=datetime.now(UTC)
+        )
+        assert enrolled == (customer_id, home)
+    follower = Resident(app).come_in("+358407777777")
+    assert follower.get(f"/my/points/{home}").status_code == 200
+    contacts = follower.get("/my/contacts").text
+    assert "+358407777777" in contacts
+    assert PHONE not in contacts
+    assert PHONE not in follower.get("/my/preferences").text
+    for path in ("/my/people", "/my/contacts/new", "/my/connections", "/my/contacts/1"):
+        assert follower.get(path).status_code in (403, 404), path
+    assert follower.post("/my/data", {}, page="/my/history").status_code == 403
+    # What it ends ends for itself.
+    follower.post("/my/stop", {}, page="/my/stop")
+    with writing() as session:
+        told = find_matrix(session, customer_id).told(Topic.FAULT)
+        assert [session.get_one(Contact, one).value for one in told] == [PHONE]
+
+
 def test_the_data_come_as_a_file_and_that_is_recorded(app: Flask, home: str) -> None:
     resident = Resident(app).come_in(PHONE)
     answer = resident.post("/my/data", page="/my/history")
@@ -397,6 +426,9 @@ def test_the_point_page_has_the_words_that_were_sent_and_nothing_internal(
             },
             "Planned power cut",
         ),
+        ({"state": "DETECTED"}, "Your power may have been off since"),
+        # A visit failed, and nobody said that the power is back.
+        ({"kind": "METER_SWAP", "state": "CLOSED"}, "its end has not been reported"),
     ],
 )
 def test_cuts_are_told_as_they_stand_and_never_with_a_past_estimate(
@@ -425,6 +457,40 @@ def test_cuts_are_told_as_they_stand_and_never_with_a_past_estimate(
     assert words in page
     if change.get("etr_at") == timedelta(minutes=-5):
         assert "We expect it back" not in page
+
+
+def test_req_08_no_estimate_is_shown_while_a_storm_is_not_assessed(
+    app: Flask, home: str, writing: Writing
+) -> None:
+    now = datetime.now(UTC)
+    with writing() as session:
+        storm = Storm(
+            name="Jari", municipality_codes=["109"], started_at=now, opened_by="x", created_at=now
+        )
+        session.add(storm)
+        session.flush()
+        outage = Outage(
+            source="DMS",
+            source_ref="V-1",
+            version=1,
+            kind="FAULT",
+            state="ETR_SET",
+            storm_id=storm.id,
+            started_at=now,
+            etr_at=now + timedelta(hours=2),
+            created_at=now,
+            updated_at=now,
+        )
+        session.add(outage)
+        session.flush()
+        session.add(OutagePoint(outage_id=outage.id, gsrn=home, off_at=now - timedelta(minutes=40)))
+    resident = Resident(app).come_in(PHONE)
+    page = resident.get("/my/").text
+    assert "The power has been off since" in page
+    assert "We expect it back" not in page
+    with writing() as session:
+        session.execute(text("UPDATE storm SET assessed_at = :now"), {"now": now})
+    assert "We expect it back" in resident.get("/my/").text
 
 
 TOPICS = ("PLANNED", "FAULT", "STORM", "METER_SWAP", "CONNECTION", "COMPENSATION")

@@ -142,6 +142,37 @@ def test_lanes_show_depth_age_and_what_got_stuck(operator: Visitor, writing: Wri
     assert rows["billing"][2] == "0"
 
 
+def test_what_waits_inside_is_counted_at_the_lane_that_works_on_it_and_listed(
+    operator: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        add_inbound(session, "STORED", kind="METER_DELIVERY")
+        message = add_inbound(session, "INTERPRETED")
+        add_inbound(session, "STORED", kind="METER_EVENTS")
+        session.execute(
+            text(
+                "INSERT INTO mass_order (mass_id, state, state_at, allowed_models, counts, counted_at,"
+                " inbound_message_id, created_at, updated_at)"
+                " VALUES ('MO-1', 'VALIDATED', now(), '{}', '{}', now(), :id, now(), now())"
+            ),
+            {"id": message.id},
+        )
+        session.execute(
+            text(
+                "INSERT INTO mass_file (inbound_message_id, mass_id, state, state_at, declared_count,"
+                " item_count, same_count, rejected_count, refused_count, staged_count, done_seq,"
+                " attempts, next_at, created_at)"
+                " VALUES (:id, 'MO-1', 'READY', now(), 1, 1, 0, 0, 0, 1, 0, 0, now(), now())"
+            ),
+            {"id": message.id},
+        )
+    rows = lane_rows(operator.get("/lanes").text)
+    assert (rows["intake"][2], rows["network"][2]) == ("2", "1")
+    page = operator.get("/lanes/intake").text
+    assert 'href="/inbound?kind=METER_DELIVERY&amp;state=STORED"' in page
+    assert 'href="/mass-orders"' in page
+
+
 def test_a_broken_circuit_and_a_paused_lane_are_said(operator: Visitor, writing: Writing) -> None:
     with writing() as session:
         session.execute(
@@ -207,6 +238,9 @@ def test_what_was_held_goes_only_when_it_is_named(
     assert "The reading has grown implausibly" in operator.get("/lanes/billing").text
 
     assert operator.post("/lanes/billing/release", page="/lanes/billing").status_code == 400
+    # What another lane holds is not let go under this one's name.
+    operator.post("/lanes/nis/release", {"item": one.id}, page="/lanes/nis")
+    assert states(app) == {one.id: "HELD", other.id: "HELD"}
     operator.post("/lanes/billing/release", {"item": one.id}, page="/lanes/billing")
 
     assert states(app) == {one.id: "READY", other.id: "HELD"}

@@ -159,6 +159,19 @@ def test_what_operators_press_is_done(app: Flask, operator: Visitor) -> None:
         ]
 
 
+def test_a_warning_of_fallen_lines_is_confirmed_first(app: Flask, operator: Visitor) -> None:
+    page = f"/outages/{_fault(app)}"
+    assert "Warn of fallen lines" in operator.get(page).text
+    operator.post(f"{page}/warn", {}, page=page)
+    assert "Nobody was warned" in operator.get(page).text
+    operator.post(f"{page}/warn", {"sure": "1"}, page=page)
+    shown = operator.get(page).text
+    assert "The warning is on its way" in shown
+    assert "Customers were warned of fallen lines" in shown
+    operator.post(f"{page}/warn", {"sure": "1"}, page=page)
+    assert "less than an hour ago" in operator.get(page).text
+
+
 def test_faults_are_joined_and_parted(app: Flask, operator: Visitor) -> None:
     whole, part = _fault(app, gsrns=[gsrn(1)]), _fault(app, gsrns=[gsrn(2)])
     page = f"/outages/{part}"
@@ -241,6 +254,26 @@ def test_req_32_agents_call_priority_customers(app: Flask) -> None:
     assert "Nobody has to be called" in page
     agent.post("/calls/1/take", {}, page="/")
     assert "Somebody else has settled this call" in agent.get("/calls").text
+
+
+def test_req_08_who_calls_has_no_estimate_before_a_storm_is_assessed(app: Flask) -> None:
+    agent = visitor_as(app, Role.AGENT)
+    _fault(app, started_at=NOW - timedelta(hours=5), etr_at=NOW + timedelta(hours=2))
+    with app.app_context(), transaction() as session:
+        session.get_one(Customer, "C000001").priority_flag = True
+        call_list.gather(session, datetime.now(UTC), timedelta(hours=4))
+    estimate = (NOW + timedelta(hours=2)).isoformat()
+    assert estimate in agent.get("/calls").text
+    with app.app_context(), transaction() as session:
+        session.execute(
+            text(
+                "INSERT INTO storm (id, name, municipality_codes, started_at, opened_by, created_at)"
+                " VALUES (1, 'Jari', ARRAY['109'], :now, 'x', :now)"
+            ),
+            {"now": NOW},
+        )
+        session.execute(text("UPDATE outage SET storm_id = 1"))
+    assert estimate not in agent.get("/calls").text
 
 
 def test_the_point_page_tells_of_the_fault(app: Flask, operator: Visitor) -> None:

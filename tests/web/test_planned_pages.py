@@ -226,6 +226,9 @@ def test_the_list_of_letters_has_no_address_under_a_safety_ban_and_no_formulas(
     assert "Koivutie 5" in answer.text
     with writing() as session:
         assert "PLANNED_CUT_LETTERS_TAKEN" in session.scalars(select(AuditEntry.action)).all()
+        # Once it is announced, letters are on their own page, each once.
+        session.execute(text("UPDATE outage SET state = 'ANNOUNCED'"))
+    assert operator.get("/planned/1/letters.csv").location == "/letters"
 
 
 def test_the_address_of_a_safety_ban_is_not_in_the_list_of_points(

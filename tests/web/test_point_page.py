@@ -55,7 +55,7 @@ def test_a_swap_under_way_says_since_when_the_power_is_off(
     assert "The meter is being replaced right now. The power has been off since" in sentence(agent)
 
 
-def test_a_swap_without_an_end_never_claims_that_the_power_is_back(
+def test_req_19_a_swap_without_an_end_never_claims_that_the_power_is_back(
     agent: Visitor, writing: Writing
 ) -> None:
     with writing() as session:

@@ -222,7 +222,9 @@ def test_the_frame_may_be_shown_elsewhere_and_the_page_may_not(
     assert "script-src 'self'" in frame.headers["Content-Security-Policy"]
     assert "HELSINKI" in frame.text
     assert "TAMPERE" not in frame.text
-    assert "TAMPERE" in client.get("/status/embed/en?municipality=x").text
+    # A slip shows everything, rather than that all is well there.
+    for slip in ("x", "999", "%27"):
+        assert "TAMPERE" in client.get(f"/status/embed/en?municipality={slip}").text
     page = client.get("/status/en")
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
 
@@ -251,6 +253,19 @@ def test_req_22_the_phone_bulletin_is_read_area_by_area(lonely: Flask, client: F
     assert "Sähkökatkojen tilanne kello 12.00, 24.11.2026." in finnish
     assert "Korjausten arvioidaan valmistuvan kello 14.00 mennessä" in finnish
     assert "klockan 12.00" in client.get("/bulletin/sv.txt").text
+
+
+def test_req_17_a_planned_cut_that_takes_longer_is_shown_and_spoken(
+    lonely: Flask, client: FlaskClient
+) -> None:
+    begin = NOW - timedelta(hours=3)
+    late = cut(7, planned=True, overrun=True, started_at=begin, until=NOW - timedelta(hours=1))
+    write(lonely, late)
+    assert "takes longer than planned" in client.get("/status/en").text
+    said = client.get("/bulletin/en.txt").text
+    assert "postal code 3 3 1 0 0 since 09:00, takes longer than planned." in said
+    (one,) = client.get("/status.json").get_json()["municipalities"]
+    assert one["planned"][0]["to_at"] is None
 
 
 def test_req_22_a_bulletin_older_than_half_an_hour_says_so(

@@ -83,6 +83,35 @@ def test_a_file_with_order_numbers_says_what_was_not_found(app: Flask, operator:
     assert "orders.csv" in page
 
 
+def test_the_days_are_those_that_the_person_chose(app: Flask, operator: Visitor) -> None:
+    """A day begins in Finland hours before it does in UTC, in summer and in winter."""
+    put(app, 3)
+    path = "/lanes/nis/replay"
+    for first, last in (("2026-11-24", "2026-11-25"), ("2026-03-29", "2026-10-25")):
+        form = {"wanted": "DEAD", "error": "", "from_on": first, "to_on": last}
+        page = operator.get(f"{operator.post(path, form, page=path).location}?lang=fi").text
+        for day in (first, last):
+            year, month, number = map(int, day.split("-"))
+            assert f">{number}.{month}.{year}<" in page
+
+
+def test_the_errors_of_the_lane_are_offered_in_words(app: Flask, operator: Visitor) -> None:
+    put(app, 3)
+    with app.app_context(), transaction() as session:
+        session.execute(
+            text(
+                "UPDATE outbox_item SET last_error_class = 'Retryable' WHERE business_key <> 'n-1'"
+            )
+        )
+    assert "Vastaanottaja hylkäsi sen" in operator.get("/lanes/nis?lang=fi&state=DEAD").text
+    path = "/lanes/nis/replay"
+    assert "The receiver refused it" in operator.get(f"{path}?error=Rejected&lang=en").text
+    form = {"wanted": "DEAD", "error": "Rejected"}
+    page = operator.get(f"{operator.post(path, form, page=path).location}?lang=en").text
+    assert "Send 1 item again" in page
+    assert operator.post(path, {**form, "error": "Nonsense"}, page=path).status_code == 422
+
+
 def test_what_has_arrived_is_not_chosen_without_saying_which(app: Flask, operator: Visitor) -> None:
     path = "/lanes/nis/replay?lang=en"
     answer = operator.post(path, {"wanted": "SENT"}, page=path)

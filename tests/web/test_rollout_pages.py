@@ -89,6 +89,13 @@ def test_meters_behind_the_stock_are_listed(world: Flask, operator: Visitor) -> 
     assert "N1" in page
     assert "N4" not in page
     assert operator.get("/rollout/meters?model=6534&group=x").status_code == 404
+    assert "these are those of now" not in page
+    with world.app_context(), transaction() as session:
+        session.execute(text("UPDATE meter SET state = 'INSTALLED' WHERE number = 'N1'"))
+    # Meters move on; then the page says what the number was made of.
+    page = operator.get("/rollout/meters?model=6534&group=in-stock").text
+    assert "1 meter" in page
+    assert "The page counted 2 at" in page
 
 
 @pytest.mark.parametrize("path", ["/rollout/overview", "/rollout/orders"])
@@ -125,15 +132,28 @@ def test_a_wave_named_like_a_formula_is_none_in_a_file(
     assert '"=1+1"' not in body
 
 
-def test_a_plan_is_imported_put_in_force_and_taken_back(app: Flask, operator: Visitor) -> None:
+def test_a_plan_is_imported_put_in_force_by_two_people_and_taken_back(
+    app: Flask, operator: Visitor, admin: Visitor
+) -> None:
     _import(operator, _csv(100))
     page = operator.get("/rollout/plan").text
     assert "It is not in force yet." in page or "plan.csv" in page
-    operator.post("/rollout/plan/1/activate", {}, page="/rollout/plan")
+    _press(operator, 1, "propose")
+    assert "Somebody else has to put it in force." in operator.get("/rollout/plan").text
+    page = _press(operator, 1, "activate")
+    assert "Somebody who has neither imported nor proposed it" in page
+    assert "Put in force" in admin.get("/rollout/plan").text
+    _press(admin, 1, "activate")
+    assert _active(app) == 1
     _import(operator, _csv(200))
-    operator.post("/rollout/plan/2/activate", {}, page="/rollout/plan")
+    _press(operator, 2, "propose")
+    _press(operator, 2, "withdraw")
+    assert "Somebody else was quicker." in _press(admin, 2, "activate")
+    _press(operator, 2, "propose")
+    _press(admin, 2, "activate")
     assert _active(app) == 2
-    operator.post("/rollout/plan/1/activate", {}, page="/rollout/plan")
+    _press(admin, 1, "propose")
+    _press(operator, 1, "activate")
     assert _active(app) == 1
     again = operator.get("/rollout/plan/1.csv").data
     assert _import(operator, again).status_code == 302
@@ -173,6 +193,12 @@ def _csv(meters: int) -> bytes:
 def _import(operator: Visitor, content: bytes):  # type: ignore[no-untyped-def]
     file = (io.BytesIO(content), "plan.csv")
     return operator.post("/rollout/plan", {"file": file}, page="/rollout/plan")
+
+
+def _press(visitor: Visitor, number: int, act: str) -> str:
+    answer = visitor.post(f"/rollout/plan/{number}/{act}", {}, page="/rollout/plan")
+    assert answer.status_code == 302
+    return visitor.get("/rollout/plan").text
 
 
 def _active(app: Flask) -> int:

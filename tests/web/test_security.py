@@ -6,6 +6,7 @@ import re
 import time
 
 import pytest
+from flask import Flask
 from lxml import html
 
 from app.factory import create_app
@@ -185,3 +186,16 @@ def rows(writing: Writing) -> None:
         add_item(session, "billing", "HELD", business_key="TT-1", hold_reason="READING_JUMP")
         add_inbound(session, "REJECTED", name=evil, reason_code="XML_MALFORMED")
         add_alarm(session, subject=evil)
+
+
+@pytest.mark.parametrize("number", [2**31, 10**25])
+def test_no_number_in_an_address_is_a_fault_of_ours(
+    app: Flask, admin: Visitor, number: int
+) -> None:
+    paths = sorted(
+        re.sub(r"<int:[^>]+>", str(number), rule.rule)
+        for rule in app.url_map.iter_rules()
+        if "<int:" in rule.rule and "GET" in (rule.methods or ()) and rule.rule.count("<") == 1
+    )
+    assert len(paths) > 20
+    assert {path: answer for path in paths if (answer := admin.get(path).status_code) >= 500} == {}

@@ -134,6 +134,19 @@ def test_stop_by_reply_or_link_ends_it_and_whoever_comes_back_is_told_again(
         db.session.remove()
 
 
+@pytest.mark.parametrize(("topic", "left"), [(Topic.FAULT, 1), (Topic.STORM, 0)])
+def test_leaving_a_topic_by_link_ends_what_is_followed_only_if_it_is_about_areas(
+    app: Flask, visitor: Visitor, topic: Topic, left: int
+) -> None:
+    follow(app, visitor, PHONE)
+    with app.app_context():
+        with transaction() as session:
+            unsubscribe.unsubscribe(session, Link(PHONE, topic), NOW)
+        db.session.remove()
+    stopped = "SELECT count(*) FROM area_subscription WHERE stopped_at IS NULL"
+    assert rows(app, stopped) == [(left,)]
+
+
 def test_followers_hear_of_planned_cuts_once_and_of_new_ones_the_next_day(
     app: Flask, visitor: Visitor
 ) -> None:

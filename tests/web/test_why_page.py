@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import ast
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 from sqlalchemy.orm import Session
 
-from app.domain import announcement_policy, notice_policy
+from app.domain import announcement_policy, notice_policy, telling_obstacles, telling_times
 from app.models import (
     Announcement,
     Attempt,
     AuditEntry,
     Contact,
+    ContactChange,
     DeliveryReceipt,
+    Letter,
     Notice,
     NoticePoint,
     OutagePoint,
@@ -83,6 +85,94 @@ def test_the_wishes_shown_are_those_of_the_moment_of_the_decision(
     page = agent.get(f"/notices/{number}").text
     assert "wants these messages" in page
     assert "does not want these messages" not in page
+
+
+def test_a_choice_that_was_taken_back_was_no_wish_any_more(
+    agent: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        notice = _notice(session, add_point(session, 1))
+        contact = session.query(Contact).first()
+        assert contact is not None
+        notice.contact_id = contact.id
+        for ended, days in ((False, 3), (True, 2)):
+            session.add(
+                PreferenceChange(
+                    contact_id=contact.id,
+                    topic="METER_SWAP",
+                    enabled=False,
+                    ended=ended,
+                    source="PORTAL",
+                    legal_basis="CONTRACT",
+                    changed_by="customer:C1",
+                    changed_at=NOW - timedelta(days=days),
+                )
+            )
+        number = notice.id
+    page = agent.get(f"/notices/{number}").text
+    assert "does not want these messages" not in page
+    assert "Nothing was chosen" in page
+
+
+def test_the_quiet_hours_shown_are_those_of_the_moment_of_the_decision(
+    agent: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        notice = _notice(session, add_point(session, 1))
+        contact = session.query(Contact).first()
+        assert contact is not None
+        notice.contact_id = contact.id
+        contact.quiet_from, contact.quiet_to = time(20), time(9)
+        number = notice.id
+        for old, new, at in (
+            (None, "21.00-08.00", NOW - timedelta(days=1)),
+            ("21.00-08.00", None, NOW + timedelta(days=1)),
+            (None, "20.00-09.00", NOW + timedelta(days=2)),
+        ):
+            session.add(
+                ContactChange(
+                    contact_id=contact.id,
+                    what="QUIET_HOURS",
+                    old_value=old,
+                    new_value=new,
+                    source="PORTAL",
+                    legal_basis="CONTRACT",
+                    changed_by="customer:C1",
+                    changed_at=at,
+                )
+            )
+    page = agent.get(f"/notices/{number}").text
+    assert "21.00–08.00" in page
+    assert "20.00–09.00" not in page
+
+
+def test_what_did_not_arrive_leads_to_what_was_sent_and_owed_instead(
+    agent: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        point = add_point(session, 1)
+        first = _notice(session, point, kind="PLANNED_NOTICE", state="FALLBACK", order_id=None)
+        second = _notice(session, point, kind="PLANNED_NOTICE", state="UNDELIVERED", order_id=None)
+        second.fallback_of = first.id
+        session.add(
+            Letter(
+                dedupe_key="x",
+                notice_id=second.id,
+                gsrn=point,
+                type="PLANNED_NOTICE",
+                language="fi",
+                reason="UNDELIVERED",
+                subject="x",
+                body="x",
+                state="DUE",
+                created_at=NOW,
+            )
+        )
+        numbers = first.id, second.id
+    assert f'href="/notices/{numbers[1]}"' in agent.get(f"/notices/{numbers[0]}").text
+    page = agent.get(f"/notices/{numbers[1]}").text
+    assert f'href="/notices/{numbers[0]}"' in page
+    assert "By letter 1" in page
 
 
 def test_a_replaced_message_leads_to_the_one_that_took_its_place(
@@ -190,7 +280,7 @@ def test_every_sentence_of_the_policies_is_known_in_three_languages() -> None:
     known = {str(sentence._args[0]) for sentence in decisions._SENTENCES}
     missing = {
         sentence
-        for module in (notice_policy, announcement_policy)
+        for module in (notice_policy, announcement_policy, telling_obstacles, telling_times)
         for sentence in _sentences(Path(str(module.__file__)))
         if sentence not in known and not decisions._AGO.fullmatch(sentence)
     }

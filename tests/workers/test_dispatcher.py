@@ -32,7 +32,6 @@ from app.services import (
 from app.services.outbox import NewItem
 from app.services.process_starts import Cause
 from tests.conftest import test_settings
-from workers import jobs
 from workers.cli import LaneWorker
 from workers.dispatcher import Dispatcher
 from workers.holder import Holder
@@ -227,9 +226,10 @@ def test_a_holder_whose_connection_died_works_on_under_another_number(app: Flask
         holder.close()
 
 
-def test_without_redis_the_dispatcher_works_itself_and_raises_an_alarm(
+def test_without_redis_the_dispatcher_raises_an_alarm_and_is_not_kept_by_any_lane(
     app: Flask, deaf_app: Flask
 ) -> None:
+    """It works on nothing itself: the workers look, see test_deaf.py."""
     with deaf_app.app_context():
         with transaction() as session:
             inbound.store(
@@ -240,17 +240,18 @@ def test_without_redis_the_dispatcher_works_itself_and_raises_an_alarm(
                 chunks=[b"nonsense"],
                 now=datetime.now(UTC),
             )
-        state = jobs.begin("dispatcher")
-        dispatcher = Dispatcher(deaf_app.extensions["tiedolla_settings"], state.holder)
+        holder = Holder("dispatcher")
+        dispatcher = Dispatcher(deaf_app.extensions["tiedolla_settings"], holder)
         assert dispatcher._leads()
         try:
             dispatcher.tick(datetime.now(UTC))
         finally:
             dispatcher._resign()
-            jobs.end()
+            holder.close()
         with transaction() as session:
             message = session.execute(text("SELECT state FROM inbound_message")).scalar_one()
-            assert message == "REJECTED"
+            assert message == "STORED"
+            assert schedules.lane_is_due(session, "intake", NOW, datetime.now(UTC))
             kinds = session.scalars(select(Alarm.kind).where(Alarm.closed_at.is_(None))).all()
             assert "REDIS_DOWN" in kinds
 

@@ -220,7 +220,7 @@ def test_a_lane_stuck_at_time_outs_does_not_slow_another(
         assert not stuck.is_alive()
 
 
-def put(lane: str, count: int, *, at: datetime | None = None) -> None:
+def put(lane: str, count: int, *, at: datetime | None = None, prefix: str = "") -> None:
     """So many items that are due."""
     moment = at or datetime.now(UTC) - timedelta(seconds=1)
     kind = {"nis": "NIS_DEVICE", "dms": "DMS_SWAP_OUTAGE"}[lane]
@@ -229,8 +229,8 @@ def put(lane: str, count: int, *, at: datetime | None = None) -> None:
         outbox.put(
             session,
             [
-                NewItem(lane, kind, f"{lane}-{n}", f"{lane}-{n}", 1, f"{lane}-{n}", body)
-                for n in range(count)
+                NewItem(lane, kind, key, key, 1, key, body)
+                for key in (f"{lane}-{prefix}{n}" for n in range(count))
             ],
             moment,
         )

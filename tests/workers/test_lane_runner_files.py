@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.db import db, transaction
-from app.services import bundle_versions, inbound
+from app.services import bundle_activation, bundle_versions, inbound
 from app.services.bundle_content import shipped_content
 from app.settings import Settings
 from tests.servers import SftpServer
@@ -150,7 +150,7 @@ def _let_files_have(most_bytes: int) -> None:
     with transaction() as session:
         row = bundle_versions.add(session, CODE, changed, by="staff:aino", now=now)
         bundle_versions.propose(session, row, by="staff:aino", now=now, valid_from=None)
-        bundle_versions.activate(session, row, by="staff:eino", now=now)
+        bundle_activation.activate(session, row, by="staff:eino", now=now)
 
 
 def _make_due() -> bool:

@@ -27,7 +27,14 @@ from app.models import (
     Run,
     UnmappedField,
 )
-from app.services import bundle_versions, inbound, meter_deliveries, schedules, setup
+from app.services import (
+    bundle_activation,
+    bundle_versions,
+    inbound,
+    meter_deliveries,
+    schedules,
+    setup,
+)
 from app.services.bundle_content import shipped_content
 from app.services.bundle_versions import BundleRefused
 from app.settings import Settings
@@ -280,8 +287,18 @@ def test_two_documents_cannot_share_a_folder(
         # Its inbox is another one, but what is claimed would lie side by side.
         with pytest.raises(BundleRefused, match="FOLDER_TAKEN"):
             bundle_versions.add(session, CODE, acks, by="staff:aino", now=now)
+        # Nor may we empty the folder in which their rejects are to lie.
+        own = Sftp(inbox="rejects", rejects="acks", processing="acks-processing")
+        with pytest.raises(BundleRefused, match="FOLDER_TAKEN"):
+            bundle_versions.add(
+                session,
+                CODE,
+                msgspec.structs.replace(acks, transport=own),
+                by="staff:aino",
+                now=now,
+            )
         own = msgspec.structs.replace(acks, transport=Sftp(processing="acks-processing"))
-        assert bundle_versions.install(session, CODE, own, now)
+        assert bundle_activation.install(session, CODE, own, now)
 
 
 @pytest.fixture
@@ -313,7 +330,7 @@ def settings(app: Flask, sshd: SftpServer) -> Settings:
             now=now,
         )
         content = shipped_content("meter_maker", "delivery", "in")
-        bundle_versions.install(session, CODE, content, now)
+        bundle_activation.install(session, CODE, content, now)
     return own
 
 

@@ -16,15 +16,30 @@ from sqlalchemy import select, text
 from app import clients
 from app.db import transaction
 from app.models import Alarm, OutboxItem, WorkOrder
-from app.queries import lane_board
-from app.services import setup, watch
+from app.queries import lane_board, parked_orders
+from app.services import bundle_activation, setup, watch
+from app.services.bundle_content import shipped_content
 from app.settings import Settings
 from tests.services.queueing import drain_now, set_lane, states
-from tests.services.routing_world import a_swap, take
-from tests.simulators.running import Listener, RunningRehearsal, listening
+from tests.services.routing_world import (
+    AGO,
+    a_swap,
+    add_partner,
+    an_order,
+    put_in_force,
+    take,
+    values,
+)
+from tests.simulators.running import Listener, RunningRehearsal, eventually, listening
+from workers.partner_files import look_after_files
+from workers.rerouting import reroute
 
 LANE = "partner.voima"
 COUNT = 30
+CONTRACTOR = "rautio"
+FILES = 6
+# Numbers of received files, out of the way of those that the table gives.
+MESSAGE = 5_000
 
 
 def test_a_partner_that_is_down_for_three_days_gets_every_order_once_and_in_order(
@@ -145,14 +160,205 @@ def test_a_partner_that_accepts_and_never_acknowledges_is_seen_with_its_age(
             assert silent.count == COUNT
             assert silent.oldest_at is not None
             assert abs(silent.oldest_at - now) < timedelta(minutes=1)
-            watch.raise_alarms(session, now + timedelta(hours=23))
+            # Its bundle says how long that may be; the setting is for those whose bundle does not.
+            watch.raise_alarms(session, now + timedelta(hours=47), 3600.0)
             assert _silent(session) == []
-            watch.raise_alarms(session, now + timedelta(hours=25))
+            watch.raise_alarms(session, now + timedelta(hours=49), 3600.0)
             assert _silent(session) == [LANE]
             # A word about each ends it.
             session.execute(text("UPDATE work_order SET state = 'ACCEPTED'"))
-            watch.raise_alarms(session, now + timedelta(hours=26))
+            watch.raise_alarms(session, now + timedelta(hours=50), 3600.0)
             assert _silent(session) == []
+            session.execute(
+                text(
+                    "UPDATE partner_bundle"
+                    " SET content = jsonb_set(content, '{acks,expected_within_h}', 'null')"
+                )
+            )
+            session.execute(text("UPDATE work_order SET state = 'SENT'"))
+            watch.raise_alarms(session, now + timedelta(hours=2), 3600.0)
+            assert _silent(session) == [LANE]
+
+
+def test_a_contractor_whose_server_is_down_for_three_days_gets_every_file_once_and_in_order(
+    app: Flask, contractor: _Contractor
+) -> None:
+    with app.app_context():
+        take([a_swap(n) for n in range(1, FILES + 1)], MESSAGE)
+        contractor.go_away()
+        contractor.drain()
+        take(
+            [a_swap(n, revision=2, phone="+358501234567") for n in range(1, FILES + 1)], MESSAGE + 1
+        )
+        for _ in range(72):
+            _grow_older(hours=1)
+            assert not contractor.drain().get("SENT")
+        assert contractor.taken() == []
+        assert states() == {"READY": 2 * FILES}
+        contractor.come_back()
+        for _ in range(12):
+            _grow_older(hours=1)
+            contractor.drain()
+        assert states() == {"SENT": 2 * FILES}
+        wanted = {(f"A-{n}", revision): 1 for n in range(1, FILES + 1) for revision in (1, 2)}
+        told = eventually(
+            lambda: len(contractor.taken()) >= len(wanted) and contractor.taken(), "every file"
+        )
+        assert Counter((one["order_id"], one["revision"]) for one in told) == wanted
+        for n in range(1, FILES + 1):
+            own = [one["revision"] for one in told if one["order_id"] == f"A-{n}"]
+            assert own == [1, 2]
+        assert contractor.rehearsal.ledger("contractor", "repeat", "changed", "unreadable") == []
+
+
+def test_a_contractor_that_reports_nonsense_hears_so_and_its_orders_stay_as_they_were(
+    app: Flask, contractor: _Contractor
+) -> None:
+    with app.app_context():
+        take([a_swap(1)], MESSAGE)
+        contractor.drain()
+        contractor.report("outo.csv", b"<html>200 OK</html>")
+        contractor.report(
+            "rivi.csv", b"KUITTAUS;TILAUS;REVISIO;TAPAHTUMA;AIKA;ILMOITETTU\r\n1;2\r\n"
+        )
+        contractor.look()
+        contractor.drain()
+        told = eventually(
+            lambda: (
+                len(contractor.rehearsal.ledger("contractor", "reject")) >= 2
+                and contractor.rehearsal.ledger("contractor", "reject")
+            ),
+            "an answer to each file",
+        )
+        assert sorted(one["text"].splitlines()[1].split(";")[2] for one in told) == [
+            "FIELD_INVALID",
+            "FILE_UNREADABLE",
+        ]
+        with transaction() as session:
+            assert session.scalars(select(WorkOrder.state)).all() == ["SENT"]
+        # Both lie where their people find them; nothing comes a second time.
+        contractor.look()
+        assert contractor.files("quarantine") == ["outo.csv", "rivi.csv"]
+        contractor.drain()
+        assert len(contractor.rehearsal.ledger("contractor", "reject")) == 2
+
+
+def test_a_contractor_that_takes_files_and_never_reports_is_seen_after_its_own_time(
+    app: Flask, contractor: _Contractor
+) -> None:
+    with app.app_context():
+        take([a_swap(n) for n in range(1, FILES + 1)], MESSAGE)
+        contractor.drain()
+        eventually(lambda: len(contractor.taken()) == FILES, "every file")
+        now = datetime.now(UTC)
+        with transaction() as session:
+            watch.raise_alarms(session, now + timedelta(hours=95))
+            assert _silent(session) == []
+            watch.raise_alarms(session, now + timedelta(hours=97))
+            assert _silent(session) == [f"partner.{CONTRACTOR}"]
+
+
+class _Contractor:
+    """The simulated contractor that works with files, and the lanes that reach its folders."""
+
+    def __init__(
+        self, rehearsal: RunningRehearsal, settings: Settings, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.rehearsal = rehearsal
+        self._settings = settings
+        self._loop = loop
+
+    def drain(self) -> dict[str, int]:
+        return drain_now(self._settings, self._loop, f"partner.{CONTRACTOR}")
+
+    def look(self) -> None:
+        for _ in range(2):
+            look_after_files(self._settings, 1, "test")
+
+    def go_away(self) -> None:
+        self._be_at(f"sftp://{CONTRACTOR}@127.0.0.1:1")
+
+    def come_back(self) -> None:
+        self._be_at(f"sftp://{CONTRACTOR}@127.0.0.1:{self.rehearsal.sftp_port}")
+
+    def taken(self) -> list[dict[str, object]]:
+        """The orders that the contractor has taken, in the order in which it took them."""
+        return self.rehearsal.ledger("contractor", "order")
+
+    def report(self, name: str, body: bytes) -> None:
+        (self.rehearsal.folder / "contractor" / "acks" / name).write_bytes(body)
+
+    def files(self, folder: str) -> list[str]:
+        return sorted(
+            path.name for path in (self.rehearsal.folder / "contractor" / folder).iterdir()
+        )
+
+    def _be_at(self, address: str) -> None:
+        with transaction() as session:
+            setup.set_partner_url(session, CONTRACTOR, address)
+
+
+def test_orders_that_no_rule_takes_reach_nobody_until_one_does_and_then_once(
+    app: Flask, partner: _Partner
+) -> None:
+    with app.app_context():
+        # Maintenance visits belong to nobody under the default rules.
+        with transaction() as session:
+            session.execute(text("UPDATE partner SET order_types = '{}' WHERE code = 'voima'"))
+        take([an_order(n) for n in range(1, COUNT + 1)])
+        partner.drain()
+        assert partner.taken() == []
+        with transaction() as session:
+            assert parked_orders.count_parked(session)["NO_ROUTE"] == COUNT
+        put_in_force(values("huolto", "voima", order_type_codes=["HUO"]))
+        reroute(app.extensions["tiedolla_settings"], 1, "test")
+        reroute(app.extensions["tiedolla_settings"], 1, "test")
+        assert partner.drain() == {"SENT": COUNT}
+        told = Counter((one["order_id"], one["revision"], one["key"]) for one in partner.taken())
+        assert told == {(f"A-{n}", 1, f"A-{n}-1"): 1 for n in range(1, COUNT + 1)}
+        assert _order_states() == {("SENT", "voima"): COUNT}
+
+
+def test_an_order_that_goes_to_another_partner_is_called_off_at_the_first(
+    app: Flask, partner: _Partner
+) -> None:
+    """Both know it by its id and revision, and only the new partner's word moves it."""
+    with app.app_context():
+        with transaction() as session:
+            add_partner(session, base_url=f"{partner.rehearsal.url}/installer")
+        take([a_swap(1)])
+        partner.drain()
+        # Of the new revision the rules send another type elsewhere; the new partner is away.
+        put_in_force(values("huolto", "piiri", order_type_codes=["HUO"]))
+        set_lane("partner.piiri", paused=True)
+        take([an_order(1, revision=2)], 2)
+        assert partner.drain() == {"SENT": 1}
+        assert [(one["action"], one["key"]) for one in partner.taken()] == [
+            ("NEW", "A-1-1"),
+            ("CANCEL", "A-1-2"),
+        ]
+        assert partner.refused() == []
+        # That the first one knows it is called off does not mean that the second one has it.
+        assert _order_states() == {("ROUTED", "piiri"): 1}
+
+
+def test_what_the_first_partner_says_to_a_calling_off_does_not_move_the_order(
+    app: Flask, partner: _Partner
+) -> None:
+    with app.app_context():
+        with transaction() as session:
+            add_partner(session)
+        take([a_swap(1)])
+        partner.drain()
+        put_in_force(values("huolto", "piiri", order_type_codes=["HUO"]))
+        take([an_order(1, revision=2)], 2)
+        partner.disturb(fail_ratio=1.0, status=422)
+        assert partner.drain() == {"REJECTED": 1}
+        assert _order_states() == {("ROUTED", "piiri"): 1}
+        with transaction() as session:
+            # It stays visible that the first one has not agreed.
+            (reason,) = lane_board.dead_reasons(session, LANE)
+            assert reason.count == 1
 
 
 class _Partner:
@@ -177,6 +383,18 @@ class _Partner:
     def taken(self) -> list[dict[str, object]]:
         """The orders that the partner has taken, in the order in which it took them."""
         return self.rehearsal.ledger("installer", "order")
+
+    def refused(self) -> list[dict[str, object]]:
+        """What it would not take."""
+        return self.rehearsal.ledger("installer", "refused")
+
+
+def _order_states() -> dict[tuple[str, str], int]:
+    with transaction() as session:
+        rows = session.execute(
+            text("SELECT state, partner_code, count(*) FROM work_order GROUP BY 1, 2")
+        )
+        return {(row[0], row[1]): row[2] for row in rows}
 
 
 def _grow_older(hours: float) -> None:
@@ -223,6 +441,50 @@ def partner(app: Flask, tmp_path: Path, tiedolla: Listener) -> Iterator[_Partner
         with transaction() as session:
             setup.set_partner_url(session, "voima", f"{rehearsal.url}/installer")
         yield _Partner(rehearsal, settings, loop)
+        clients.close_clients(loop)
+    loop.close()
+    rehearsal.kill()
+
+
+@pytest.fixture
+def contractor(app: Flask, tmp_path: Path, tiedolla: Listener) -> Iterator[_Contractor]:
+    rehearsal = RunningRehearsal(tmp_path / "rehearsal", tiedolla.url)
+    rehearsal.configure("contractor", accepted_after_s=[600.0, 600.0])
+    rehearsal.start()
+    base: Settings = app.extensions["tiedolla_settings"]
+    keys = rehearsal.folder / "keys"
+    host_key = (keys / "sftp_host_ed25519.pub").read_text("utf-8")
+    settings = base.model_copy(
+        update={
+            "partner_sftp_key_file": str(keys / "tiedolla_ed25519"),
+            "partner_host_keys": {CONTRACTOR: " ".join(host_key.split()[:2])},
+            "cis_quiet_s": 0.0,
+            "http_connect_s": 2.0,
+            "http_total_s": 5.0,
+        }
+    )
+    loop = asyncio.new_event_loop()
+    now = datetime.now(UTC)
+    with app.app_context():
+        with transaction() as session:
+            setup.add_partner(
+                session,
+                CONTRACTOR,
+                "Rautio Oy",
+                transport="SFTP",
+                base_url=f"sftp://{CONTRACTOR}@127.0.0.1:{rehearsal.sftp_port}",
+                order_types=[],
+                sees_key_info=False,
+                settings=settings,
+                now=now,
+            )
+            for document, direction in (("order", "out"), ("ack", "in")):
+                content = shipped_content("regional_contractor", document, direction)
+                bundle_activation.install(session, CONTRACTOR, content, AGO)
+            session.execute(
+                text("UPDATE route_rule SET partner_code = :code"), {"code": CONTRACTOR}
+            )
+        yield _Contractor(rehearsal, settings, loop)
         clients.close_clients(loop)
     loop.close()
     rehearsal.kill()

@@ -15,7 +15,8 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from app import clients
-from app.db import db, transaction
+from app.db import db, held_lock, transaction
+from app.domain.lock_spaces import LockSpace
 from app.models import (
     Ack,
     Alarm,
@@ -23,14 +24,21 @@ from app.models import (
     InboundMessage,
     OutboxItem,
     Run,
+    Step,
     UnmappedField,
     WorkOrder,
 )
-from app.services import bundle_drift, bundle_versions, inbound
+from app.services import (
+    bundle_activation,
+    bundle_drift,
+    bundle_versions,
+    inbound,
+)
 from app.services.bundle_content import shipped_content
 from app.settings import Settings
 from integrations.sftp.inbox import SftpInbox
 from tests.servers import SftpServer
+from tests.services.queueing import set_lane
 from tests.workers.contractor import (
     CODE,
     FOLDERS,
@@ -316,6 +324,113 @@ def test_a_partner_out_of_reach_raises_an_alarm_and_keeps_no_other_waiting(
             assert (alarm.kind, alarm.subject, alarm.closed_at) == ("PARTNER_SFTP", "aaa", None)
 
 
+def test_a_fault_of_ours_over_one_partner_keeps_no_other_waiting(
+    app: Flask, sshd: SftpServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = SftpInbox.list_inbox
+
+    def _fail_over_the_first(inbox: SftpInbox) -> Any:
+        if inbox._config.user == "aaa":
+            raise RuntimeError("nobody thought of this")
+        return asked(inbox)
+
+    monkeypatch.setattr(SftpInbox, "list_inbox", _fail_over_the_first)
+    with app.app_context():
+        with transaction() as session:
+            install(session, "aaa", f"sftp://aaa@{sshd.host}:{sshd.port}", settings)
+        keys = {**settings.partner_host_keys, "aaa": sshd.host_key}
+        both = settings.model_copy(update={"partner_host_keys": keys})
+        an_order()
+        row = "K-1;MVY-1;1;VASTAANOTETTU;24.11.2026 11.05;24.11.2026 11.06;RS-9;;"
+        put(sshd, "acks", "a.csv", a_file(row))
+        _look(both)
+        assert _tree(sshd) == {"archive/a.csv"}
+        with transaction() as session:
+            alarm = session.scalars(select(Alarm)).one()
+            assert (alarm.kind, alarm.subject) == ("PARTNER_SFTP", "aaa")
+            assert "RuntimeError" in alarm.detail
+
+
+def test_files_are_looked_at_while_the_network_is_read(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    with app.app_context():
+        put(sshd, "acks", "a.csv", a_file())
+        with held_lock(LockSpace.NETWORK, 1) as held:
+            assert held
+            _look(settings)
+        assert _tree(sshd) == {"archive/a.csv"}
+
+
+def test_a_paused_lane_neither_fetches_nor_reads(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    row = "K-1;MVY-1;1;VASTAANOTETTU;24.11.2026 11.05;24.11.2026 11.06;RS-9;;"
+    with app.app_context():
+        an_order()
+        with transaction() as session:
+            number = inbound.store_small(
+                session,
+                source=f"partner-file:{CODE}",
+                kind="PARTNER_FILE",
+                name="here.csv",
+                body=a_file(row),
+                now=datetime.now(UTC),
+            ).id
+        set_lane("partner_files", paused=True)
+        put(sshd, "acks", "a.csv", a_file(row, row.replace("K-1", "K-2")))
+        _look(settings)
+        assert _tree(sshd) == {"acks/a.csv"}
+        with transaction() as session:
+            assert session.get_one(InboundMessage, number).state == "STORED"
+            assert session.scalars(select(Run)).all() == []
+        set_lane("partner_files", paused=False)
+        _look(settings)
+        assert _tree(sshd) == {"archive/a.csv"}
+        with transaction() as session:
+            kept = session.scalars(
+                select(InboundMessage.state).where(InboundMessage.kind == "PARTNER_FILE")
+            ).all()
+            assert set(kept) == {"INTERPRETED"}
+
+
+def test_a_file_whose_sender_paused_for_too_long_is_taken_again_when_it_has_grown(
+    app: Flask, sshd: SftpServer, settings: Settings
+) -> None:
+    """A table has no end that one could miss: what came first was read as if it were all."""
+    rows = [
+        f"K-{n};MVY-1;1;VASTAANOTETTU;24.11.2026 11.0{n};24.11.2026 11.20;RS-9;;" for n in range(4)
+    ]
+    whole = a_file(*rows)
+    with app.app_context(), (sshd.root / "acks" / "a.csv").open("wb") as sender:
+        an_order()
+        sender.write(whole[: whole.index(b"K-2")])
+        sender.flush()
+        _look(settings)
+        assert _tree(sshd) == {"archive/a.csv"}
+        sender.write(whole[sender.tell() :])
+        sender.flush()
+        for _ in range(3):
+            look_after_files(settings, 1, "test")
+        assert _tree(sshd) == {"archive/a.csv"}
+        with transaction() as session:
+            files = session.execute(
+                select(InboundMessage.counts, InboundMessage.remote_name)
+                .where(InboundMessage.kind == "PARTNER_FILE")
+                .order_by(InboundMessage.id)
+            ).all()
+            assert [tuple(one) for one in files] == [
+                ({"TAKEN": 2}, None),
+                ({"KNOWN": 2, "TAKEN": 2}, "a.csv"),
+            ]
+            assert session.scalars(select(Step.state).where(Step.name == "look again")).all() == [
+                "GROWN"
+            ]
+        # From now on it is as it is.
+        _look(settings)
+        assert _tree(sshd) == {"archive/a.csv"}
+
+
 def test_a_column_that_nobody_knows_is_counted_and_raises_an_alarm_until_it_is_accepted(
     app: Flask, sshd: SftpServer, settings: Settings
 ) -> None:
@@ -383,7 +498,7 @@ def _change_bundle(document: str, direction: str, rules: list[dict[str, Any]]) -
     with transaction() as session:
         row = bundle_versions.add(session, CODE, changed, by="staff:aino", now=now)
         bundle_versions.propose(session, row, by="staff:aino", now=now, valid_from=None)
-        bundle_versions.activate(session, row, by="staff:eino", now=now)
+        bundle_activation.activate(session, row, by="staff:eino", now=now)
 
 
 def _drain(settings: Settings, loop: asyncio.AbstractEventLoop) -> dict[str, int]:

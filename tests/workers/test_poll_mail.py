@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 
 from app.db import transaction
 from app.models import Alarm, InboundMessage, MailMessage, ProcessStart
-from app.services import inbound, mail_receipt, processes, runs
+from app.services import inbound, mail_receipt, process_triggers, runs
 from integrations.mailbox.client import Mailbox
 from tests.conftest import test_settings
 from tests.integrations.mailbox.imap_server import ImapServer
@@ -168,7 +168,7 @@ def _poll(
 def _listen(**spec: str) -> None:
     with transaction() as session:
         session.execute(text("UPDATE process SET overlap = 'QUEUE_ALL'"))
-        processes.add_trigger(session, "signal", "MAIL", spec, NOW, by="staff:otso")
+        process_triggers.add_trigger(session, "signal", "MAIL", spec, NOW, by="staff:otso")
 
 
 def _letter(message_id: str, name: str, body: bytes) -> bytes:

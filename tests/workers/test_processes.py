@@ -13,10 +13,19 @@ from sqlalchemy import select, text
 from app import clients
 from app.db import transaction
 from app.domain.processes import Overlap, TriggerKind
-from app.models import OutboxItem, ProcessStart, Run
-from app.services import outbox, process_starts, processes, signals, triggers
+from app.models import OutboxItem, ProcessStart, Replay, Run
+from app.services import (
+    outbox,
+    process_starts,
+    process_triggers,
+    processes,
+    replays,
+    signals,
+    triggers,
+)
 from app.services.outbox import NewItem
 from app.services.process_starts import Cause
+from app.services.replays import ReplayRefused
 from tests.conftest import test_settings
 from tests.integrations.stub_server import Reply, StubServer
 from workers import chores
@@ -36,7 +45,7 @@ def _context(app: Flask) -> Iterator[None]:
 def test_a_start_is_done_with_a_run_that_says_so_and_starts_what_follows() -> None:
     with transaction() as session:
         spec = {"process": "purge", "ended": "OK"}
-        processes.add_trigger(session, "read-held", "END", spec, _now(), by="staff:otso")
+        process_triggers.add_trigger(session, "read-held", "END", spec, _now(), by="staff:otso")
     _ask("purge", "1")
     assert run_processes(_working()) == 1
     with transaction() as session:
@@ -62,6 +71,40 @@ def test_what_was_given_up_is_tried_again_by_its_lane_and_a_notice_never() -> No
     with transaction() as session:
         rows = session.execute(select(OutboxItem.lane, OutboxItem.state).order_by(OutboxItem.id))
         assert [tuple(row) for row in rows] == [("nis", "READY"), ("dms", "DEAD"), ("sms", "DEAD")]
+
+
+def test_the_button_of_a_process_is_no_way_round_the_second_person() -> None:
+    with transaction() as session:
+        items = [NewItem("nis", "K", f"k{n}", f"k{n}", 1, f"k{n}", {}) for n in range(101)]
+        outbox.put(session, items, _now())
+        session.execute(text("UPDATE outbox_item SET state = 'DEAD'"))
+    for nonce in ("1", "2"):
+        _ask("retry-dead", nonce)
+        run_processes(_working())
+    with transaction() as session:
+        states = set(session.execute(select(OutboxItem.state)).scalars())
+        wish = session.execute(select(Replay)).scalar_one()
+        assert (states, wish.state, wish.item_count) == ({"DEAD"}, "PROPOSED", 101)
+        with pytest.raises(ReplayRefused):
+            replays.confirm(session, wish.id, by="staff:otso", now=_now())
+    assert [run.counts for run in _runs()] == [{"PROPOSED": 101}, {}]
+    with transaction() as session:
+        replays.confirm(session, wish.id, by="staff:aino", now=_now())
+        assert replays.carry_out(session, wish.id, _now()) == (101, False)
+
+
+def test_what_something_newer_has_overtaken_is_not_tried_again() -> None:
+    with transaction() as session:
+        items = [NewItem("nis", "K", "k", "k", n, f"k-{n}", {}) for n in (1, 2)]
+        outbox.put(session, items, _now())
+        session.execute(
+            text("UPDATE outbox_item SET state = CASE version WHEN 1 THEN 'DEAD' ELSE 'SENT' END")
+        )
+    _ask("retry-dead", "1")
+    run_processes(_working())
+    with transaction() as session:
+        states = session.execute(select(OutboxItem.state).order_by(OutboxItem.id)).scalars()
+        assert list(states) == ["DEAD", "SENT"]
 
 
 def test_a_signal_leaves_once_also_when_its_start_is_run_again() -> None:

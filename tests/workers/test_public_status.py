@@ -79,6 +79,24 @@ def test_planned_cuts_are_public_once_they_are_announced(app: Flask, tmp_path: P
     assert one["faults"] == []
 
 
+def test_req_17_a_cut_that_takes_longer_is_public_where_the_power_is_still_off(
+    app: Flask, tmp_path: Path
+) -> None:
+    begin = NOW - timedelta(days=3)
+    with app.app_context():
+        outage = add_outage(
+            gsrns(0, 6),
+            kind="PLANNED",
+            state="OVERRUN",
+            planned_from_at=begin,
+            planned_to_at=begin + timedelta(hours=2),
+        )
+        restore(outage, NOW, gsrns(0, 1))
+    (one,) = snapshot(app, tmp_path)["municipalities"]  # type: ignore[misc]
+    (cut,) = one["planned"]
+    assert (cut["overrun"], cut["customers"]) == (True, 5)
+
+
 def test_a_storm_is_told_until_it_ends(app: Flask, tmp_path: Path) -> None:
     with app.app_context(), transaction() as session:
         session.add(

@@ -109,7 +109,7 @@ def claim() -> Response:
         items = [
             Item(
                 attempt=one.attempt_id,
-                key=one.item.dedupe_key,
+                key=one.item.wire_key,
                 version=one.item.version,
                 kind=one.item.kind,
                 payload=one.item.payload,

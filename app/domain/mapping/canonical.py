@@ -81,6 +81,8 @@ PARTNER_ORDER = (
     "ack_url_name",
     "ack_token",
 )
+# All that is in an order that is called off.
+CANCELLATION = frozenset({"order_id", "revision", "action", "order_type_code", "gsrn"})
 ACK = (
     "ackId",
     "orderId",

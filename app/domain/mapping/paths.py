@@ -16,6 +16,8 @@ _PATH = re.compile(rf"{_NAME}(\[[0-9]{{1,3}}\])?(\.{_NAME}(\[[0-9]{{1,3}}\])?)*"
 _PART = re.compile(rf"({_NAME})(?:\[([0-9]+)\])?")
 _PATH_MOST = 300
 _LEAVES_MOST = 500
+# What lies deeper is told of as a whole; no document of ours is half as deep.
+_DEPTH_MOST = 40
 
 
 class Step(NamedTuple):
@@ -67,13 +69,15 @@ def leaves(document: Any, path: str = "") -> Iterator[str]:
                 return
 
 
-def _walk(document: Any, path: str) -> Iterator[str]:
-    if isinstance(document, Mapping):
+def _walk(document: Any, path: str, depth: int = 0) -> Iterator[str]:
+    if depth >= _DEPTH_MOST:
+        yield path
+    elif isinstance(document, Mapping):
         for name, value in document.items():
-            yield from _walk(value, f"{path}.{name}" if path else str(name))
+            yield from _walk(value, f"{path}.{name}" if path else str(name), depth + 1)
     elif isinstance(document, list | tuple):
         for value in document:
-            yield from _walk(value, f"{path}[]")
+            yield from _walk(value, f"{path}[]", depth + 1)
     elif document is not None and document != "" and path:
         yield path
 

@@ -16,7 +16,7 @@ from app.domain.environment_diff import Change, Standing, compare
 from app.domain.processes import SET_UP_KINDS, LogLevel, Overlap, trigger_key
 from app.models.process import Process, ProcessTrigger
 from app.models.schedule import Schedule
-from app.services import audit
+from app.services import audit, process_triggers
 from app.services import processes as service
 from app.services.environments.kind import Act, ImportBlocked, Records
 from app.services.processes import Edited, ProcessRefused
@@ -59,7 +59,7 @@ class Processes:
     def _take_away(self, session: Session, code: str, record: Mapping[str, Any], act: Act) -> None:
         for row in _triggers(session, code):
             if f"{row.kind} {row.key}" not in record["triggers"]:
-                service.remove_trigger(session, row.id, act.now, by=act.brought_by)
+                process_triggers.remove_trigger(session, row.id, act.now, by=act.brought_by)
         session.flush()
 
     def _change(self, session: Session, code: str, record: Mapping[str, Any], act: Act) -> None:
@@ -74,11 +74,11 @@ class Processes:
             if name not in known:
                 kind = name.partition(" ")[0]
                 spec = {part: str(value) for part, value in trigger["spec"].items()}
-                service.add_trigger(session, code, kind, spec, act.now, by=act.brought_by)
+                process_triggers.add_trigger(session, code, kind, spec, act.now, by=act.brought_by)
         for row in _triggers(session, code):
             wanted = record["triggers"].get(f"{row.kind} {row.key}")
             if wanted is not None and wanted["active"] != row.active:
-                service.set_trigger_active(
+                process_triggers.set_trigger_active(
                     session, row.id, wanted["active"], act.now, by=act.brought_by
                 )
         session.flush()

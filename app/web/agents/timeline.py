@@ -26,6 +26,7 @@ from app.web.labels import (
     VISIT_ANSWER,
     lane_name,
 )
+from app.web.record_words import read_out
 from app.web.wording import codes_text
 
 # Shorter pauses are part of the same story.
@@ -124,7 +125,7 @@ def _change(
             if change.revision > 1:
                 detail += ", " + gettext("revision %(number)s", number=change.revision)
         elif state in ("NO_ROUTE", "REJECTED", "PARTNER_REJECTED", "RETURNED", "CANCELLED"):
-            detail = f"{change.order_id}: {change.cause}"
+            detail = f"{change.order_id}: {read_out(change.cause)[0]}"
         elif state == "SENT" and order is not None and order.partner_code:
             detail = trace.partner_names.get(order.partner_code, order.partner_code)
             if order.partner_ref:
@@ -162,6 +163,9 @@ def _meters(ack: Ack) -> Iterator[str]:
 def _cut(cut: Cut) -> Iterator[Entry]:
     if cut.on_at == cut.off_at:
         # It was reported and then taken back: the power never went off.
+        return
+    if cut.is_suspected:
+        yield Entry(cut.off_at, gettext("A power cut is suspected"), "warn", "unknown", rank=60)
         return
     went = gettext("The power went off")
     yield Entry(cut.off_at, went, "warn", "off", cause_words(cut), rank=60)

@@ -65,13 +65,10 @@ def _rule_lines(rule: NoticeRule) -> list[str]:
 
 
 def _quiet_hours(why: NoticeWhy) -> tuple[str, bool]:
-    """The contact's quiet hours, and whether they are the company's default."""
-    contact = why.contact
-    begin = contact.quiet_from if contact else None
-    end = contact.quiet_to if contact else None
-    default = begin is None and end is None
-    begin, end = begin or DEFAULT_QUIET_FROM, end or DEFAULT_QUIET_TO
-    return f"{begin:%H.%M}–{end:%H.%M}", default
+    """The contact's quiet hours at that time, and whether they were the company's default."""
+    if why.quiet is None:
+        return f"{DEFAULT_QUIET_FROM:%H.%M}–{DEFAULT_QUIET_TO:%H.%M}", True
+    return why.quiet.replace("-", "–"), False
 
 
 def _replaced_by(why: NoticeWhy) -> Sibling | None:

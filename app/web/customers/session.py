@@ -45,8 +45,9 @@ class Visit:
 
     @property
     def third_party(self) -> bool:
-        """Whether it is somebody whom the customer lets hear of their points."""
-        return self.contact is not None and self.contact.third_party_name is not None
+        """Whether it is somebody who may hear of points and no more: the customer's helper, or a number
+        that was enrolled by whoever knew the numbers on a bill."""
+        return self.contact is not None and not customer_sessions.is_owners(self.contact)
 
     @property
     def several(self) -> bool:

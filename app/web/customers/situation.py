@@ -70,7 +70,7 @@ def sentences(trace: MeterTrace, cuts: Sequence[CustomerCut], now: datetime) -> 
 def _going_on(cut: CustomerCut) -> Sentence:
     facts = {"since": moment(cut.off_at), "cause": _cause(cut)}
     if cut.kind == "METER_SWAP":
-        if cut.state == "STALE":
+        if cut.state != "OPEN":
             text = gettext(
                 "Your meter replacement began %(since)s, and its end has not been reported."
                 " If you have no power, call us.",
@@ -83,6 +83,13 @@ def _going_on(cut: CustomerCut) -> Sentence:
             **facts,
         )
         return Sentence(text, "warn", "off")
+    if cut.kind == "FAULT" and cut.state == "DETECTED":
+        text = gettext(
+            "Your power may have been off since %(since)s: a cut was reported from here or from"
+            " nearby, and we are looking into it.",
+            **facts,
+        )
+        return Sentence(text, "warn", "unknown")
     text = gettext("The power has been off since %(since)s. Cause: %(cause)s.", **facts)
     return Sentence(f"{text} {_estimate(cut)}", "fail", "off")
 

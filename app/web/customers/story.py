@@ -57,7 +57,10 @@ def _ack(ack: Ack) -> Entry:
 
 
 def _cut(cut: CustomerCut) -> Iterator[Entry]:
-    yield Entry(cut.off_at, gettext("The power went off"), "warn", "off", rank=60)
+    if cut.kind == "FAULT" and cut.state == "DETECTED":
+        yield Entry(cut.off_at, gettext("A power cut is suspected"), "warn", "unknown", rank=60)
+    else:
+        yield Entry(cut.off_at, gettext("The power went off"), "warn", "off", rank=60)
     if cut.on_at is not None:
         lasted = gettext("off for %(span)s", span=span(cut.on_at - cut.off_at))
         yield Entry(cut.on_at, gettext("The power came back"), "ok", "power", lasted, rank=40)

@@ -27,6 +27,7 @@ from app.models.alarm_rule import AlarmRule
 from app.queries import alarm_rule_list, process_list
 from app.queries.alarm_measures import measure
 from app.services import alarm_rules as service
+from app.services import alarm_telling
 from app.services.alarm_rules import RuleFaulty, Written
 from app.settings import Settings
 from app.web.access import actor, role_required
@@ -126,7 +127,7 @@ def _page(shown: dict[str, Any], row: AlarmRule | None, faults: list[Fault]) -> 
         measures=MEASURES_OF,
         directions=list(Direction),
         days=list(Days),
-        staff=service.reachable_staff(session),
+        staff=alarm_telling.reachable_staff(session),
         processes=process_list.processes(session),
         has_webhook=bool(_settings().alarm_webhook_url),
         now=now(),
@@ -264,6 +265,7 @@ def _fault_text(code: str) -> str:
         "VALUE_UNKNOWN": gettext("Choose one of these."),
         "MEASURE_NOT_FOR_KIND": gettext("This cannot be measured for a rule of this kind."),
         "SUBJECT_MISSING": gettext("Say which lane or process it is about."),
+        "SUBJECT_UNKNOWN": gettext("There is no lane, process, order type or topic of this name."),
         "OUT_OF_RANGE": gettext("The number is out of range."),
         "NEVER_TRUE": gettext("Nothing can be fewer than none: the rule would never be broken."),
         "CLEARS_TOO_EARLY": gettext("It would end while the value is still bad."),

@@ -16,7 +16,7 @@ from app.domain.states import BundleState
 from app.models.partner_bundle import PartnerBundle
 from app.queries import bundle_list
 from app.queries.bundle_list import BundleRow
-from app.services import bundle_drift
+from app.services import bundle_drift, bundle_limits
 from app.web.access import actor, role_required
 from app.web.clock import now
 from app.web.labels import BUNDLE
@@ -79,6 +79,7 @@ def bundle(number: int) -> ResponseReturnValue:
         gone_rules=[rule for rule in old_rules if rule not in rules],
         in_force=in_force,
         differences=bundle_list.differences(session, number),
+        offer=bundle_limits.find_offer(session, stored) if row.in_force else None,
         partners=bundle_list.partner_names(session),
         me=actor(),
         moment_now=local_text(now()),

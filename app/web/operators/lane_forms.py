@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -9,7 +10,15 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
-from wtforms import DateField, Field, IntegerField, RadioField, SelectChoice, StringField
+from wtforms import (
+    DateField,
+    Field,
+    IntegerField,
+    RadioField,
+    SelectChoice,
+    SelectField,
+    StringField,
+)
 from wtforms.validators import (
     InputRequired,
     Length,
@@ -23,6 +32,7 @@ from app.domain.opening_hours import HoursUnreadable, parse_hours, write_hours
 from app.domain.wall_clock import instants_of
 from app.services.lane_bounds import CAP_MOST, IN_FLIGHT_MOST, RATE_MOST, BoundValues
 from app.services.replay_choice import Choice, Wanted, read_keys
+from app.web.wording import error_text
 
 _DAYS = ["%Y-%m-%d", "%d.%m.%Y"]
 _NUMBER = _l("Use a number from 1 on, or leave it empty")
@@ -77,7 +87,7 @@ class ReplayForm(FlaskForm):
             SelectChoice(Wanted.SENT, _l("What has arrived: the receiver has lost it")),
         ],
     )
-    error = StringField(_l("Kind of error"), [Length(max=80)])
+    error = SelectField(_l("Kind of error"), default="")
     key = StringField(_l("Order"), [Length(max=80)])
     mass = StringField(_l("Mass order"), [Length(max=80)])
     message = StringField(
@@ -87,6 +97,11 @@ class ReplayForm(FlaskForm):
     from_on = DateField(_l("From the day"), [Optional()], format=_DAYS)
     to_on = DateField(_l("To the day"), [Optional()], format=_DAYS)
     file = FileField(_l("Or a file with order numbers"))
+
+    def offer(self, errors: Sequence[str]) -> None:
+        """Say for which errors the lane has given something up."""
+        choices = [SelectChoice(name, f"{error_text(name)} ({name})") for name in errors]
+        self.error.choices = [SelectChoice("", gettext("All")), *choices]
 
     def choice(self) -> tuple[Choice, list[str] | None]:
         """What was asked for, and the orders that the file names if there is one."""

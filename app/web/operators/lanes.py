@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
 from app.db import db, transaction
-from app.domain.lanes import NOTICE_LANES, partner_of
+from app.domain.lanes import (
+    ACKS,
+    INTAKE,
+    NETWORK,
+    NOTICE_LANES,
+    NOTICES,
+    PARTNER_FILES,
+    PROCESSES,
+    partner_of,
+)
 from app.domain.roles import Permission
 from app.queries import lane_board, replay_list
 from app.services import audit, outbox
@@ -15,11 +26,18 @@ from app.services import lane_bounds as bounds
 from app.services import lanes as lane_service
 from app.web.access import actor, role_required
 from app.web.clock import now
-from app.web.labels import lane_name
+from app.web.labels import label, lane_name
 from app.web.operators.blueprint import blueprint
 from app.web.operators.lane_forms import BoundsForm
 from app.web.paging import place
 
+# What waits for the lanes that work inside, by the kinds of what was received.
+_RECEIVED = {
+    INTAKE: ("CIS_FILE", "METER_DELIVERY"),
+    ACKS: ("ACK",),
+    NETWORK: ("DMS_OUTAGES", "METER_EVENTS"),
+    PARTNER_FILES: ("PARTNER_FILE",),
+}
 PAGE_ROWS = 50
 REPLAY_ROWS = 10
 _STATES = ("DEAD", "UNKNOWN", "HELD", "READY", "CLAIMED")
@@ -67,6 +85,7 @@ def lane(name: str) -> ResponseReturnValue:
         unanswered=lane_board.unanswered(session, partner) if partner is not None else None,
         replays=replay_list.replays_of(session, name, REPLAY_ROWS) if found.sends else [],
         has_quiet_hours=name in NOTICE_LANES,
+        waiting=list(_waiting(name)),
         next_href=url_for(".lane", name=name, state=state, error=error_class, after=items[-1].id)
         if more
         else None,
@@ -122,10 +141,22 @@ def lane_release(name: str) -> ResponseReturnValue:
     if not ids:
         abort(400)
     with transaction() as session:
-        count = outbox.release_held(session, ids, moment)
+        count = outbox.release_held(session, name, ids, moment)
         audit.record(session, actor(), "LANE_RELEASED", f"lane:{name}", _detail(ids, count), moment)
     flash(ngettext("%(num)d item was released.", "%(num)d items were released.", count), "ok")
     return redirect(url_for(".lane", name=name, state="HELD"))
+
+
+def _waiting(name: str) -> Iterator[tuple[str, str]]:
+    """Where the items are listed that a lane inside the product works on: words and address."""
+    for kind in _RECEIVED.get(name, ()):
+        yield str(label("inbound_kind", kind).text), url_for(".inbound", kind=kind, state="STORED")
+    if name == INTAKE:
+        yield gettext("Mass orders"), url_for(".mass_orders_list")
+    if name == NOTICES:
+        yield gettext("Announcements"), url_for(".announcements", state="PENDING")
+    if name == PROCESSES:
+        yield gettext("Processes"), url_for(".processes")
 
 
 def _set_paused(name: str, paused: bool) -> ResponseReturnValue:

@@ -17,7 +17,7 @@ from wtforms.validators import InputRequired, Length
 from app.db import transaction
 from app.domain.cause_codes import FAULT_CAUSES
 from app.domain.roles import Permission
-from app.services import fault_actions
+from app.services import fault_actions, safety_warnings
 from app.services.fault_actions import Act, ActRefused, Wanted
 from app.web.access import actor, role_required
 from app.web.clock import now
@@ -120,6 +120,16 @@ def outage_false_alarm(outage_id: int) -> ResponseReturnValue:
     return _do(outage_id, fault_actions.false_alarm, done)
 
 
+@blueprint.post("/outages/<int:outage_id>/warn")
+@role_required(Permission.OPERATE)
+def outage_warn(outage_id: int) -> ResponseReturnValue:
+    """Lines may be down: everybody there is warned at once, at any hour."""
+    if not request.form.get("sure"):
+        return _sorry(outage_id, "NOT_SURE")
+    done = gettext("The warning is on its way, before everything else.")
+    return _do(outage_id, safety_warnings.warn, done)
+
+
 @blueprint.post("/outages/<int:outage_id>/merge")
 @role_required(Permission.OPERATE)
 def outage_merge(outage_id: int) -> ResponseReturnValue:
@@ -155,6 +165,8 @@ def refusal_text(code: str) -> str:
         "WRONG_STATE": gettext("That does not fit the fault as it stands now. Look at it again."),
         "NOT_FOUND": gettext("There is no fault with this number."),
         "CIRCLE": gettext("A fault cannot be part of itself."),
+        "NOT_SURE": gettext("Tick that there is danger. Nobody was warned."),
+        "WARNED_LATELY": gettext("They were warned less than an hour ago."),
     }
     return words.get(code, code)
 

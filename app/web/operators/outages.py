@@ -194,7 +194,7 @@ def _acts(outage: Outage) -> frozenset[str]:
         return frozenset({"split"})
     if outage.state in ("CLOSED", "FALSE_ALARM"):
         return frozenset({"reopen"})
-    acts = {"estimate", "cause", "restore", "merge", "false_alarm"}
+    acts = {"estimate", "cause", "restore", "merge", "false_alarm", "warn"}
     if outage.state == "DETECTED":
         acts.add("confirm")
     if outage.state in ("RESTORED", "PARTLY_RESTORED"):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
-from flask import Response, abort, current_app, render_template, request, url_for
+from flask import Response, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.db import db, transaction
@@ -101,7 +101,7 @@ def planned_cut(outage_id: int) -> ResponseReturnValue:
         points=points,
         point_count=len(planned_list.all_numbers(session, outage_id)),
         told=told,
-        letter_count=0 if found else len(_letters(plan, None)),
+        letter_count=0 if found else planned_list.letter_count(session, outage_id),
         between=between,
         cause_name=cause_name,
         finding_text=finding_text,
@@ -123,9 +123,14 @@ def planned_told(outage_id: int) -> ResponseReturnValue:
 @blueprint.get("/planned/<int:outage_id>/letters.csv")
 @role_required(Permission.OPERATE)
 def planned_letters(outage_id: int) -> ResponseReturnValue:
-    """Whom no message can reach, for those who print letters; taking the list is recorded."""
-    plan = get_plan(outage_id)
-    letters = _letters(plan, preview_of(plan))
+    """Whom no message would reach; taking the list is recorded.
+
+    Once the cut is announced each of their letters has its own state, on the page of letters.
+    """
+    found = preview_of(get_plan(outage_id))
+    if found is None:
+        return redirect(url_for(".letters_owed"))
+    letters = found.letters
     with transaction() as session:
         detail = {"letters": len(letters)}
         audit.record(
@@ -166,14 +171,6 @@ def preview_of(plan: Plan) -> Preview | None:
 def cut_href(outage_id: int) -> str:
     """The page of one cut."""
     return url_for("operators.planned_cut", outage_id=outage_id)
-
-
-def _letters(plan: Plan, found: Preview | None) -> list[Letter]:
-    if found is not None:
-        return found.letters
-    if plan.cut.told_at is None:
-        return []
-    return planned_preview.letters_owed(db.session(), plan.id, plan.cut.told_at)
 
 
 def _csv(letters: Iterable[Letter]) -> str:

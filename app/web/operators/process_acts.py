@@ -14,6 +14,7 @@ from app.db import db, transaction
 from app.domain.processes import SET_UP_KINDS
 from app.domain.roles import Permission
 from app.queries import process_list
+from app.services import process_triggers
 from app.services import processes as service
 from app.services.process_starts import ProcessUnknown
 from app.services.processes import Edited, ProcessRefused
@@ -112,7 +113,7 @@ def process_trigger_add(code: str) -> ResponseReturnValue:
     spec |= {part: request.form.get(f"{kind}-{part}", "") for part in ("process", "ended")}
 
     def act(session: Session) -> str:
-        service.add_trigger(session, code, kind, spec, now(), by=actor())
+        process_triggers.add_trigger(session, code, kind, spec, now(), by=actor())
         return gettext("The trigger was added.")
 
     return _do(code, act)
@@ -127,9 +128,9 @@ def process_trigger_act(code: str, trigger_id: int, act: str) -> ResponseReturnV
 
     def change(session: Session) -> str:
         if act == "remove":
-            service.remove_trigger(session, trigger_id, now(), by=actor())
+            process_triggers.remove_trigger(session, trigger_id, now(), by=actor())
             return gettext("The trigger was taken away.")
-        service.set_trigger_active(session, trigger_id, act == "on", now(), by=actor())
+        process_triggers.set_trigger_active(session, trigger_id, act == "on", now(), by=actor())
         return gettext("Saved.")
 
     return _do(code, change)

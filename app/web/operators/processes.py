@@ -100,4 +100,5 @@ def _fits(row: ProcessRow, words: str) -> bool:
             *(trigger_text(one) for one in row.triggers),
         )
     ).casefold()
+    shown = shown.replace("\xa0", " ")
     return all(word in shown for word in words.casefold().split())

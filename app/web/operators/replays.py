@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
+import msgspec
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from app.db import db, transaction
+from app.domain.clock import helsinki_day
 from app.domain.roles import Permission
 from app.domain.states import ReplayState
 from app.models.replay import Replay
@@ -33,7 +36,9 @@ def replay_new(name: str) -> ResponseReturnValue:
     lane = lane_board.find_lane(db.session(), name)
     if lane is None or not lane.sends:
         abort(404)
+    reasons = lane_board.dead_reasons(db.session(), name)
     form = ReplayForm(error=request.args.get("error", "")[:80]) if _is_get() else ReplayForm()
+    form.offer([one.error_class for one in reasons if one.error_class])
     if form.validate_on_submit():
         choice, keys = form.choice()
         try:
@@ -47,7 +52,6 @@ def replay_new(name: str) -> ResponseReturnValue:
         "operators/replay_new.html",
         lane=lane,
         form=form,
-        dead_reasons=lane_board.dead_reasons(db.session(), name),
     )
     return page, 422 if form.errors else 200
 
@@ -83,9 +87,13 @@ def replay(replay_id: int) -> ResponseReturnValue:
     if found is None:
         abort(404)
     moment = now()
+    choice = msgspec.convert(found.choice, Choice)
     return render_template(
         "operators/replay.html",
         replay=found,
+        # The days that the person chose, on the calendar in Finland.
+        first_on=choice.since and helsinki_day(choice.since),
+        last_on=choice.until and helsinki_day(choice.until - timedelta(seconds=1)),
         items=replay_list.items_in(session, found.item_ids[:SAMPLE_ROWS]),
         sample_rows=SAMPLE_ROWS,
         needs_second=found.state == ReplayState.PREVIEWED

@@ -122,6 +122,7 @@ def rollout_meters() -> ResponseReturnValue:
         abort(404)
     after = request.args.get("after", "").replace("\0", "")[:80]
     session = db.session()
+    summary = rollout_figures.find_summary(session)
     rows = rollout_list.meters(session, model, group, LIST_ROWS + 1, after)
     more, rows = len(rows) > LIST_ROWS, rows[:LIST_ROWS]
     return render_template(
@@ -130,6 +131,8 @@ def rollout_meters() -> ResponseReturnValue:
         model=model,
         group=group,
         count=rollout_list.count_meters(session, model, group),
+        summary=summary,
+        counted=_counted(summary, model, group) if summary is not None else None,
         next_href=url_for(".rollout_meters", model=model, group=group, after=rows[-1].number)
         if more
         else None,
@@ -166,6 +169,15 @@ def rollout_orders_file(kind: str) -> ResponseReturnValue:
     _record(kind, choice)
     pieces = _orders_file(choice, kind, _key(), _settings().ack_silence_days)
     return _answer(pieces, "rollout-orders", kind)
+
+
+def _counted(summary: Summary, model: str, group: str) -> int:
+    """What the stock table says, of which meters may have come and gone since."""
+    known = msgspec.convert(summary.figures, Figures).stock
+    row = next((one for one in known if one.model == model), None)
+    if row is None:
+        return 0
+    return {"ordered": row.ordered, "in-stock": row.in_stock, "lost": row.lost}[group]
 
 
 def _orders_file(choice: Choice, kind: str, key: bytes, silent_days: int) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from app.domain.rollout_plan import PlanFault, parse_plan
 from app.models.rollout import RolloutPlan
 from app.queries import rollout_plans
 from app.services import rollout_plan
-from app.services.rollout_plan import PlanUnknown
+from app.services.rollout_plan import PlanRefused, PlanUnknown
 from app.services.signed_files import csv_line
 from app.web.access import actor, role_required
 from app.web.clock import now
@@ -57,16 +57,31 @@ def plan_import() -> ResponseReturnValue:
     return redirect(url_for(".plan_versions"))
 
 
-@blueprint.post("/rollout/plan/<int:plan_id>/activate")
+@blueprint.post("/rollout/plan/<int:plan_id>/<any(propose, withdraw, activate):act>")
 @role_required(Permission.OPERATE)
-def plan_activate(plan_id: int) -> ResponseReturnValue:
-    """Put a version in force; the way back is to put the one before in force again."""
+def plan_act(plan_id: int, act: str) -> ResponseReturnValue:
+    """Ask a second person to put a version in force, or be that person, or take the wish back."""
+    done = {
+        "propose": gettext(
+            "Version %(number)s waits for a second person, who puts it in force.", number=plan_id
+        ),
+        "withdraw": gettext("Version %(number)s is proposed no more.", number=plan_id),
+        "activate": gettext("Version %(number)s is in force.", number=plan_id),
+    }
+    change = {
+        "propose": rollout_plan.propose,
+        "withdraw": rollout_plan.withdraw,
+        "activate": rollout_plan.activate,
+    }[act]
     try:
         with transaction() as session:
-            rollout_plan.activate(session, plan_id, now(), by=actor())
+            change(session, plan_id, now(), by=actor())
     except PlanUnknown:
         abort(404)
-    flash(gettext("Version %(number)s is in force.", number=plan_id), "ok")
+    except PlanRefused as refused:
+        flash(_refusal(refused.code), "fail")
+    else:
+        flash(done[act], "ok")
     return redirect(url_for(".plan_versions"))
 
 
@@ -97,7 +112,19 @@ def _page(faults: list[PlanFault], status: int = 200) -> ResponseReturnValue:
         "operators/rollout_plan.html",
         plans=rollout_plans.plans(session),
         active_id=active.id if active else None,
+        may_activate=lambda plan: rollout_plan.may_activate(plan, actor()),
         faults=faults[:_FAULTS_SHOWN],
         fault_count=len(faults),
     )
     return page, status
+
+
+def _refusal(code: str) -> str:
+    words = {
+        "CHANGED_MEANWHILE": gettext("Somebody else was quicker. This is how it is now."),
+        "IN_FORCE": gettext("This version is in force already."),
+        "SAME_PERSON": gettext(
+            "Somebody who has neither imported nor proposed it has to put it in force."
+        ),
+    }
+    return words.get(code, code)

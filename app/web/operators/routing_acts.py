@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from app.db import db, transaction
@@ -15,7 +16,7 @@ from app.domain.roles import Permission
 from app.domain.routing import RouteRule
 from app.domain.states import RuleSetState
 from app.queries import order_types
-from app.services import code_lists, rule_sets
+from app.services import code_lists, rerouting, rule_sets
 from app.services.rule_sets import RulesRefused
 from app.web.access import actor, role_required
 from app.web.clock import now
@@ -39,6 +40,19 @@ def routing_draft() -> ResponseReturnValue:
         return redirect(url_for(".routing"))
     flash(gettext("Version %(number)s is a draft. Nothing changes yet.", number=number), "ok")
     return see_routing(number)
+
+
+@blueprint.post("/routing/look-again")
+@role_required(Permission.OPERATE)
+def routing_look_again() -> ResponseReturnValue:
+    """Have all orders without a route looked at anew; who asked for it is recorded."""
+    with transaction() as session:
+        count = rerouting.look_again(session, by=actor(), now=now())
+    flash(
+        ngettext("%(num)d order is looked at again.", "%(num)d orders are looked at again.", count),
+        "ok",
+    )
+    return redirect(url_for(".routing"))
 
 
 @blueprint.route("/routing/<int:number>/rules/new", methods=["GET", "POST"])
@@ -120,7 +134,7 @@ def routing_act(number: int, act: str) -> ResponseReturnValue:
                 " again; what a contractor has stays there.",
                 number=number,
             ),
-            lambda s: rule_sets.activate(s, number, by=who, now=moment),
+            lambda s: rule_sets.activate(s, number, by=who, now=moment, seen_at=_seen_at()),
         ),
     }
     if act not in acts:
@@ -138,9 +152,13 @@ def _rule_page(number: int, rule: RouteRule | None) -> ResponseReturnValue:
         flash(_refusal("CHANGED_MEANWHILE"), "fail")
         return see_routing(number)
     form = RuleForm()
-    form.offer(
-        partners_of(session), order_types.names(session, current_language()), models_of(session)
-    )
+    types, models = order_types.names(session, current_language()), models_of(session)
+    if rule is not None:
+        # What the rule names already stays in it unless somebody takes it out, also what is in use
+        # no more or nobody knows.
+        types = dict.fromkeys(sorted(rule.order_type_codes), "") | types
+        models = sorted({*models, *rule.models})
+    form.offer(partners_of(session), types, models)
     if request.method == "GET":
         if rule is not None:
             form.show(rule)
@@ -187,6 +205,14 @@ def _refusal(code: str) -> str:
         "PARTNER_UNKNOWN": gettext("There is no such contractor."),
     }
     return words.get(code, code)
+
+
+def _seen_at() -> datetime:
+    """When what stood on the page was submitted."""
+    try:
+        return datetime.fromisoformat(request.form.get("seen", ""))
+    except ValueError:
+        abort(400)
 
 
 def _note() -> str:

@@ -119,6 +119,9 @@ def finding_text(finding: RuleFinding, rules: Mapping[int, RouteRule]) -> str:
                 name=first,
                 codes=codes,
             ),
+            RuleFindingKind.UNKNOWN_CODES: gettext(
+                "%(name)s names what is not in use: %(codes)s.", name=first, codes=codes
+            ),
             RuleFindingKind.ENDED: gettext("%(name)s is over.", name=first),
             RuleFindingKind.PARTNER_OFF: gettext(
                 "%(name)s counts for nothing: its contractor is not in use.", name=first

@@ -73,15 +73,17 @@ def _of_area(one: Mapping[str, Any], language: str, at: datetime) -> Iterator[st
     if planned:
         yield gettext("Planned cuts today:")
     for cut in planned:
-        begin, end = (datetime.fromisoformat(cut[name]) for name in ("from_at", "to_at"))
-        yield gettext(
-            "postal code %(code)s from %(from)s to %(to)s.",
-            **{
-                "code": _spoken(cut["postal_code"]),
-                "from": clock_time(begin),
-                "to": clock_time(end),
-            },
-        )
+        words = {
+            "code": _spoken(cut["postal_code"]),
+            "from": clock_time(datetime.fromisoformat(cut["from_at"])),
+        }
+        if cut["to_at"] is None:
+            yield gettext(
+                "postal code %(code)s since %(from)s, takes longer than planned.", **words
+            )
+            continue
+        words["to"] = clock_time(datetime.fromisoformat(cut["to_at"]))
+        yield gettext("postal code %(code)s from %(from)s to %(to)s.", **words)
 
 
 def _customers(one: Mapping[str, Any]) -> str:

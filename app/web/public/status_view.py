@@ -199,22 +199,29 @@ def _days(found: Sequence[Mapping[str, Any]], language: str) -> list[DayOfCuts]:
     )
     days: list[DayOfCuts] = []
     for from_at, one, cut in cuts:
-        begin, end = _at(from_at), _at(cut["to_at"])
+        begin = _at(from_at)
         name = weekday(begin)
         if not days or days[-1].name != name:
             days.append(DayOfCuts(name, []))
-        until = clock_time(end) if day(begin) == day(end) else moment(end)
         line = Line(
             area=_place(cut),
             faults="",
             when=clock_time(begin),
-            until=until,
+            until=_planned_end(begin, cut),
             cause=cut["cause"][language],
             customers=customers_text(cut["customers"]),
             updated="",
         )
         days[-1].lines.append((one["name"][language], line))
     return days
+
+
+def _planned_end(begin: datetime, cut: Mapping[str, Any]) -> str:
+    """Until when by plan; nothing where it takes longer and nobody has said how long."""
+    if cut["to_at"] is None:
+        return ""
+    end = _at(cut["to_at"])
+    return clock_time(end) if day(begin) == day(end) else moment(end)
 
 
 def _place(cut: Mapping[str, Any]) -> str:

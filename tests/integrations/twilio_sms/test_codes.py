@@ -23,9 +23,10 @@ from integrations.twilio_sms.codes import (
 
 LANE_DOWN = {10001, 20003, 20005, 20008, 20403, 20404, 30404, 63038, 70051}
 RETRYABLE = {14107, 20429, 21611, 63017}
-BAD_NUMBER = {21211, 21217, 21265, 21268, 21614, 21635, 30005, 30006}
+BAD_NUMBER = {21211, 21217, 21265, 21268, 21614, 21635}
+HARD_BOUNCE = {30005, 30006}
 OPTED_OUT = {21610}
-PERMANENT = BAD_NUMBER | OPTED_OUT | {21266, 21602, 21604, 21612, 21617, 21619, 30036}
+PERMANENT = BAD_NUMBER | HARD_BOUNCE | OPTED_OUT | {21266, 21602, 21604, 21612, 21617, 21619, 30036}
 REPAIRABLE = {
     *(21212, 21267, 21401, 21408, 21601, 21603, 21606, 21608, 21609, 21624),
     *(21657, 21659, 21660, 21661, 90007),
@@ -45,6 +46,7 @@ def test_a_row_means_what_its_group_says(code: int) -> None:
     assert rule.outcome is expected
     assert rule.permanent == (code in PERMANENT)
     assert rule.marks_contact_invalid == (code in BAD_NUMBER)
+    assert rule.is_hard_bounce == (code in HARD_BOUNCE)
     assert rule.means_opted_out == (code in OPTED_OUT)
     assert rule.text
 

@@ -1,0 +1,109 @@
+"""When one contact is told of an announcement: at once, after the night, or never, since it goes stale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from app.domain.notice_policy import Action, Decision, SuppressReason
+from app.domain.notice_types import NOTICE_RULES, NoticeType, Urgency
+from app.domain.quiet_hours import quiet_until
+from app.domain.telling import CHANGES, UPDATES, TellingView
+
+# No more than one piece of news about the same outage in this time (REQ-01).
+UPDATE_GAP = timedelta(hours=1)
+# Hundreds of thousands of recipients share a handful of quiet hours.
+quiet_end = lru_cache(maxsize=1024)(quiet_until)
+
+
+def true_until(kind: NoticeType, facts: Mapping[str, object]) -> datetime | None:
+    """When a text of this kind turns untrue by itself: its estimate passes, its visit begins."""
+    name = _TRUE_UNTIL.get(kind)
+    value = facts.get(name) if name else None
+    return datetime.fromisoformat(value) if isinstance(value, str) else None
+
+
+def needed_by(kind: NoticeType, facts: Mapping[str, object]) -> datetime | None:
+    """The beginning that people prepare for and that is changed or called off; the earlier one."""
+    if kind not in CHANGES:
+        return None
+    named = (facts.get("from_at"), facts.get("old_from_at"))
+    times = [datetime.fromisoformat(value) for value in named if isinstance(value, str)]
+    return min(times, default=None)
+
+
+def decide_time(view: TellingView, waiting: tuple[int, ...]) -> Decision:
+    """Send, hold until a time, or suppress what would be stale by then; waiting is superseded by it."""
+    telling, recipient, rule = view.telling, view.recipient, NOTICE_RULES[view.telling.type]
+    expires_at = telling.event_at + rule.good_for
+    if telling.true_until is not None:
+        expires_at = min(expires_at, telling.true_until)
+    until, why = quiet_time(view, view.now)
+    capped = _update_cap(view)
+    if capped is not None and capped > (until or view.now):
+        until, why = capped, "Held: the recipient had an update less than an hour ago."
+        # By then it may be night.
+        morning, its_why = quiet_time(view, capped)
+        if morning is not None:
+            until, why = morning, its_why
+    if until is not None and until >= expires_at:
+        reason = "It can be told only after it has gone stale."
+        return Decision(Action.SUPPRESS, reason, SuppressReason.STALE, supersedes=waiting)
+    return Decision(
+        Action.SEND if until is None else Action.HOLD,
+        why,
+        until=until,
+        expires_at=expires_at,
+        supersedes=waiting,
+        hide_address=recipient.safety_ban,
+    )
+
+
+def quiet_time(view: TellingView, at: datetime) -> tuple[datetime | None, str]:
+    """Until when quiet hours hold what would leave at this time, and why (REQ-09, REQ-10)."""
+    rule = NOTICE_RULES[view.telling.type]
+    until = quiet_end(at, view.recipient.quiet_from, view.recipient.quiet_to)
+    if until is None:
+        return None, "Outside quiet hours."
+    if rule.urgency is Urgency.SAFETY:
+        return None, "In quiet hours, but it is about safety."
+    if view.recipient.night_ok:
+        return None, "In quiet hours, which the recipient has lifted for this topic."
+    if rule.urgency is Urgency.LIVE and at - view.telling.event_at <= rule.live_for:
+        return None, "In quiet hours, but it is happening right now."
+    needed = view.telling.needed_by
+    if needed is not None and at < needed <= until:
+        return None, "In quiet hours, but it changes what begins before they end."
+    return until, "Held until the end of quiet hours."
+
+
+def _update_cap(view: TellingView) -> datetime | None:
+    """When the next update may leave, if one has left within the gap (REQ-01)."""
+    if view.telling.type not in UPDATES:
+        return None
+    told = [row.told_at for row in view.left(UPDATES) if row.told_at is not None]
+    last = max(told, default=None)
+    if last is None or last + UPDATE_GAP <= view.now:
+        return None
+    return last + UPDATE_GAP
+
+
+_T = NoticeType
+_TRUE_UNTIL: Mapping[NoticeType, str] = {
+    _T.FAULT_ETR: "etr_at",
+    _T.FAULT_ETR_CHANGED: "etr_at",
+    _T.FAULT_PARTLY_RESTORED: "etr_at",
+    _T.PLANNED_NOTICE: "from_at",
+    _T.PLANNED_CHANGED: "from_at",
+    _T.PLANNED_CANCELLED: "from_at",
+    _T.PLANNED_REMINDER: "from_at",
+    _T.PLANNED_OVERRUN: "etr_at",
+    _T.AREA_PLANNED: "from_at",
+    _T.METER_SWAP_ANNOUNCED: "from_at",
+    _T.METER_SWAP_BOOK: "from_at",
+    _T.METER_SWAP_REMINDER: "from_at",
+    _T.METER_SWAP_RESCHEDULED: "from_at",
+    _T.CONN_PLANNING: "from_at",
+    _T.CONN_ENERGISE: "from_at",
+}
