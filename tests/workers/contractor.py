@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.db import transaction
-from app.services import bundle_versions, intake, outbox, setup
+from app.services import bundle_activation, intake, outbox, setup
 from app.services.bundle_content import shipped_content
 from app.services.partner_orders import outgoing, partner_item
 from app.settings import Settings
@@ -36,7 +36,7 @@ def install(session: Any, code: str, address: str, settings: Settings) -> None:
     )
     for document, direction in (("order", "out"), ("ack", "in")):
         content = shipped_content("regional_contractor", document, direction)
-        bundle_versions.install(session, code, content, now)
+        bundle_activation.install(session, code, content, now)
 
 
 def an_order() -> None:
