@@ -49,8 +49,8 @@ demo-clean: $(READY) ## Remove the demo's data.
 	@$(RUN) -m deploy.demo --clean
 
 .PHONY: test
-test: $(READY_DEV) $(TEXTS) ## Run the tests on a private PostgreSQL and Valkey.
-	$(RUN) -m pytest
+test: $(READY_DEV) $(TEXTS) ## Run the tests, side by side, each process on a private PostgreSQL and Valkey.
+	$(RUN) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 .PHONY: sure
 sure: format-check lint types imports migrations translations test ## Check everything that a change must pass.

@@ -83,8 +83,11 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateV
 
 @pytest.fixture(scope="session")
 def redis_url(request: pytest.FixtureRequest) -> str:
-    """A Redis for this session, that of TIEDOLLA_REDIS_URL when that is set."""
-    given = os.environ.get("TIEDOLLA_REDIS_URL")
+    """A Redis for this session, that of TIEDOLLA_REDIS_URL when that is set.
+
+    Tests that run side by side each have their own, since one empties it under the other.
+    """
+    given = None if "PYTEST_XDIST_WORKER" in os.environ else os.environ.get("TIEDOLLA_REDIS_URL")
     return given or str(request.getfixturevalue("valkey_server").url)
 
 

@@ -7,7 +7,7 @@ on_at, off_elsewhere, address.
 
 from __future__ import annotations
 
-from psycopg.sql import SQL, Composed
+from psycopg.sql import SQL, Composed, Literal
 
 from app.domain.notice_types import NoticeType
 from app.services.notice_items import STANDING
@@ -21,6 +21,7 @@ _REST_ONLY = frozenset(
     }
 )
 _ESTIMATES = frozenset({NoticeType.FAULT_ETR, NoticeType.FAULT_ETR_CHANGED})
+_OTHER_UPDATES = _REST_ONLY - _ESTIMATES
 # Kinds that go to exactly those who got an earlier one, whatever they wish since (REQ-16, REQ-34).
 _CHANGES_OF_PLAN = frozenset(
     {NoticeType.PLANNED_CHANGED, NoticeType.PLANNED_CANCELLED, NoticeType.PLANNED_OVERRUN}
@@ -67,6 +68,10 @@ def _of_outage(kind: NoticeType) -> Composed:
         return _chosen(_points(kind, SQL("false"), off_at=_OFF_AT_FIRST))
     if kind in _ESTIMATES:
         return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=_KNOWS_OTHER_ESTIMATE)
+    if kind in _OTHER_UPDATES:
+        same = SQL(_KNOWS_OTHER_UPDATE).format(kind=Literal(str(kind)))
+        knows = _TOLD_OF_OTHER.format(but=same)
+        return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=knows)
     return _chosen(_points(kind, SQL("false")))
 
 
@@ -226,6 +231,13 @@ _KNOWS_OTHER_ESTIMATE = _TOLD_OF_OTHER.format(
         """
     )
 )
+# Nor that a second fault is partly repaired or takes longer, when the first one says the same.
+_KNOWS_OTHER_UPDATE = """
+    AND q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+    AND (other.etr_at IS NULL OR CAST(%(etr_at)s AS timestamptz) IS NULL
+        OR other.etr_at >= CAST(%(etr_at)s AS timestamptz))
+    AND n.type = {kind}
+    """
 _POINTS_OF_STORM = SQL(
     """
     SELECT DISTINCT ON (p.gsrn) p.gsrn, p.off_at, p.on_at, false AS off_elsewhere

@@ -55,7 +55,10 @@ def check_effects(evidence: Evidence, world: World, acks: Iterable[Ack]) -> Iter
     for system in DOWNSTREAM:
         yield from _check_downstream(evidence, system, done)
     files = Counter(e["order_id"] for e in _completion_files(evidence))
-    yield from _check_causes("cis", files, done)
+    # The CIS hears also of the end of a visit that it had called off after its beginning.
+    called_off = {one.order_id for one in world.newest() if one.action == "CANCEL"}
+    begun = {ack.order_id for ack in acks if ack.type == "STARTED"}
+    yield from _check_causes("cis", files, done + Counter(called_off & begun))
     for entry in evidence.entries("cis", "changed"):
         yield Breach("I3", entry["name"], "the file was replaced by one with another content")
 

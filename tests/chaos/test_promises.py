@@ -209,6 +209,17 @@ def test_a_second_version_without_a_second_completion_is_an_effect_twice(story: 
     assert cries(story) == [f"I3 {order_of(1)}: dms was changed 2 times by 1 completions"]
 
 
+def test_the_end_of_a_visit_that_was_called_off_is_told_the_cis_once(story: Story) -> None:
+    add_cancellation(story)
+    facts = {"codes": ["CANCEL_TOO_LATE"], "order_ids": [order_of(1)]}
+    story.note("cis", "return", 50, name="reject.xml", root="RejectMessage", **facts)
+    file = story.entry("cis", "return", order_id=order_of(1))
+    story.repeat("cis", file, 1)["name"] = "ended.xml"
+    assert cries(story) == []
+    story.repeat("cis", file, 2)["name"] = "ended-again.xml"
+    assert cries(story) == [f"I3 {order_of(1)}: cis was changed 3 times by 2 completions"]
+
+
 def test_an_order_that_the_cis_never_sent_is_an_effect_without_cause(story: Story) -> None:
     story.repeat("installer", story.entry("installer", "order"), 1).update(
         key="OTHER-1", order_id="OTHER"

@@ -265,6 +265,20 @@ def test_whoever_reads_that_a_false_alarm_was_none_is_told_of_the_fault_in_it(ap
         db.session.remove()
 
 
+def test_that_a_second_fault_is_partly_repaired_is_no_news_to_whoever_read_so_of_the_first(
+    people: None,
+) -> None:
+    state(record(1, points={A: None, B: None}), minutes=10)
+    state(record(1, ref="F-2", points={A: None, C: None}, started=20, stated=21), minutes=30)
+    assert len(_sent(30)) == 3
+    state(record(2, points={A: None, B: 40}, stated=41), minutes=42)
+    assert _sent(42) == ["FAULT_RESTORED", "FAULT_PARTLY_RESTORED"]
+    state(record(2, ref="F-2", points={A: None, C: 120}, started=20, stated=121), minutes=122)
+    assert _sent(122) == ["FAULT_RESTORED"]
+    told = [one for one in ledger() if one.type == "FAULT_PARTLY_RESTORED"]
+    assert [(one.gsrn, one.suppress_reason) for one in told] == [(A, None), (A, "KNOWS_OTHER")]
+
+
 def test_overlapping_faults_are_one_interruption_with_one_compensation(people: None) -> None:
     """The longer one ends last and tells of it, from the beginning of the first."""
     state(record(1, points={A: None, B: None}), minutes=10)
