@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 
 from app.db import transaction
 from app.services import alarms
 from integrations.outcomes import CallError
-from integrations.sftp.inbox import LeftAlone, Reason, RemoteFile, SftpInbox
+from integrations.sftp.inbox import RemoteFile, SftpInbox
+from integrations.sftp.left_alone import in_words
 
 log = structlog.get_logger()
 
-# An alarm is for reading; the rest is in the log.
-TROUBLES_SHOWN = 3
 # So many in one look are no longer the trouble of single files.
 _TROUBLES_MOST = 20
-_UPLOADS_MOST = timedelta(hours=1)
-_MAY_BE_COMING = (Reason.HIDDEN, Reason.UPLOADING)
 
 
 def each(
@@ -42,20 +39,9 @@ def each(
             troubles.append(f"{file.name}: {type(error).__name__}: {error.why}")
 
 
-def never_taken(others: Sequence[LeftAlone], now: datetime) -> list[str]:
-    """What lies in an inbox and is no file, or is still being written after so long, in words."""
-    begun = int((now - _UPLOADS_MOST).timestamp())
-    return [
-        f"{other.name} ({other.reason})"
-        for other in others
-        if other.reason not in _MAY_BE_COMING or other.mtime < begun
-    ]
-
-
 def tell_left_alone(kind: str, subject: str, told: Sequence[str]) -> None:
     """Raise the alarm about what is never taken, for people there to look at; or let it end."""
-    more = f" and {len(told) - TROUBLES_SHOWN} more" if len(told) > TROUBLES_SHOWN else ""
-    set_alarm(kind, subject, ", ".join(told[:TROUBLES_SHOWN]) + more or None)
+    set_alarm(kind, subject, in_words(told))
 
 
 def set_alarm(kind: str, subject: str, detail: str | None) -> None:

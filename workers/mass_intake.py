@@ -6,6 +6,7 @@ where it was, and what is there is not made twice (REQ-33).
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -52,6 +53,9 @@ SPLIT_ROWS = 5_000
 _WRITERS = 2
 # So many slices of following per job, lest files wait behind a long calling-off.
 _FOLLOW_SLICES = 40
+# How long a mass order whose orders could not follow is left alone, and until when each is.
+_FOLLOW_PAUSE_S = 30.0
+_follow_again_at: dict[str, float] = {}
 
 
 @dataclass(slots=True)
@@ -193,6 +197,9 @@ def _split(settings: Settings, row: MassFile, lease: int, trigger: str) -> None:
         if not mass_split.is_staged(session, row):
             mass_split.read_again(session, row.inbound_message_id, now)
             return
+        if mass_files.hold_if_called_off(session, row.inbound_message_id, now):
+            return
+        mass_files.refuse_taken_since(session, row.inbound_message_id, now)
         run_id = runs.start_run(session, _PROCESS, trigger, now, lease=lease, subject=row.mass_id)
         key = settings.partner_key.get_secret_value()
         lists = intake.load_lists(session, key, now)
@@ -200,7 +207,7 @@ def _split(settings: Settings, row: MassFile, lease: int, trigger: str) -> None:
     error: str | None = None
     try:
         _make_all(row, lists, run_id, result)
-        _finish(row, result)
+        _finish(row)
     except Exception as caught:
         if is_connection_lost(caught):
             raise
@@ -232,7 +239,6 @@ def _make_all(row: MassFile, lists: Lists, run_id: int, result: SliceResult) -> 
             some = slices[at : at + _WRITERS]
             for seqs, part in zip(some, writers.map(make, some), strict=True):
                 result.counts.update(part.counts)
-                result.refusals += part.refusals
                 with transaction() as session:
                     mass_files.note_done(session, row.inbound_message_id, seqs[1])
 
@@ -244,18 +250,20 @@ def _make(
         return mass_split.split_slice(session, row, seqs, lists, run_id, datetime.now(UTC))
 
 
-def _finish(row: MassFile, result: SliceResult) -> None:
+def _finish(row: MassFile) -> None:
     now = datetime.now(UTC)
     with transaction() as session:
         mass_split.finish(session, row.inbound_message_id, now)
-        if result.refusals:
-            mass_files.answer(session, row.inbound_message_id, result.refusals, now)
+        mass_files.answer(session, row.inbound_message_id, now)
 
 
 def _follow(settings: Settings, lease: int, trigger: str) -> None:
+    """Each mass order by itself: one that fails by a fault of ours lets the others pass."""
     with transaction() as session:
         waiting = mass_follow.waiting(session)
     for mass_id in waiting:
+        if time.monotonic() < _follow_again_at.get(mass_id, 0.0):
+            continue
         now = datetime.now(UTC)
         with transaction() as session:
             run_id = runs.start_run(
@@ -263,15 +271,35 @@ def _follow(settings: Settings, lease: int, trigger: str) -> None:
             )
             lists = intake.load_lists(session, settings.partner_key.get_secret_value(), now)
         counts: Counter[str] = Counter()
-        for _ in range(_FOLLOW_SLICES):
-            with transaction() as session:
-                moment = datetime.now(UTC)
-                count = mass_follow.follow_slice(session, mass_id, lists, run_id, moment)
-            counts["MOVED"] += count
-            if not count:
-                break
+        error: str | None = None
+        try:
+            _follow_one(mass_id, lists, run_id, counts)
+        except Exception as caught:
+            if is_connection_lost(caught):
+                raise
+            log.exception("mass_follow_failed", mass=mass_id)
+            error = type(caught).__name__
+        now = datetime.now(UTC)
         with transaction() as session:
-            runs.finish_run(session, run_id, "OK", datetime.now(UTC), counts=dict(counts))
+            if error:
+                _follow_again_at[mass_id] = time.monotonic() + _FOLLOW_PAUSE_S
+                words = f"{mass_id}: {error}"
+                alarms.open_alarm(session, mass_follow.FAILED_ALARM, mass_id, words, now)
+            else:
+                _follow_again_at.pop(mass_id, None)
+                alarms.close_alarm(session, mass_follow.FAILED_ALARM, mass_id, now)
+            state = "FAILED" if error else "OK"
+            runs.finish_run(session, run_id, state, now, counts=dict(counts), error=error)
+
+
+def _follow_one(mass_id: str, lists: Lists, run_id: int, counts: Counter[str]) -> None:
+    for _ in range(_FOLLOW_SLICES):
+        with transaction() as session:
+            moment = datetime.now(UTC)
+            count = mass_follow.follow_slice(session, mass_id, lists, run_id, moment)
+        counts["MOVED"] += count
+        if not count:
+            return
 
 
 def count_mass_orders(now: datetime) -> None:

@@ -18,13 +18,11 @@ import structlog
 from sqlalchemy.orm import Session
 
 from app.db import transaction
-from app.domain.lanes import INTAKE, PARTNER_FILES
-from app.domain.mapping.canonical import Document
 from app.doorbell import ring_after_commit
-from app.services import inbound, meter_deliveries, partner_files, runs, sightings
+from app.services import inbound, partner_files, partner_folders, runs, sightings
+from app.services.partner_folders import POLL, Meant
 from app.settings import Settings
 from integrations.sftp.inbox import (
-    FILE_TOO_LARGE,
     ClaimLost,
     FileChanged,
     FileGone,
@@ -32,31 +30,15 @@ from integrations.sftp.inbox import (
     RemoteFile,
     SftpInbox,
 )
-from workers.inbox_look import each, never_taken
+from integrations.sftp.left_alone import never_taken
+from workers.inbox_look import each
 
 log = structlog.get_logger()
 
-_POLL = "poll partners"
 _SPOOL_BYTES = 8 * 1024 * 1024
 _BLOCK_BYTES = 1024 * 1024
 # A sender that pauses for longer in the middle of a file has given it up.
 _PAUSES_MOST = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Meant:
-    """What the files of a document are: as what they are kept, who reads them, whom findings name."""
-
-    document: Document
-    kind: str
-    lane: str
-    about: str
-
-
-MEANT = (
-    Meant(Document.ACK, partner_files.KIND, PARTNER_FILES, partner_files.ABOUT_ORDERS),
-    Meant(Document.DELIVERY, meter_deliveries.KIND, INTAKE, partner_files.ABOUT_METERS),
-)
 
 
 @dataclass(slots=True)
@@ -159,25 +141,11 @@ def _take(folder: Folder, file: RemoteFile) -> None:
 
 def _refuse_unread(folder: Folder, file: RemoteFile, why: str, now: datetime) -> None:
     """A file over the limit is recorded, answered and put aside, and never read."""
-    look, meant = folder.look, folder.meant
-    finding = partner_files.unreadable(FILE_TOO_LARGE, why)
+    look = folder.look
     with transaction() as session:
-        stored = inbound.store_small(
-            session,
-            source=folder.source,
-            kind=meant.kind,
-            name=file.name,
-            body=f"unread {file.name} {file.size}".encode(),
-            now=now,
-            state="REJECTED",
-            reason_code=FILE_TOO_LARGE,
+        partner_folders.refuse_unread(
+            session, look.code, folder.meant, file.name, file.size, why, now
         )
-        if stored.new:
-            code, told = look.code, [(None, finding)]
-            inbound.add_findings(session, stored.id, told, now)
-            partner_files.put_reject(
-                session, code, file.name, stored.body_hash, told, now, meant.about
-            )
         _step(session, look, "REJECTED", (file.name,), now, why)
     look.counts["REJECTED"] += 1
     folder.inbox.quarantine(file.name)
@@ -227,7 +195,7 @@ def _step(
     code = look.code
     if look.run_id is None:
         look.run_id = runs.start_run(
-            session, _POLL, look.trigger, started_at, lease=look.lease, subject=code
+            session, POLL, look.trigger, started_at, lease=look.lease, subject=code
         )
     step = runs.StepRow(name, state, (*keys, code), started_at, detail=detail)
     runs.add_steps(session, look.run_id, [step])

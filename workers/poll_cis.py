@@ -41,7 +41,8 @@ from integrations.sftp.inbox import (
     RemoteFile,
     SftpInbox,
 )
-from workers.inbox_look import TROUBLES_SHOWN, each, never_taken, set_alarm, tell_left_alone
+from integrations.sftp.left_alone import SHOWN, never_taken
+from workers.inbox_look import each, set_alarm, tell_left_alone
 from workers.run_end import end_run
 
 log = structlog.get_logger()
@@ -110,7 +111,7 @@ def _poll(settings: Settings, lease: int, trigger: str) -> None:
         _quarantine_refused(poll)
         _give_back_grown(poll, now)
         tell_left_alone(LEFT_ALONE_ALARM, "inbox", never_taken(inbox.left_alone, now))
-        _alarm("; ".join(poll.troubles[:TROUBLES_SHOWN]) or None)
+        _alarm("; ".join(poll.troubles[:SHOWN]) or None)
     except CallError as caught:
         log.warning("cis_sftp_failed", error=type(caught).__name__, why=caught.why)
         error = f"{type(caught).__name__}: {caught.why}"
@@ -299,7 +300,7 @@ def _finish(poll: _Poll, error: str | None) -> None:
     counts = poll.counts
     bad = counts["REJECTED"] + counts["CHANGED"] + len(poll.troubles)
     state = "FAILED" if error else "PARTLY" if bad else "OK"
-    error = error or "; ".join(poll.troubles[:TROUBLES_SHOWN]) or None
+    error = error or "; ".join(poll.troubles[:SHOWN]) or None
     end_run(poll.run_id, state, counts, error)
 
 

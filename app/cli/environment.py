@@ -122,8 +122,11 @@ def approve_command(import_id: int, yes: bool) -> None:
         raise click.ClickException(f"there is no file {import_id}")
     try:
         changes = imports.look(db.session(), _settings(), row)
+        newer_at = environment_imports.newer_let_in(db.session(), row)
         db.session.rollback()
         _tell(changes)
+        if newer_at is not None:
+            click.echo(f"A newer file, of {newer_at:%Y-%m-%d %H:%M} UTC, has been let in already.")
         if not yes:
             click.confirm("Let it in?", abort=True)
         with transaction() as session:

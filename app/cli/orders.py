@@ -75,7 +75,7 @@ def import_command(path: Path, as_json: bool, wait: bool) -> None:
     if found.file_state == "HELD":
         click.echo(f"waits for two people: {found.hold_reason}", err=True)
         raise click.exceptions.Exit(2)
-    if found.state in ("REJECTED", "HELD"):
+    if found.state in ("REJECTED", "HELD") or found.file_state == "REJECTED":
         raise click.exceptions.Exit(1)
 
 

@@ -84,6 +84,35 @@ def changes_of(session: Session, difference_id: int) -> list[DifferenceChange]:
     return list(session.execute(statement).scalars())
 
 
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """The repair that a difference is under: by whom, since when, and by which replay if by one."""
+
+    by: str
+    at: datetime
+    replay_id: int | None
+
+
+_REPAIRS = text(
+    """
+    SELECT DISTINCT ON (c.difference_id) c.difference_id, c.by, c.at,
+        substring(c.note FROM '^replay ([0-9]{1,18})$') AS replay
+    FROM difference_change c JOIN difference d ON d.id = c.difference_id
+    WHERE d.id = ANY(:ids) AND d.state = 'REPAIRING' AND c.to_state = 'REPAIRING'
+    ORDER BY c.difference_id, c.id DESC
+    """
+)
+
+
+def repairs_of(session: Session, ids: list[int]) -> dict[int, Repair]:
+    """The repairs under way, by difference: so that nobody begins another."""
+    rows = session.execute(_REPAIRS, {"ids": ids})
+    return {
+        row.difference_id: Repair(row.by, row.at, int(row.replay) if row.replay else None)
+        for row in rows
+    }
+
+
 def item_of(session: Session, difference: Difference) -> OutboxItem | None:
     """What we sent them, or have to."""
     if difference.outbox_item_id is None:

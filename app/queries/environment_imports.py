@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -21,6 +22,21 @@ def newest(session: Session, most: int) -> Sequence[EnvironmentImport]:
 def find(session: Session, import_id: int) -> EnvironmentImport | None:
     """One file, read afresh."""
     return session.get(EnvironmentImport, import_id, populate_existing=True)
+
+
+def newer_let_in(session: Session, row: EnvironmentImport) -> datetime | None:
+    """When the newest file was taken that is let in from there and newer than this one, if any is.
+
+    An old file carried here again is signed as well as it was then; who lets it in should know.
+    """
+    found: datetime | None = session.execute(
+        select(func.max(EnvironmentImport.exported_at)).where(
+            EnvironmentImport.state == "APPLIED",
+            EnvironmentImport.from_environment == row.from_environment,
+            EnvironmentImport.exported_at > row.exported_at,
+        )
+    ).scalar_one()
+    return found
 
 
 def count_waiting(session: Session) -> int:

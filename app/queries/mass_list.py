@@ -33,6 +33,8 @@ class MassRow:
     cancelled_by: str | None
     created_at: datetime
     waits: bool
+    # A file of it is not over: it is read, waits for people, or its orders are being made.
+    is_open: bool = False
 
     @property
     def total(self) -> int:
@@ -81,11 +83,13 @@ def find_mass_order(session: Session, mass_id: str) -> MassRow | None:
     row = session.get(MassOrder, mass_id, populate_existing=True)
     if row is None:
         return None
-    waits = session.execute(
-        select(MassFile.inbound_message_id).where(
-            MassFile.mass_id == mass_id, MassFile.state == "HELD"
-        )
-    ).first()
+    going_on = set(
+        session.execute(
+            select(MassFile.state).where(
+                MassFile.mass_id == mass_id, MassFile.state.in_(("READING", "HELD", "READY"))
+            )
+        ).scalars()
+    )
     return MassRow(
         row.mass_id,
         row.state,
@@ -101,7 +105,8 @@ def find_mass_order(session: Session, mass_id: str) -> MassRow | None:
         row.paused_by,
         row.cancelled_by,
         row.created_at,
-        waits is not None,
+        "HELD" in going_on,
+        bool(going_on),
     )
 
 

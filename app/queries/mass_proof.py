@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import text
@@ -59,7 +61,18 @@ class ProofRow:
     cells: tuple[str, ...]
 
 
-# The newest message per order and system decides. An order is due at its partner once it is
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """Somebody's word that a system need not confirm an order."""
+
+    order_id: str
+    system: str
+    reason: str
+    by: str
+    at: datetime
+
+
+# The newest message per order and system decides. What was tried and surely did not arrive is due. An order is due at its partner once it is
 # accepted by us; at the other systems unless it ended without a completion, and at NIS and billing
 # unless it was completed without a meter for them to hear of. The systems confirm by their answer,
 # the partner by its acknowledgement.
@@ -86,7 +99,7 @@ _ROWS = """
                     OR o.state NOT IN ('VALIDATED', 'NO_ROUTE', 'ROUTED', 'SENT')) THEN 'CONFIRMED'
                 WHEN w.order_id IS NOT NULL THEN 'WAIVED'
                 WHEN item.state = 'SENT' AND item.ref IS NOT NULL THEN 'RECEIPTED'
-                WHEN item.state = 'SENT' OR item.attempts > 0 THEN 'SENT'
+                WHEN item.state IN ('SENT', 'UNKNOWN') THEN 'SENT'
                 ELSE 'DUE' END AS cell
         FROM o CROSS JOIN unnest(CAST(:systems AS text[])) AS s (system)
         LEFT JOIN item ON item.order_id = o.order_id AND item.system = s.system
@@ -112,6 +125,42 @@ _LIST = text(
     FROM cell GROUP BY order_id, revision, state ORDER BY order_id COLLATE "C"
     """
 )
+
+
+_OPEN = text(
+    _ROWS  # noqa: S608 - our own constants.
+    + """
+    SELECT order_id, state, array_agg(system ORDER BY array_position(
+        CAST(:systems AS text[]), system)) AS systems
+    FROM cell WHERE cell NOT IN ('CONFIRMED', 'WAIVED', '–')
+        AND (CAST(:system AS text) IS NULL OR system = :system)
+    GROUP BY order_id, state ORDER BY order_id COLLATE "C" LIMIT :limit
+    """
+)
+_WAIVERS = text(
+    """
+    SELECT order_id, system, reason, by, at FROM mass_waiver WHERE mass_id = :mass_id
+    ORDER BY at DESC, order_id, system
+    """
+)
+
+
+def open_orders(
+    session: Session, mass_id: str, system: str | None, limit: int
+) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Orders that are not confirmed everywhere yet, with their state and the systems that lack."""
+    values = {"mass_id": mass_id, "systems": list(SYSTEMS), "system": system, "limit": limit}
+    found = session.execute(_OPEN, values)
+    return [(row.order_id, row.state, tuple(row.systems)) for row in found]
+
+
+def waivers(session: Session, mass_id: str, limit: int | None = None) -> Iterator[Waiver]:
+    """What was waived, by whom and why, the newest first; streamed."""
+    found = session.execute(
+        _WAIVERS, {"mass_id": mass_id}, execution_options={"yield_per": _FETCH_ROWS}
+    )
+    for row in islice(found, limit):
+        yield Waiver(*row)
 
 
 def table(session: Session, mass_id: str) -> list[Cell]:

@@ -37,7 +37,8 @@ ONCE_WITHIN_S = 30.0
 
 class RunnerRefused(Exception):
     """The runner may not do this; code is RUNNER_UNKNOWN (beat first), RUNNER_ELSEWHERE (its journal
-    belongs to another zone) or RUNNER_REPLACED (another process has its journal).
+    belongs to another zone), RUNNER_REPLACED (another process has its journal) or FOLDER_ELSEWHERE
+    (no partner of its zone lays such files down).
     """
 
     def __init__(self, code: str) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.domain.revisions import Action
+from app.domain.states import MassOrderState
 from app.doorbell import ring_after_commit
 from app.models.mass_order import MassOrder
 from app.services import intake, mass_orders
@@ -19,6 +20,7 @@ from app.services.slices import Lists, MassContext, Slice
 from app.services.work_orders import KIND
 from integrations.cis.types import CisWorkOrder, ParsedOrder
 
+FAILED_ALARM = "MASS_FOLLOW_FAILED"
 HOLD_ROWS = 5_000
 CANCEL_ROWS = 250
 
@@ -45,8 +47,11 @@ def follow_slice(session: Session, mass_id: str, lists: Lists, run_id: int, now:
     else:
         count = _call_off(session, order, lists, run_id, now)
     if not count:
-        order.todo = None
+        # What work that has begun still has to hear may be held since a pause.
+        left_over = order.todo == Todo.CANCEL and order.state != MassOrderState.PAUSED
+        order.todo = Todo.RELEASE if left_over else None
         mass_orders.refresh(session, mass_id, now)
+        return int(left_over)
     return count
 
 

@@ -26,6 +26,7 @@ from integrations.cis.types import MassHead
 
 PAUSE_REASON = "MASS_PAUSED"
 HELD_ALARM = "MASS_FILE_HELD"
+FAILED_ALARM = "MASS_SPLIT_FAILED"
 _NOTHING_YET = frozenset({MassOrderState.RECEIVED, MassOrderState.HELD, MassOrderState.REJECTED})
 _BEFORE_SPLIT = frozenset({MassOrderState.RECEIVED, MassOrderState.VALIDATED, MassOrderState.HELD})
 
@@ -150,14 +151,37 @@ def reject(session: Session, message_id: int, note: str, now: datetime, *, by: s
     row = _held(session, message_id)
     move_file(row, MassFileState.REJECTED, now)
     row.decided_by, row.decided_at, row.decision_note = by, now, note
-    order = get_for_update(session, row.mass_id)
-    if order is not None and order.state == MassOrderState.HELD:
-        move(order, MassOrderState.REJECTED, now)
+    _go_on_without(session, row, now)
     session.execute(
         text("DELETE FROM mass_stage WHERE inbound_message_id = :id"), {"id": message_id}
     )
-    alarms.close_alarm(session, HELD_ALARM, str(message_id), now)
+    for kind in (HELD_ALARM, FAILED_ALARM):
+        alarms.close_alarm(session, kind, str(message_id), now)
     _record(session, row, "MASS_REJECTED", now, by)
+
+
+def _go_on_without(session: Session, row: MassFile, now: datetime) -> None:
+    """The mass order of a file that was rejected: over, unless it has orders or another file."""
+    order = get_for_update(session, row.mass_id)
+    if order is None or order.state not in (MassOrderState.HELD, MassOrderState.VALIDATED):
+        return
+    has_orders, has_files = session.execute(
+        _ELSE, {"mass_id": row.mass_id, "id": row.inbound_message_id}
+    ).one()
+    if has_orders:
+        # Making them had begun before it was held.
+        move(order, MassOrderState.SPLIT, now)
+        session.flush()
+        refresh(session, row.mass_id, now)
+    elif not has_files:
+        move(order, MassOrderState.REJECTED, now)
+
+
+_ELSE = text(
+    "SELECT EXISTS (SELECT 1 FROM work_order WHERE mass_id = :mass_id),"
+    " EXISTS (SELECT 1 FROM mass_file WHERE mass_id = :mass_id AND inbound_message_id <> :id"
+    " AND state IN ('READING', 'HELD', 'READY'))"
+)
 
 
 def pause(session: Session, mass_id: str, now: datetime, *, by: str) -> None:
@@ -178,7 +202,9 @@ def resume(session: Session, mass_id: str, now: datetime, *, by: str) -> None:
     order = get_for_update(session, mass_id)
     if order is None or order.state != MassOrderState.PAUSED:
         raise MassRefused("WRONG_STATE")
-    order.paused_by, order.todo = None, Todo.RELEASE
+    order.paused_by = None
+    # One that was called off meanwhile stays called off; what is left over is released behind that.
+    order.todo = Todo.CANCEL if order.todo == Todo.CANCEL else Todo.RELEASE
     # What it really is, the next count tells.
     move(order, MassOrderState.SPLIT, now)
     audit.record(session, by, "MASS_RESUMED", f"mass:{mass_id}", {}, now)
@@ -192,6 +218,10 @@ def call_off(session: Session, mass_id: str, now: datetime, *, by: str) -> None:
     if order is None or order.cancelled_by is not None or order.state in _NOTHING_YET:
         raise MassRefused("WRONG_STATE")
     order.cancelled_by, order.todo, order.updated_at = by, Todo.CANCEL, now
+    if order.state == MassOrderState.PAUSED:
+        # Nobody has to resume what is over; what is held is called off before anything is released.
+        order.paused_by = None
+        move(order, MassOrderState.SPLIT, now)
     audit.record(session, by, "MASS_CALLED_OFF", f"mass:{mass_id}", {}, now)
     ring_after_commit(INTAKE)
 

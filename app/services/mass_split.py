@@ -16,10 +16,10 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.domain.findings import Finding
+from app.domain.findings import Finding, find
 from app.domain.lanes import ACKS, partner_lane
-from app.domain.reject_codes import Severity
-from app.domain.revisions import Action
+from app.domain.reject_codes import RejectCode, Severity
+from app.domain.revisions import Action, Verdict
 from app.domain.states import MassFileState, WorkOrderState
 from app.doorbell import ring_after_commit
 from app.models.mass_order import MassFile
@@ -225,8 +225,13 @@ def _take_known(session: Session, part: Slice, rows: Sequence[Any], result: Slic
     kept: list[tuple[str | None, Finding]] = []
     for row, order in zip(rows, orders, strict=True):
         before = existing.get(order.order_id)
-        if before is not None and before.inbound_message_id == part.message_id:
+        if before is not None and _is_taken(row, before, part.message_id):
             result.counts["TAKEN_BEFORE"] += 1
+            continue
+        if before is not None and not row.counted and before.inbound_message_id > part.message_id:
+            # The file waited meanwhile, and what it says has no number of its own to be weighed by.
+            result.counts[Verdict.STALE] += 1
+            kept.append((order.order_id, _overtaken(row.line)))
             continue
         if before is not None and _is_same(row, order, before):
             result.counts["SAME"] += 1
@@ -236,12 +241,29 @@ def _take_known(session: Session, part: Slice, rows: Sequence[Any], result: Slic
         one = intake.weigh(order, row.content_hash, before, found, part)
         weighed.append(replace(one, source_hash=row.source_hash))
         result.counts[one.outcome] += 1
+        if row.verdict == one.outcome == "REJECTED":
+            # What is wrong with it was recorded, and told, when the file was weighed.
+            continue
         kept += [(order.order_id, replace(f, line=row.line)) for f in one.findings]
     order_store.write(session, weighed, part, found)
     inbound.add_findings(session, part.message_id, kept, part.now)
     result.refusals += [
         Refusal(order_id, f) for order_id, f in kept if f.severity is Severity.ERROR
     ]
+
+
+def _is_taken(row: Any, before: Existing, message_id: int) -> bool:
+    """Whether this very file brought the order, before we died.
+
+    One that was called off since and is made all the same was let go by two people: it comes alive.
+    """
+    revived = row.verdict == "NEW" and before.known.state is WorkOrderState.CANCELLED
+    return before.inbound_message_id == message_id and not revived
+
+
+def _overtaken(line: int) -> Finding:
+    words = "A later file has changed the order; what this one says of it is older."
+    return replace(find(RejectCode.STALE_REVISION, "Revision", words), line=line)
 
 
 def _is_same(row: Any, order: CisWorkOrder, before: Existing) -> bool:

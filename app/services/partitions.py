@@ -24,6 +24,8 @@ _MONTHS_MOST = 60
 # When the next month has no partition so shortly before it begins, somebody has to look.
 _ALARM_BEFORE = timedelta(days=7)
 _LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '3s'")
+# After a long standstill a month may have many rows to move, which must not end half-way each time.
+_PATIENCE = text("SET LOCAL statement_timeout = '10min'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def make(session: Session, table: str, month: date) -> None:
     name = f"parts.{table}_{month:%Y_%m}"
     span = {"begin": _start(month), "end": _start(_next(month))}
     session.execute(_LOCK_TIMEOUT)
+    session.execute(_PATIENCE)
     session.execute(text(f"LOCK TABLE parts.{table}_default IN SHARE ROW EXCLUSIVE MODE"))
     session.execute(text(f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS)"))
     session.execute(

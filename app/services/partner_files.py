@@ -24,6 +24,7 @@ from app.domain.reject_codes import REJECT_CODES, RejectCode, Severity
 from app.services import ack_receipt, outbox
 from app.services.bundle_tally import Tally
 from app.services.bundles_in_force import InForce
+from app.services.signed_files import safe_cell
 from integrations.installer.acks import AckInvalid, parse_ack
 from integrations.partners.codecs import Row
 from integrations.partners.files import REJECT_KIND
@@ -139,9 +140,9 @@ def put_reject(
     writer.writerow(("LINE", about, "CODE", "IEC", "FIELD", "TEXT"))
     for number, finding in findings[:_REJECTS_MOST]:
         iec = REJECT_CODES[finding.code].iec
-        writer.writerow(
-            (finding.line or "", number or "", finding.code, iec, finding.path, finding.text)
-        )
+        cells = (finding.line, number, finding.code, iec, finding.path, finding.text)
+        # People open it in a spreadsheet, and some of it is what the partner's file said.
+        writer.writerow([safe_cell(cell) for cell in cells])
     payload = {"name": f"{key}.csv", "text": text.getvalue(), "encoding": "utf-8-sig"}
     item = outbox.NewItem(
         lane=partner_lane(partner_code),

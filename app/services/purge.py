@@ -38,6 +38,14 @@ _CODES = text(
 
 # What a runner says again after so long is no longer asked for.
 _CLAIMS = text("DELETE FROM runner_claim WHERE settled_at < :before")
+# A runner that never came back with its journal: its items have long gone another way.
+_LOST_CLAIMS = text(
+    """
+    DELETE FROM runner_claim c USING lane_runner r, outbox_item i
+    WHERE c.settled_at IS NULL AND r.id = c.runner_id AND r.heartbeat_at < :before
+      AND i.id = c.outbox_item_id AND i.state IN ('SENT', 'CANCELLED', 'DEAD')
+    """
+)
 _RUNNERS = text(
     """
     DELETE FROM lane_runner r WHERE r.heartbeat_at < :before
@@ -67,6 +75,7 @@ def purge(
         ("one_time_code", _CODES, codes),
         ("process_start", _STARTS, now - _STARTS_AFTER),
         ("runner_claim", _CLAIMS, before),
+        ("runner_claim", _LOST_CLAIMS, now - _RUNNERS_AFTER),
         ("lane_runner", _RUNNERS, now - _RUNNERS_AFTER),
     ):
         found = cast("CursorResult[Any]", session.execute(statement, {"before": limit}))

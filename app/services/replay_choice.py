@@ -64,6 +64,11 @@ class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
     key_count: int | None = None
 
     @property
+    def is_repair(self) -> bool:
+        """Whether it is about what other systems lack, item by item (difference_acts.py)."""
+        return self.wanted is Wanted.SENT and self.item_ids is not None
+
+    @property
     def is_bounded(self) -> bool:
         """Whether it says more than "everything": what has arrived is chosen by something only."""
         return any(

@@ -19,8 +19,8 @@ from app.domain.states import REPLAY_MOVES, ReplayState, check_move
 from app.doorbell import ring_after_commit
 from app.models.lane import Lane
 from app.models.replay import Replay
-from app.services import audit, notice_sending
-from app.services.replay_choice import SEND_AGAIN, Choice, Wanted, choose
+from app.services import audit, difference_repairs, notice_sending
+from app.services.replay_choice import SEND_AGAIN, Choice, LeftOut, Wanted, choose
 
 # So many one person may send again alone.
 ALONE_MOST = 100
@@ -34,6 +34,7 @@ class ReplayRefused(Exception):
 
     WRONG_STATE: somebody else was quicker. SAME_PERSON: a second person has to confirm. NO_REASON.
     NOTHING: there is nothing to send again. TOO_WIDE: what has arrived is chosen by something.
+    UNDER_WAY: somebody else repairs the same.
     """
 
     def __init__(self, code: str) -> None:
@@ -95,6 +96,8 @@ def ask(session: Session, replay_id: int, reason: str, *, by: str, now: datetime
         raise ReplayRefused("NOTHING")
     _lock_person(session, replay)
     replay.reason = reason
+    if _choice_of(replay).is_repair:
+        _begin_repair(session, replay, now)
     if needs_second(session, replay, now):
         _move(replay, ReplayState.PROPOSED)
         replay.proposed_at = now
@@ -136,6 +139,7 @@ def drop(session: Session, replay_id: int, *, by: str, now: datetime) -> Replay:
     """Nothing of it is sent; one person may decide that. Raises ReplayRefused."""
     replay = _get(session, replay_id, ReplayState.PREVIEWED, ReplayState.PROPOSED)
     _move(replay, ReplayState.DROPPED)
+    difference_repairs.open_again(session, replay, replay.item_ids, now, by=by)
     replay.decided_by, replay.decided_at, replay.item_ids = by, now, []
     _record(session, replay, "REPLAY_DROPPED", by, now)
     return replay
@@ -160,7 +164,7 @@ def carry_out(session: Session, replay_id: int, now: datetime) -> tuple[int, boo
     if replay is None or replay.state != ReplayState.APPROVED:
         return 0, False
     ids = replay.item_ids[replay.done_count : replay.done_count + _SLICE_ROWS]
-    choice = msgspec.convert(replay.choice, Choice)
+    choice = _choice_of(replay)
     queued = list(
         session.execute(
             SEND_AGAIN,
@@ -172,6 +176,11 @@ def carry_out(session: Session, replay_id: int, now: datetime) -> tuple[int, boo
             },
         ).scalars()
     )
+    if queued:
+        difference_repairs.note_sent(session, replay, queued, now)
+    if passed_over := set(ids) - set(queued):
+        by = replay.decided_by or replay.asked_by
+        difference_repairs.open_again(session, replay, passed_over, now, by=by)
     if queued and replay.lane in NOTICE_LANES:
         notice_sending.queue_again(session, queued, now)
     replay.done_count += len(ids)
@@ -192,6 +201,23 @@ def forget_previews(session: Session, now: datetime) -> None:
         text("DELETE FROM replay WHERE state = 'PREVIEWED' AND asked_at < :before"),
         {"before": now - _PREVIEW_LIVES},
     )
+
+
+def _begin_repair(session: Session, replay: Replay, now: datetime) -> None:
+    """Leave out what somebody else repairs already, and mark the rest as under repair."""
+    others = difference_repairs.under_way(session, replay)
+    if others:
+        replay.item_ids = [one for one in replay.item_ids if one not in others]
+        waiting = replay.left_out.get(LeftOut.WAITING, 0) + replay.item_count - len(replay.item_ids)
+        replay.left_out = {**replay.left_out, LeftOut.WAITING: waiting}
+        replay.item_count = len(replay.item_ids)
+    if not replay.item_ids:
+        raise ReplayRefused("UNDER_WAY")
+    difference_repairs.begin(session, replay, now)
+
+
+def _choice_of(replay: Replay) -> Choice:
+    return msgspec.convert(replay.choice, Choice)
 
 
 def _approve(session: Session, replay: Replay, by: str, now: datetime) -> None:

@@ -112,6 +112,18 @@ _DELIVERIES = Rule(
         ),
     ),
 )
+# A mass file is read again from its body when what was prepared of it is lost, also while it waits.
+_READ = (
+    "m.state IN ('INTERPRETED', 'PARTLY', 'REJECTED')"
+    " AND NOT EXISTS (SELECT 1 FROM mass_file f WHERE f.inbound_message_id = m.id"
+    " AND f.state IN ('READING', 'HELD', 'READY'))"
+)
+_DECIDED_LATE = (
+    "m.body_removed_at IS NULL AND m.received_at < :begin"
+    " AND m.state IN ('INTERPRETED', 'PARTLY', 'REJECTED')"
+    " AND m.id IN (SELECT f.inbound_message_id FROM mass_file f"
+    " WHERE f.state IN ('SPLIT', 'REJECTED') AND f.state_at >= :begin AND f.state_at < :end)"
+)
 _INBOUND = Rule(
     "inbound",
     "retention_xml_days",
@@ -119,16 +131,26 @@ _INBOUND = Rule(
     (
         (
             "chunks",
-            "DELETE FROM inbound_chunk c USING inbound_message m"
-            " WHERE m.received_at >= :begin AND m.received_at < :end"
-            " AND m.state IN ('INTERPRETED', 'PARTLY', 'REJECTED')"
+            f"DELETE FROM inbound_chunk c USING inbound_message m WHERE {_READ}"  # noqa: S608 - our own text.
+            " AND m.received_at >= :begin AND m.received_at < :end"
             " AND c.inbound_message_id = m.id RETURNING 1",
         ),
         (
             "messages",
-            "UPDATE inbound_message SET body_removed_at = :now"
-            " WHERE received_at >= :begin AND received_at < :end AND body_removed_at IS NULL"
-            " AND state IN ('INTERPRETED', 'PARTLY', 'REJECTED') RETURNING 1",
+            f"UPDATE inbound_message m SET body_removed_at = :now WHERE {_READ}"  # noqa: S608 - our own text.
+            " AND m.received_at >= :begin AND m.received_at < :end"
+            " AND m.body_removed_at IS NULL RETURNING 1",
+        ),
+        # Mass files that had waited for people when their own day was done.
+        (
+            "chunks",
+            f"DELETE FROM inbound_chunk c USING inbound_message m WHERE {_DECIDED_LATE}"  # noqa: S608 - our own text.
+            " AND c.inbound_message_id = m.id RETURNING 1",
+        ),
+        (
+            "messages",
+            f"UPDATE inbound_message m SET body_removed_at = :now WHERE {_DECIDED_LATE}"  # noqa: S608 - our own text.
+            " RETURNING 1",
         ),
     ),
 )

@@ -27,7 +27,10 @@ _RUNNERS = text(
     SELECT r.zone_code || '/' || r.host || '/' || left(r.id::text, 8) AS name, r.heartbeat_at,
         count(*) AS held
     FROM lane_runner r JOIN runner_claim c ON c.runner_id = r.id AND c.settled_at IS NULL
-    WHERE r.heartbeat_at <= :since
+    JOIN outbox_item i ON i.id = c.outbox_item_id
+    -- What went back and was sent by somebody else, or decided by a person, waits for no journal.
+    WHERE r.heartbeat_at <= :since AND (i.state = 'CLAIMED' AND i.lease = c.lease
+        OR i.state = 'UNKNOWN' AND i.attempt_id = c.attempt_id)
     GROUP BY r.id
     """
 )

@@ -451,6 +451,7 @@ ALARM: Mapping[str, Label] = {
     "MAILBOX_DOWN": Label(_l("A mailbox cannot be read"), "fail", "off"),
     "MASS_FILE_HELD": Label(_l("A mass file waits for a decision"), "fail", "held"),
     "MASS_SPLIT_FAILED": Label(_l("Orders of a mass file could not be made"), "fail", "fail"),
+    "MASS_FOLLOW_FAILED": Label(_l("Orders do not follow what was decided"), "fail", "fail"),
     "LANE_DOWN": Label(_l("The receiver does not answer"), "fail", "off"),
     "ROUTE_DOWN": Label(_l("One provider's route does not work"), "fail", "off"),
     "SENDING_STOPPED": Label(_l("Sending is stopped"), "fail", "held"),

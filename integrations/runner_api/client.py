@@ -23,6 +23,8 @@ from integrations.runner_api.types import (
     Beat,
     Claim,
     ClaimAsked,
+    FileTaken,
+    FileTold,
     Heartbeat,
     Settled,
     Settlements,
@@ -128,6 +130,10 @@ class Central:
     async def settle(self, told: Settlements) -> Settled:
         """Raises: Away, NotAdmitted, Refused."""
         return await self._call("settlements", told, Settled)
+
+    async def file(self, told: FileTold) -> FileTaken:
+        """Raises: Away, NotAdmitted, Refused."""
+        return await self._call("files", told, FileTaken)
 
     def now(self) -> datetime:
         """The centre's time as far as we know it."""

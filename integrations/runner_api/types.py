@@ -21,6 +21,8 @@ ErrorName = Literal["Retryable", "Rejected", "LaneDown", "UnknownOutcome", "Cont
 
 CLAIM_MOST = 1_000
 REPORTS_MOST = 500
+# The largest file that a runner hands over; in base64 it is a third larger.
+FILE_MOST_BYTES = 24 * 1024 * 1024
 # The answer to a process whose journal another process has taken over.
 REPLACED = "RUNNER_REPLACED"
 
@@ -45,6 +47,10 @@ class Heartbeat(_Wire, frozen=True, kw_only=True, tag_field="act", tag="heartbea
     open: Count
     unreported: Count
     missing: list[Short] = []
+    # Lanes of whose folders nothing can be fetched now, and why.
+    troubles: Annotated[dict[Short, Words], msgspec.Meta(max_length=200)] = {}
+    # What lies in folders of lanes and is never taken.
+    left_alone: Annotated[dict[Short, Words], msgspec.Meta(max_length=200)] = {}
     error: Words | None = None
     ended: bool = False
 
@@ -109,11 +115,51 @@ class LaneState(_Wire, frozen=True, kw_only=True):
     due: bool
 
 
+class Folder(_Wire, frozen=True, kw_only=True):
+    """Folders on the server of a lane's partner into which it lays files for us.
+
+    quiet_s: how long a file has to look the same before it is taken. Larger ones than most_bytes are
+    told without their content.
+    """
+
+    lane: str
+    document: Literal["ack", "delivery"]
+    inbox: str
+    processing: str
+    archive: str
+    quarantine: str
+    quiet_s: float
+    most_bytes: int
+
+
 class Beat(_Wire, frozen=True, kw_only=True):
     """The answer to a heartbeat."""
 
     standing: Standing
     lanes: list[LaneState]
+    folders: list[Folder] = []
+
+
+class FileTold(_Wire, frozen=True, kw_only=True, tag_field="act", tag="file"):
+    """A file that lay in a partner's folder, byte for byte; without a body it was too large to read.
+
+    The same file again changes nothing.
+    """
+
+    runner: UUID
+    boot: UUID
+    lane: Short
+    document: Literal["ack", "delivery"]
+    name: Short
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    body: bytes | None = None
+
+
+class FileTaken(_Wire, frozen=True, kw_only=True):
+    """What became of a file: STORED and DUPLICATE go to the archive, REFUSED to the quarantine."""
+
+    standing: Standing
+    result: Literal["STORED", "DUPLICATE", "REFUSED"]
 
 
 class Item(_Wire, frozen=True, kw_only=True, omit_defaults=True):

@@ -55,6 +55,26 @@ def test_a_report_that_cannot_be_read_is_named_and_the_others_count(app: Flask) 
     ]
 
 
+def test_a_file_is_taken_only_from_a_folder_of_the_runners_own_zone(app: Flask) -> None:
+    _post(app, "heartbeats", _beat())
+    told = {
+        "act": "file",
+        "runner": str(RUNNER),
+        "boot": str(BOOT),
+        "document": "ack",
+        "name": "a.csv",
+        "size": 1,
+        "body": "QQ==",
+    }
+    # The contractor's lane is the centre's; a lane of the zone has no folders; one is nobody's.
+    for lane in ("partner.pohjola", "nis", "partner.nobody"):
+        answer = _post(app, "files", {**told, "lane": lane})
+        assert (answer.status_code, _code(answer)) == (409, "FOLDER_ELSEWHERE")
+    assert _post(app, "files", {**told, "lane": "nis", "body": "%"}).status_code == 422
+    with app.app_context(), transaction() as session:
+        assert session.scalar(text("SELECT count(*) FROM inbound_message")) == 0
+
+
 def test_keys_of_partners_are_not_good_here_and_those_of_zones_not_elsewhere(app: Flask) -> None:
     partner = partner_credentials.derive(_partner_key(app), "voima.1")
     answer = _post(app, "heartbeats", _beat(), partner)

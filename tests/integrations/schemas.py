@@ -23,7 +23,16 @@ from integrations.installer.types import InstallerOrder
 from integrations.meter_maker.types import MeterDelivery
 from integrations.nis.types import NisDevice
 from integrations.planner.types import PlannedCutRequest
-from integrations.runner_api.types import Beat, Claim, ClaimAsked, Heartbeat, Report, Settled
+from integrations.runner_api.types import (
+    Beat,
+    Claim,
+    ClaimAsked,
+    FileTaken,
+    FileTold,
+    Heartbeat,
+    Report,
+    Settled,
+)
 from integrations.snapshots.types import Head, Record
 
 SCHEMAS: Mapping[str, type[msgspec.Struct]] = {
@@ -45,6 +54,8 @@ SCHEMAS: Mapping[str, type[msgspec.Struct]] = {
     "runner_api/schema/claim.schema.json": Claim,
     "runner_api/schema/report.schema.json": Report,
     "runner_api/schema/settled.schema.json": Settled,
+    "runner_api/schema/file_told.schema.json": FileTold,
+    "runner_api/schema/file_taken.schema.json": FileTaken,
 }
 
 

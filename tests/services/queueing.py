@@ -42,7 +42,8 @@ _QUEUE = text(
     FROM n
     """
 )
-# The last look wants a contact; it may be the same for all.
+# The last look wants a contact; it may be the same for all. It has no quiet hours, since tests run at
+# any hour.
 _CONTACT = text(
     """
     WITH c AS (
@@ -50,8 +51,9 @@ _CONTACT = text(
             personal_safety_ban, priority_flag, preferred_channel, active, updated_at)
         VALUES ('C-many', 1, 'consumer', 'x', 'fi', false, false, false, 'SMS', true, now())
         ON CONFLICT DO NOTHING)
-    INSERT INTO contact (customer_id, kind, value, state, source, bounce_count, created_at)
-    SELECT 'C-many', 'SMS', '+358500000000', 'VERIFIED', 'CIS', 0, now()
+    INSERT INTO contact (customer_id, kind, value, state, source, bounce_count, created_at,
+        quiet_from, quiet_to)
+    SELECT 'C-many', 'SMS', '+358500000000', 'VERIFIED', 'CIS', 0, now(), '00:00', '00:00'
     ON CONFLICT DO NOTHING
     """
 )

@@ -336,6 +336,29 @@ def test_a_silent_zone_and_a_runner_that_is_gone_with_its_items_raise_alarms(
     assert {kind for kind, _ in world.alarms(ended)} == {"ZONE_SILENT"}
 
 
+def test_a_runner_that_never_comes_back_is_an_alarm_only_while_something_waits_for_it(
+    world: _World,
+) -> None:
+    put("a")
+    (held,) = world.claim("nis")
+    away = _now() + AWAY + timedelta(seconds=1)
+    assert ("RUNNER_SILENT") in {kind for kind, _ in world.alarms(away - timedelta(minutes=1))}
+    world.expire(away)
+    # It went back, and another runner of the zone sends it.
+    assert {kind for kind, _ in world.alarms(away)} == {"ZONE_SILENT"}
+    other = _World(world.app)
+    (again,) = other.claim("nis")
+    assert again.item.id == held.item.id
+    assert other.tell(Report(attempt=again.attempt_id, end="SENT")) == ["APPLIED"]
+    for days, left in ((20, 1), (40, 0)):
+        with transaction() as session:
+            purge.purge(session, _settings(world.app), _now() + timedelta(days=days))
+        assert scalar("SELECT count(*) FROM runner_claim WHERE settled_at IS NULL") == left
+    # Should it come after all, its word is no longer asked for.
+    world.beat(first=True)
+    assert world.tell(Report(attempt=held.attempt_id, end="SENT")) == ["UNKNOWN"]
+
+
 def test_the_page_knows_how_each_runner_stands(world: _World) -> None:
     put("a")
     world.claim("nis")

@@ -77,6 +77,27 @@ def test_what_was_written_before_its_month_was_made_moves_into_it() -> None:
         assert (step.started_at, step.keys) == (FAR, ("WO-1",))
 
 
+def test_after_a_long_standstill_nothing_was_lost_and_every_month_gets_its_rows() -> None:
+    _make_partitions(FAR)
+    # Upkeep stands still for longer than the months that it makes ahead; everybody else writes.
+    days = range(0, 260, 20)
+    for day in days:
+        _step(f"WO-{day}", FAR + timedelta(days=day))
+        with transaction() as session:
+            audit.record(session, "staff:aino", "X", "x", {}, FAR + timedelta(days=day))
+    assert scalar("SELECT count(*) FROM parts.step_default") > 0
+    back = FAR + timedelta(days=days[-1])
+    _make_partitions(back)
+    for table in ("step", "audit_entry"):
+        assert scalar(f"SELECT count(*) FROM parts.{table}_default") == 0
+        assert scalar(f"SELECT count(*) FROM {table}") == len(days)
+    assert scalar("SELECT count(*) FROM alarm WHERE closed_at IS NULL") == 0
+    # Also what is far from every month that there is goes somewhere.
+    for day in (-4_000, 4_000):
+        _step("WO-FAR", FAR + timedelta(days=day))
+    assert scalar("SELECT count(*) FROM step WHERE keys @> '{WO-FAR}'") == 2
+
+
 def test_a_missing_month_is_an_alarm_before_it_begins_and_rows_without_one_are_too() -> None:
     with transaction() as session:
         partitions.watch(session, FAR)

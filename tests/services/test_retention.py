@@ -15,7 +15,7 @@ from sqlalchemy import text
 from app.db import transaction
 from app.domain.languages import Language
 from app.domain.notice_types import Channel
-from app.models import InboundMessage
+from app.models import InboundMessage, MassFile, MassOrder
 from app.services import (
     audit,
     customer_data,
@@ -203,6 +203,48 @@ def test_req_36_files_lose_their_body_after_90_days_and_keep_their_record(
     assert _retain(settings, NOW + 93 * DAY) == {"chunks": 1, "messages": 1}
     assert scalar("SELECT count(*) FROM inbound_message WHERE body_removed_at IS NOT NULL") == 1
     assert scalar("SELECT count(*) FROM inbound_chunk") == 1
+
+
+def test_a_mass_file_that_waits_for_people_keeps_its_body_until_they_have_decided(
+    settings: Settings,
+) -> None:
+    with transaction() as session:
+        inbound.store(session, source="cis", kind="CIS_FILE", name="m", chunks=[b"<x/>"], now=NOW)
+        session.query(InboundMessage).update({"state": "PARTLY"})
+        session.add(
+            MassOrder(
+                mass_id="M-1",
+                state="HELD",
+                state_at=NOW,
+                allowed_models=[],
+                counts={},
+                counted_at=NOW,
+                inbound_message_id=1,
+                created_at=NOW,
+                updated_at=NOW,
+            )
+        )
+        session.flush()
+        counts = ("declared", "item", "same", "rejected", "refused", "staged")
+        session.add(
+            MassFile(
+                inbound_message_id=1,
+                mass_id="M-1",
+                state="HELD",
+                state_at=NOW,
+                done_seq=0,
+                attempts=0,
+                next_at=NOW,
+                created_at=NOW,
+                **{f"{name}_count": 0 for name in counts},
+            )
+        )
+    assert _retain(settings, NOW + 93 * DAY) == {}
+    with transaction() as session:
+        # Decided long after its own day was done with.
+        session.query(MassFile).update({"state": "SPLIT", "state_at": NOW + 94 * DAY})
+    assert _retain(settings, NOW + 150 * DAY) == {}
+    assert _retain(settings, NOW + 187 * DAY) == {"chunks": 1, "messages": 1}
 
 
 def test_req_36_the_audit_trail_stays_six_years(settings: Settings) -> None:

@@ -23,15 +23,15 @@ from simulators.cli import simulate
 PATIENCE_S = 20
 
 
-def eventually(check: Callable[[], Any], what: str) -> Any:
+def eventually(check: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
     """Ask again and again until the answer is true."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
         answer = check()
         if answer:
             return answer
         time.sleep(0.02)
-    raise AssertionError(f"waited {PATIENCE_S} s in vain: {what}")
+    raise AssertionError(f"waited {patience_s} s in vain: {what}")
 
 
 @dataclass

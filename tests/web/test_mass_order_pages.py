@@ -17,6 +17,7 @@ from app.domain.roles import Role
 from app.models import MassFile
 from app.queries import mass_proof
 from app.services import inbound, signed_files
+from app.web.operators import mass_export
 from simulators.cis.mass_orders import MassWish, write_mass_order
 from simulators.cis.world import make_points
 from tests.web.visitor import Visitor, visitor_as
@@ -41,6 +42,23 @@ def test_the_list_and_the_page_tell_how_far_it_is_in_words(
     assert "M-1-000003" in page
     assert "M-1-000001" not in page
     assert operator.get("/mass-orders/M-2").status_code == 404
+
+
+def test_how_far_a_file_under_way_is_renews_itself(
+    app: Flask, operator: Visitor, tmp_path: Path
+) -> None:
+    _take(app, tmp_path)
+    assert "every 5s" not in operator.get("/mass-orders/M-1").text
+    with app.app_context(), transaction() as session:
+        session.execute(text("UPDATE mass_file SET state = 'READY', done_seq = 5"))
+    page = operator.get("/mass-orders/M-1?lang=en").text
+    assert "every 5s" in page
+    assert "Orders of file 1 are made" in page
+    # Read whole, which is the first half of the way, and a quarter of the second.
+    assert "62 %" in page
+    part = operator.get("/mass-orders/M-1?poll=1&lang=en", headers={"HX-Request": "true"}).text
+    assert "62 %" in part
+    assert "<html" not in part
 
 
 def test_a_held_file_is_let_go_by_two_people_only(
@@ -104,6 +122,57 @@ def test_the_proof_is_green_only_when_every_cell_is_final(
     with app.app_context(), transaction() as session:
         by = session.execute(text("SELECT DISTINCT by, reason FROM mass_waiver")).all()
     assert by == [("staff:otso", "Settled by phone")]
+
+
+def test_what_was_tried_and_did_not_arrive_is_still_due(
+    app: Flask, operator: Visitor, tmp_path: Path
+) -> None:
+    _take(app, tmp_path, count=2)
+    with app.app_context(), transaction() as session:
+        session.execute(text("UPDATE outbox_item SET attempts = 60, state = 'READY'"))
+        (partner, *_) = mass_proof.table(session, "M-1")
+        assert (partner.due, partner.sent) == (2, 0)
+
+
+def test_it_is_not_green_while_a_file_of_it_waits(
+    app: Flask, operator: Visitor, tmp_path: Path
+) -> None:
+    _take(app, tmp_path, count=2)
+    _waive(operator, "M-1-000001", "M-1-000002", systems=mass_proof.SYSTEMS)
+    assert "Everything is confirmed" in operator.get(PAGES[2]).text
+    _take(app, tmp_path, bad=frozenset(range(1, 11)))
+    shown = operator.get(PAGES[2]).text
+    assert "Not everything is confirmed" in shown
+    assert "A file of this mass order is not over" in shown
+
+
+def test_the_proof_names_what_lacks_and_who_waived_what_and_why(
+    app: Flask, operator: Visitor, tmp_path: Path
+) -> None:
+    _take(app, tmp_path, count=3)
+    _waive(operator, "M-1-000002", systems=("cis",))
+    shown = operator.get(f"{PAGES[2]}?system=cis").text
+    assert "M-1-000001" in shown
+    assert "Not confirmed by" in shown
+    assert "Settled by phone" in shown
+    rows = list(csv.reader(io.StringIO(operator.get(f"{PAGES[2]}.csv").data.decode())))
+    waived = rows[rows.index(["order", "system", "waived by", "at", "why"]) + 1 : -1]
+    assert [(row[0], row[1], row[2], row[4]) for row in waived] == [
+        ("M-1-000002", "cis", "staff:otso", "Settled by phone")
+    ]
+
+
+def test_a_workbook_goes_on_on_another_sheet_where_one_is_full(
+    app: Flask, operator: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mass_export, "_SHEET_ROWS", 8)
+    _take(app, tmp_path)
+    answer = operator.get(f"{PAGES[2]}.xlsx")
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        names = archive.read("xl/workbook.xml").decode()
+        sheets = [archive.read(f"xl/worksheets/sheet{n}.xml").decode() for n in (2, 3, 4)]
+    assert all(f'name="{name}"' in names for name in ("orders", "orders 2", "orders 3", "waived"))
+    assert [sheet.count("<row ") for sheet in sheets] == [9, 9, 5]
 
 
 def test_the_manifest_changes_with_any_order(app: Flask, tmp_path: Path) -> None:

@@ -36,6 +36,12 @@ def test_the_list_shows_each_difference_with_its_sides_age_and_owner(
         assert words in operator.get(f"/reconciliation?lang={language}").text
 
 
+def test_what_was_never_compared_is_not_said_to_be_well(app: Flask, operator: Visitor) -> None:
+    page = operator.get("/reconciliation?lang=en").text
+    assert "Nothing compared yet" in page
+    assert "No difference" not in page
+
+
 def test_one_is_handed_over_accepted_and_repaired_under_ones_name(
     app: Flask, operator: Visitor, found: None
 ) -> None:
@@ -76,6 +82,22 @@ def test_many_are_repaired_through_a_replay(app: Flask, operator: Visitor, found
     operator.get("/reconciliation?lang=en")
     operator.post("/reconciliation/repair", {"system": "dms"}, page="/reconciliation")
     assert "Sending again would not end it." in operator.get("/reconciliation?lang=en").text
+
+
+def test_a_repair_under_way_is_seen_with_who_and_when_so_that_nobody_begins_another(
+    app: Flask, operator: Visitor, found: None
+) -> None:
+    operator.post("/reconciliation/repair", {"system": "nis"}, page="/reconciliation")
+    operator.post("/replays/1/ask", {"note": "their disk was lost"}, page="/replays/1")
+    shown = operator.get("/reconciliation?lang=en").text
+    assert "Repair 1" not in shown
+    assert "otso, " in shown
+    shown = operator.get("/reconciliation/1?lang=en").text
+    assert "otso has it repaired since" in shown
+    assert 'href="/replays/1"' in shown
+    assert "Send it again" not in shown
+    for language, words in (("fi", "Seuraava luettelo"), ("sv", "Nästa lista")):
+        assert words in operator.get(f"/reconciliation/1?lang={language}").text
 
 
 def test_a_comparison_is_started_once_however_often_the_button_is_pressed(

@@ -98,6 +98,19 @@ def test_a_file_is_brought_read_and_let_in_by_somebody_else(
     assert "everything in it is here already" in operator.get("/environment").text
 
 
+def test_an_old_file_that_comes_again_is_told_from_a_new_one(
+    app: Flask, trusting: Settings, operator: Visitor, writing: Writing
+) -> None:
+    path = _bring(operator, _file(app, writing)).location
+    assert "would go back behind it" not in operator.get(path).text
+    with writing() as session:
+        row = session.scalars(select(EnvironmentImport)).one()
+        newer = {one.name: getattr(row, one.name) for one in EnvironmentImport.__table__.columns}
+        later = {"id": 99, "state": "APPLIED", "exported_at": NOW + timedelta(days=1)}
+        session.add(EnvironmentImport(**{**newer, **later}))
+    assert "would go back behind it" in operator.get(path).text
+
+
 def test_an_altered_file_and_none_at_all_are_refused_in_words(
     app: Flask, trusting: Settings, operator: Visitor, writing: Writing
 ) -> None:

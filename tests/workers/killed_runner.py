@@ -17,7 +17,7 @@ from workers.lane_runner.cli import lane_runner_command
 from workers.lane_runner.journal import Journal
 
 _WRITES = ("begin_claim", "take", "begin", "end", "forget")
-_WORDS = ("claim", "settle")
+_WORDS = ("claim", "settle", "file")
 
 
 class _Steps:

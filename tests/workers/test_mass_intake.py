@@ -25,7 +25,7 @@ from app.models import (
     WorkOrderChange,
 )
 from app.queries import run_list
-from app.services import inbound, mass_orders, mass_split
+from app.services import inbound, mass_files, mass_follow, mass_orders, mass_split
 from app.services.mass_orders import MassRefused
 from app.services.outbox import Settlement, claim, settle
 from simulators.cis.mass_orders import MassWish, write_mass_order
@@ -433,6 +433,267 @@ def test_two_files_of_one_mass_order_are_both_taken(app: Flask, tmp_path: Path) 
             assert "MASS_DUP_ITEM" in codes
 
 
+def test_what_was_called_off_while_it_was_paused_stays_called_off(
+    app: Flask, tmp_path: Path
+) -> None:
+    with app.app_context():
+        _drop(tmp_path)
+        _interpret(app)
+        with transaction() as session:
+            mass_orders.pause(session, "M-1", NOW, by="staff:a")
+        _interpret(app)
+        assert _items() == {"HELD": COUNT}
+        with transaction() as session:
+            mass_orders.call_off(session, "M-1", NOW, by="staff:a")
+        # Somebody presses resume before the orders have followed.
+        with pytest.raises(MassRefused, match="WRONG_STATE"), transaction() as session:
+            mass_orders.resume(session, "M-1", NOW, by="staff:b")
+        _interpret(app)
+        assert Counter(row[1] for row in _orders().values()) == {"CANCELLED": COUNT}
+        assert _items() == {"CANCELLED": COUNT}
+        with transaction() as session:
+            mass = session.get_one(MassOrder, "M-1")
+            assert (mass.state, mass.todo, mass.paused_by) == ("CANCELLED", None, None)
+
+
+def test_a_change_held_by_a_pause_reaches_who_is_at_work_when_the_rest_is_called_off(
+    app: Flask, tmp_path: Path
+) -> None:
+    with app.app_context():
+        _drop(tmp_path)
+        _interpret(app)
+        with transaction() as session:
+            mass_orders.pause(session, "M-1", NOW, by="staff:a")
+        _interpret(app)
+        with transaction() as session:
+            # Completed elsewhere meanwhile, so it cannot be called off and its item stays held.
+            session.execute(
+                text("UPDATE work_order SET state = 'COMPLETED' WHERE order_id = 'M-1-000001'")
+            )
+            mass_orders.call_off(session, "M-1", NOW, by="staff:a")
+        _interpret(app)
+        assert _items() == {"CANCELLED": COUNT - 1, "READY": 1}
+
+
+def test_a_file_that_waits_to_be_tried_again_is_held_when_its_mass_order_is_called_off(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mass_intake, "SPLIT_ROWS", 10)
+    monkeypatch.setattr(mass_intake, "_WRITERS", 1)
+    with app.app_context():
+        _drop(tmp_path)
+        _fail_at(monkeypatch, 3)
+        _interpret(app)
+        assert len(_orders()) == 20
+        with transaction() as session:
+            mass_orders.call_off(session, "M-1", NOW, by="staff:a")
+        _interpret(app)
+        _make_due()
+        _interpret(app)
+        # Nothing new was made of what is called off.
+        assert Counter(row[1] for row in _orders().values()) == {"CANCELLED": 20}
+        with transaction() as session:
+            row = session.get_one(MassFile, 1)
+            assert (row.state, row.hold_reason) == ("HELD", "CALLED_OFF")
+            mass_orders.propose_release(session, 1, "ordered again", NOW, by="staff:a")
+            mass_orders.release(session, 1, NOW, by="staff:b")
+        _interpret(app)
+        assert Counter(row[1] for row in _orders().values())["ROUTED"] == 20
+
+
+def test_a_file_that_is_let_go_while_orders_are_called_off_brings_all_of_them_back(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mass_follow, "CANCEL_ROWS", 5)
+    monkeypatch.setattr(mass_intake, "_FOLLOW_SLICES", 1)
+    with app.app_context():
+        _drop(tmp_path)
+        _interpret(app)
+        with transaction() as session:
+            mass_orders.call_off(session, "M-1", NOW, by="staff:a")
+        _drop(tmp_path)
+        _interpret(app)
+        assert 0 < Counter(row[1] for row in _orders().values())["CANCELLED"] < COUNT
+        with transaction() as session:
+            mass_orders.propose_release(session, 2, "ordered again", NOW, by="staff:a")
+            mass_orders.release(session, 2, NOW, by="staff:b")
+        for _ in range(COUNT):
+            _interpret(app)
+        assert Counter(row[1] for row in _orders().values()) == {"ROUTED": COUNT}
+        with transaction() as session:
+            mass = session.get_one(MassOrder, "M-1")
+            assert (mass.state, mass.todo) == ("DISPATCHING", None)
+
+
+def test_a_file_that_is_rejected_when_some_of_its_orders_are_made_leaves_these_counted(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mass_intake, "SPLIT_ROWS", 10)
+    monkeypatch.setattr(mass_intake, "_WRITERS", 1)
+    with app.app_context():
+        _drop(tmp_path)
+        monkeypatch.setattr(mass_files, "_RETRY_AFTER_S", ())
+        _fail_at(monkeypatch, 3)
+        _interpret(app)
+        with transaction() as session:
+            row = session.get_one(MassFile, 1)
+            assert (row.state, row.hold_reason) == ("HELD", "INTERNAL RuntimeError")
+            mass_orders.reject(session, 1, "made by hand", NOW, by="staff:a")
+        with transaction() as session:
+            mass = session.get_one(MassOrder, "M-1")
+            assert (mass.state, mass.counts) == ("DISPATCHING", {"ROUTED": 20})
+            alarms = session.scalars(text("SELECT kind FROM alarm WHERE closed_at IS NULL"))
+            assert alarms.all() == []
+
+
+def test_a_file_that_had_to_wait_does_not_undo_what_a_later_one_has_changed(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mass_intake, "SPLIT_ROWS", 10)
+    monkeypatch.setattr(mass_intake, "_WRITERS", 1)
+    with app.app_context():
+        _drop(tmp_path)
+        real = mass_files.note_done
+        # The slice is made, and its process is gone before it could say so.
+        monkeypatch.setattr(mass_files, "note_done", _raise)
+        _interpret(app)
+        monkeypatch.setattr(mass_files, "note_done", real)
+        assert len(_orders()) == 10
+        path = tmp_path / "single.xml"
+        write_work_orders(path, make_points(1, 1, 1), Wish("MVM", "UPDATE", 2, "X"), NOW)
+        _store(path.read_bytes().replace(b"X-0000001", b"M-1-000001"))
+        _make_due()
+        _interpret(app)
+        with transaction() as session:
+            assert session.get_one(MassFile, 1).state == "SPLIT"
+            order = session.get_one(WorkOrder, "M-1-000001")
+            assert (order.revision, order.inbound_message_id) == (2, 2)
+            codes = session.scalars(
+                select(InboundFinding.code).where(InboundFinding.inbound_message_id == 1)
+            ).all()
+            assert "STALE_REVISION" in codes
+        assert len(_orders()) == COUNT
+
+
+def test_a_point_that_another_file_took_while_this_one_was_held_is_not_ordered_twice(
+    app: Flask, tmp_path: Path
+) -> None:
+    with app.app_context():
+        _drop(tmp_path, bad=frozenset(range(1, 11)))
+        _interpret(app)
+        # The same points under other numbers, in a file that is good.
+        body = _body(tmp_path, first=31, count=10)
+        for number in range(31, 41):
+            new = f"<ItemNo>{number + 100:06d}<".encode()
+            body = body.replace(f"<ItemNo>{number:06d}<".encode(), new)
+        _store(body)
+        _interpret(app)
+        assert len(_orders()) == 10
+        with transaction() as session:
+            mass_orders.propose_release(session, 1, "checked", NOW, by="staff:a")
+            mass_orders.release(session, 1, NOW, by="staff:b")
+        _interpret(app)
+        with transaction() as session:
+            gsrns = Counter(
+                session.scalars(select(WorkOrder.gsrn).where(WorkOrder.state == "ROUTED"))
+            )
+            assert set(gsrns.values()) == {1}
+            assert len(gsrns) == 30
+            row = session.get_one(MassFile, 1)
+            assert (row.rejected_count, row.refused_count) == (20, 10)
+        told = _told("mass.orders.xml")
+        assert {entry["code"] for entry in told} == {"MASS_DUP_ITEM"}
+        assert len(told) == 10
+
+
+def test_what_turned_out_impossible_is_told_although_the_process_died_behind_it(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mass_intake, "SPLIT_ROWS", 10)
+    monkeypatch.setattr(mass_intake, "_WRITERS", 1)
+    with app.app_context():
+        _drop(tmp_path)
+        _interpret(app)
+        with transaction() as session:
+            session.execute(
+                text(
+                    "UPDATE work_order SET state = 'COMPLETED', base_state = 'SENT'"
+                    " WHERE order_id IN ('M-1-000003', 'M-1-000023')"
+                )
+            )
+        # Too late for both, in the first and in the third slice; in between the process dies.
+        _fail_at(monkeypatch, 2)
+        _drop(tmp_path, wish=MassWish("M-1", "W", "Tampere", changed=frozenset({3, 23})))
+        _interpret(app)
+        _make_due()
+        _interpret(app)
+        told = {entry["order_id"]: entry["code"] for entry in _told("mass.orders.xml")}
+        assert told == {"M-1-000003": "REVISION_CONFLICT", "M-1-000023": "REVISION_CONFLICT"}
+
+
+def test_an_item_that_is_as_bad_as_before_is_told_once_for_each_file(
+    app: Flask, tmp_path: Path
+) -> None:
+    with app.app_context():
+        for number in (1, 2):
+            wish = MassWish("M-1", f"W{number}", "Tampere", bad=frozenset({5}))
+            _drop(tmp_path, wish=wish)
+            _interpret(app)
+        with transaction() as session:
+            codes = session.scalars(
+                select(InboundFinding.code).where(
+                    InboundFinding.inbound_message_id == 2,
+                    InboundFinding.order_id == "M-1-000005",
+                )
+            ).all()
+            assert len(codes) == len(set(codes))
+        assert _told("mass.orders.xml") == []
+
+
+def test_a_mass_order_whose_orders_cannot_follow_lets_the_others_pass(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        _drop(tmp_path, count=5)
+        _drop(tmp_path, first=11, count=5, wish=MassWish("M-2", "W", "Tampere"))
+        _interpret(app)
+        with transaction() as session:
+            for mass_id in ("M-1", "M-2"):
+                mass_orders.pause(session, mass_id, NOW, by="staff:a")
+        real = mass_follow.follow_slice
+
+        def faulty(session: Any, mass_id: str, *rest: Any) -> int:
+            if mass_id == "M-1":
+                raise RuntimeError
+            return real(session, mass_id, *rest)
+
+        monkeypatch.setattr(mass_follow, "follow_slice", faulty)
+        _interpret(app)
+        assert _items() == {"READY": 5, "HELD": 5}
+        with transaction() as session:
+            found = session.execute(
+                text("SELECT kind, subject FROM alarm WHERE closed_at IS NULL")
+            ).all()
+            assert ("MASS_FOLLOW_FAILED", "M-1") in [tuple(row) for row in found]
+        monkeypatch.setattr(mass_follow, "follow_slice", real)
+        # It is left alone for a while, and then it follows as well.
+        _interpret(app)
+        assert _items() == {"READY": 5, "HELD": 5}
+        monkeypatch.setattr(mass_intake, "_follow_again_at", {})
+        _interpret(app)
+        assert _items() == {"HELD": 10}
+        with transaction() as session:
+            assert (
+                session.scalar(
+                    text(
+                        "SELECT count(*) FROM alarm WHERE kind = 'MASS_FOLLOW_FAILED'"
+                        " AND closed_at IS NULL"
+                    )
+                )
+                == 0
+            )
+
+
 def test_a_run_is_found_by_the_order_that_it_made(app: Flask, tmp_path: Path) -> None:
     with app.app_context():
         _drop(tmp_path)
@@ -441,6 +702,42 @@ def test_a_run_is_found_by_the_order_that_it_made(app: Flask, tmp_path: Path) ->
             found = run_list.find_runs(session, 10, key="M-1-000004")
             assert [run.process for run in found] == ["mass split"]
             assert session.scalars(select(Run.state)).all() == ["OK", "OK"]
+
+
+def _raise(*_: Any) -> None:
+    raise RuntimeError
+
+
+def _fail_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let the slice of this number fail, once."""
+    real = mass_split.split_slice
+    calls = Counter[str]()
+
+    def failing(*args: Any) -> Any:
+        calls["made"] += 1
+        if calls["made"] == number:
+            raise RuntimeError
+        return real(*args)
+
+    monkeypatch.setattr(mass_split, "split_slice", failing)
+
+
+def _make_due() -> None:
+    """The wait before the next try is over."""
+    with transaction() as session:
+        session.execute(text("UPDATE mass_file SET next_at = now() WHERE state = 'READY'"))
+
+
+def _told(file_name: str) -> list[dict[str, Any]]:
+    """What the CIS is told of a file."""
+    with transaction() as session:
+        payloads = session.scalars(
+            select(OutboxItem.payload).where(
+                OutboxItem.kind == "CIS_REJECT",
+                OutboxItem.payload["file_name"].as_string() == file_name,
+            )
+        ).all()
+    return [entry for payload in payloads for entry in payload["entries"]]
 
 
 def _requests() -> list[tuple[str, int, str, str]]:

@@ -7,7 +7,6 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,34 +33,34 @@ from app.services import (
     bundle_drift,
     bundle_versions,
     inbound,
-    intake,
-    outbox,
-    setup,
 )
 from app.services.bundle_content import shipped_content
-from app.services.partner_orders import outgoing, partner_item
 from app.settings import Settings
-from integrations.cis.types import CisWorkOrder
 from integrations.sftp.inbox import SftpInbox
-from tests.field_work import add_order, gsrn
 from tests.servers import SftpServer
 from tests.services.queueing import set_lane
+from tests.workers.contractor import (
+    CODE,
+    FOLDERS,
+    HEAD,
+    LANE,
+    a_file,
+    an_order,
+    install,
+    put,
+    queue_order,
+)
 from workers import partner_files as worker
 from workers.acks import interpret_acks
 from workers.drain import Drain, drain
 from workers.partner_files import look_after_files
-
-CODE = "rautio"
-LANE = f"partner.{CODE}"
-HEAD = "KUITTAUS;TILAUS;REVISIO;TAPAHTUMA;AIKA;ILMOITETTU;VIITE;POIKKI;SYY"
-FOLDERS = ("orders", "acks", "processing", "archive", "quarantine", "rejects")
 
 
 def test_an_order_becomes_a_file_with_the_bytes_that_were_settled_when_it_was_written(
     app: Flask, sshd: SftpServer, settings: Settings, loop: asyncio.AbstractEventLoop
 ) -> None:
     with app.app_context():
-        _queue_order()
+        queue_order()
         assert _drain(settings, loop) == {"SENT": 1}
         name = "MVY-1-1.csv"
         body = (sshd.root / "orders" / name).read_bytes()
@@ -85,7 +84,7 @@ def test_a_change_of_the_bundle_changes_nothing_that_waits(
     app: Flask, sshd: SftpServer, settings: Settings, loop: asyncio.AbstractEventLoop
 ) -> None:
     with app.app_context():
-        _queue_order()
+        queue_order()
         with transaction() as session:
             before = session.scalars(select(OutboxItem.payload)).one()["text"]
         _change_bundle("order", "out", rules=[{"target": "TILAUS", "source": "order_id"}])
@@ -96,14 +95,14 @@ def test_a_change_of_the_bundle_changes_nothing_that_waits(
 def test_a_file_of_acknowledgements_is_kept_byte_for_byte_and_moves_its_orders(
     app: Flask, sshd: SftpServer, settings: Settings
 ) -> None:
-    body = _file(
+    body = a_file(
         "K-1;MVY-1;1;VASTAANOTETTU;24.11.2026 11.05;24.11.2026 11.06;RS-9;;",
         "K-2;MVY-1;1;ALOITETTU;24.11.2026 12.00;24.11.2026 12.01;RS-9;24.11.2026 12.00;",
         "K-3;MVY-1;1;KESKEYTYNYT;24.11.2026 12.20;24.11.2026 12.21;RS-9;;KOIRA",
     )
     with app.app_context():
-        _add_order()
-        _put(sshd, "acks", "paiva.csv", body)
+        an_order()
+        put(sshd, "acks", "paiva.csv", body)
         _look(settings)
         with transaction() as session:
             file = session.scalars(
@@ -137,13 +136,13 @@ def test_the_same_rows_in_another_file_are_taken_once(
 ) -> None:
     row = "K-1;MVY-1;1;VASTAANOTETTU;24.11.2026 11.05;24.11.2026 11.06;RS-9;;"
     with app.app_context():
-        _add_order()
-        _put(sshd, "acks", "a.csv", _file(row))
+        an_order()
+        put(sshd, "acks", "a.csv", a_file(row))
         _look(settings)
         # Other bytes, since there is one row more; and the first file again, under another name.
         more = "K-2;MVY-1;1;ALOITETTU;24.11.2026 12.00;24.11.2026 12.01;RS-9;24.11.2026 12.00;"
-        _put(sshd, "acks", "b.csv", _file(row, more))
-        _put(sshd, "acks", "c.csv", _file(row))
+        put(sshd, "acks", "b.csv", a_file(row, more))
+        put(sshd, "acks", "c.csv", a_file(row))
         _look(settings)
         interpret_acks(settings, 1, "test")
         with transaction() as session:
@@ -157,7 +156,7 @@ def test_the_same_rows_in_another_file_are_taken_once(
 def test_bad_rows_are_answered_with_their_line_and_code_and_stop_no_good_one(
     app: Flask, sshd: SftpServer, settings: Settings, loop: asyncio.AbstractEventLoop
 ) -> None:
-    body = _file(
+    body = a_file(
         "K-1;MVY-1;1;OUTOSANA;24.11.2026 11.05;24.11.2026 11.06;;;",
         "K-2;MVY-1;1;VASTAANOTETTU;25.10.2026 03.30;24.11.2026 11.06;;;",
         "K-3;MVY-1;1;ALOITETTU;24.11.2026 11.05;24.11.2026 11.06;;;",
@@ -165,8 +164,8 @@ def test_bad_rows_are_answered_with_their_line_and_code_and_stop_no_good_one(
         "K-5;MVY-1;1;VASTAANOTETTU;24.11.2026 11.05;24.11.2026 11.06;;;",
     )
     with app.app_context():
-        _add_order()
-        _put(sshd, "acks", "paiva.csv", body)
+        an_order()
+        put(sshd, "acks", "paiva.csv", body)
         _look(settings)
         with transaction() as session:
             file = session.scalars(
@@ -222,7 +221,7 @@ def test_a_file_that_cannot_be_read_is_answered_and_ends_in_the_quarantine(
     app: Flask, sshd: SftpServer, settings: Settings, body: bytes, code: str
 ) -> None:
     with app.app_context():
-        _put(sshd, "acks", "outo.csv", body)
+        put(sshd, "acks", "outo.csv", body)
         _look(settings)
         look_after_files(settings, 1, "test")
         with transaction() as session:
@@ -260,9 +259,9 @@ def test_a_death_between_two_steps_loses_and_doubles_nothing(
         raise KeyboardInterrupt
 
     with app.app_context():
-        _add_order()
+        an_order()
         row = "K-1;MVY-1;1;VASTAANOTETTU;24.11.2026 11.05;24.11.2026 11.06;RS-9;;"
-        _put(sshd, "acks", "a.csv", _file(row))
+        put(sshd, "acks", "a.csv", a_file(row))
         look_after_files(settings, 1, "test")
         with monkeypatch.context() as patch:
             patch.setattr(SftpInbox, step, _die)
@@ -292,8 +291,8 @@ def test_a_death_in_the_middle_of_a_file_takes_each_row_once(
         taken(*args)
 
     with app.app_context():
-        _add_order()
-        _put(sshd, "acks", "a.csv", _file(*rows))
+        an_order()
+        put(sshd, "acks", "a.csv", a_file(*rows))
         look_after_files(settings, 1, "test")
         with monkeypatch.context() as patch:
             patch.setattr(worker.partner_files, "take_rows", _die_in_the_second)
@@ -312,12 +311,12 @@ def test_a_partner_out_of_reach_raises_an_alarm_and_keeps_no_other_waiting(
 ) -> None:
     with app.app_context():
         with transaction() as session:
-            _install(session, "aaa", "sftp://nobody@127.0.0.1:1", settings)
+            install(session, "aaa", "sftp://nobody@127.0.0.1:1", settings)
         keys = {**settings.partner_host_keys, "aaa": sshd.host_key}
         hasty = settings.model_copy(update={"partner_host_keys": keys})
-        _add_order()
+        an_order()
         row = "K-1;MVY-1;1;VASTAANOTETTU;24.11.2026 11.05;24.11.2026 11.06;RS-9;;"
-        _put(sshd, "acks", "a.csv", _file(row))
+        put(sshd, "acks", "a.csv", a_file(row))
         _look(hasty)
         assert _tree(sshd) == {"archive/a.csv"}
         with transaction() as session:
@@ -338,12 +337,12 @@ def test_a_fault_of_ours_over_one_partner_keeps_no_other_waiting(
     monkeypatch.setattr(SftpInbox, "list_inbox", _fail_over_the_first)
     with app.app_context():
         with transaction() as session:
-            _install(session, "aaa", f"sftp://aaa@{sshd.host}:{sshd.port}", settings)
+            install(session, "aaa", f"sftp://aaa@{sshd.host}:{sshd.port}", settings)
         keys = {**settings.partner_host_keys, "aaa": sshd.host_key}
         both = settings.model_copy(update={"partner_host_keys": keys})
-        _add_order()
+        an_order()
         row = "K-1;MVY-1;1;VASTAANOTETTU;24.11.2026 11.05;24.11.2026 11.06;RS-9;;"
-        _put(sshd, "acks", "a.csv", _file(row))
+        put(sshd, "acks", "a.csv", a_file(row))
         _look(both)
         assert _tree(sshd) == {"archive/a.csv"}
         with transaction() as session:
@@ -356,7 +355,7 @@ def test_files_are_looked_at_while_the_network_is_read(
     app: Flask, sshd: SftpServer, settings: Settings
 ) -> None:
     with app.app_context():
-        _put(sshd, "acks", "a.csv", _file())
+        put(sshd, "acks", "a.csv", a_file())
         with held_lock(LockSpace.NETWORK, 1) as held:
             assert held
             _look(settings)
@@ -368,18 +367,18 @@ def test_a_paused_lane_neither_fetches_nor_reads(
 ) -> None:
     row = "K-1;MVY-1;1;VASTAANOTETTU;24.11.2026 11.05;24.11.2026 11.06;RS-9;;"
     with app.app_context():
-        _add_order()
+        an_order()
         with transaction() as session:
             number = inbound.store_small(
                 session,
                 source=f"partner-file:{CODE}",
                 kind="PARTNER_FILE",
                 name="here.csv",
-                body=_file(row),
+                body=a_file(row),
                 now=datetime.now(UTC),
             ).id
         set_lane("partner_files", paused=True)
-        _put(sshd, "acks", "a.csv", _file(row, row.replace("K-1", "K-2")))
+        put(sshd, "acks", "a.csv", a_file(row, row.replace("K-1", "K-2")))
         _look(settings)
         assert _tree(sshd) == {"acks/a.csv"}
         with transaction() as session:
@@ -402,9 +401,9 @@ def test_a_file_whose_sender_paused_for_too_long_is_taken_again_when_it_has_grow
     rows = [
         f"K-{n};MVY-1;1;VASTAANOTETTU;24.11.2026 11.0{n};24.11.2026 11.20;RS-9;;" for n in range(4)
     ]
-    whole = _file(*rows)
+    whole = a_file(*rows)
     with app.app_context(), (sshd.root / "acks" / "a.csv").open("wb") as sender:
-        _add_order()
+        an_order()
         sender.write(whole[: whole.index(b"K-2")])
         sender.flush()
         _look(settings)
@@ -438,8 +437,8 @@ def test_a_column_that_nobody_knows_is_counted_and_raises_an_alarm_until_it_is_a
     body = f"{HEAD};AUTO\r\nK-1;MVY-1;1;VASTAANOTETTU;24.11.2026 11.05;24.11.2026 11.06;RS-9;;;AB 123\r\n"
     now = datetime.now(UTC)
     with app.app_context():
-        _add_order()
-        _put(sshd, "acks", "a.csv", body.encode())
+        an_order()
+        put(sshd, "acks", "a.csv", body.encode())
         _look(settings)
         with transaction() as session:
             field = session.scalars(select(UnmappedField)).one()
@@ -479,7 +478,7 @@ def settings(app: Flask, sshd: SftpServer) -> Settings:
         }
     )
     with app.app_context(), transaction() as session:
-        _install(session, CODE, f"sftp://{sshd.user}@{sshd.host}:{sshd.port}", own)
+        install(session, CODE, f"sftp://{sshd.user}@{sshd.host}:{sshd.port}", own)
     return own
 
 
@@ -492,24 +491,6 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     made.close()
 
 
-def _install(session: Any, code: str, address: str, settings: Settings) -> None:
-    now = datetime.now(UTC)
-    setup.add_partner(
-        session,
-        code,
-        "Rautio",
-        transport="SFTP",
-        base_url=address,
-        order_types=[],
-        sees_key_info=False,
-        settings=settings,
-        now=now,
-    )
-    for document, direction in (("order", "out"), ("ack", "in")):
-        content = shipped_content("regional_contractor", document, direction)
-        bundle_activation.install(session, code, content, now)
-
-
 def _change_bundle(document: str, direction: str, rules: list[dict[str, Any]]) -> None:
     now = datetime.now(UTC)
     content = shipped_content("regional_contractor", document, direction)
@@ -520,28 +501,6 @@ def _change_bundle(document: str, direction: str, rules: list[dict[str, Any]]) -
         bundle_activation.activate(session, row, by="staff:eino", now=now)
 
 
-def _add_order() -> None:
-    with transaction() as session:
-        order = add_order(session, "MVY-1", gsrn=gsrn(3), old_meter_number="5530-3")
-        order.partner_code = CODE
-
-
-def _queue_order() -> None:
-    now = datetime.now(UTC)
-    order = CisWorkOrder(
-        order_id="MVY-1",
-        revision=1,
-        action="NEW",
-        order_type_code="MVY",
-        gsrn=gsrn(3),
-        street_name="Äijänkatu",
-    )
-    with transaction() as session:
-        lists = intake.load_lists(session, "key", now)
-        made = outgoing(order, CODE, "NEW", lists)
-        outbox.put(session, [partner_item(order, CODE, "NEW", made)], now)
-
-
 def _drain(settings: Settings, loop: asyncio.AbstractEventLoop) -> dict[str, int]:
     return dict(drain(Drain(lane=LANE, lease=1, settings=settings, loop=loop)))
 
@@ -550,16 +509,6 @@ def _look(settings: Settings) -> None:
     """Twice, since a file is taken once it has looked the same two times."""
     look_after_files(settings, 1, "test")
     look_after_files(settings, 1, "test")
-
-
-def _file(*rows: str) -> bytes:
-    return ("\ufeff" + "\r\n".join([HEAD, *rows]) + "\r\n").encode()
-
-
-def _put(server: SftpServer, folder: str, name: str, body: bytes) -> None:
-    draft: Path = server.root / folder / f"{name}.tmp"
-    draft.write_bytes(body)
-    draft.rename(server.root / folder / name)
 
 
 def _tree(server: SftpServer) -> set[str]:

@@ -71,6 +71,7 @@ class Reach:
         """Raises: ReachInvalid."""
         self._builders: dict[str, Callable[[], Client]] = {}
         self._channels: dict[tuple[str, str], Callable[[], Channel]] = {}
+        self._places: dict[str, SftpPlace] = {}
         self._built: dict[object, Any] = {}
         faults: list[str] = []
         try:
@@ -84,6 +85,8 @@ class Reach:
                 faults.append(f"{part.name}.client: has to be one of {', '.join(sorted(_CLIENTS))}")
             else:
                 self._builders[lane] = maker(part)
+                if maker is _partner_files:
+                    self._places[lane] = _sftp(part)
         for account, values in _sections(found, "channels", faults):
             part = _Part(f"channels.{account}", values, path.parent, faults)
             adapter = str(values.get("adapter", ""))
@@ -119,6 +122,10 @@ class Reach:
             self._built[key] = build()
         client: Client = self._built[key]
         return client
+
+    def place(self, lane: str) -> SftpPlace | None:
+        """The server in whose folders the partner of a lane leaves files, None where it has none."""
+        return self._places.get(lane)
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -24,16 +24,25 @@ from app.api.v1.signed_feed import operation
 from app.db import transaction
 from app.domain.lanes import NOTICE_LANES
 from app.models.zone import LaneRunner
-from app.services import lane_runners, provider_routes, runner_reports, zone_credentials
+from app.services import (
+    lane_runners,
+    provider_routes,
+    runner_files,
+    runner_reports,
+    zone_credentials,
+)
 from app.services.lane_runners import RunnerRefused
 from app.services.partner_credentials import CredentialInvalid
 from app.services.zone_credentials import ZoneKey
 from app.settings import Settings
 from integrations.outcomes import plain
 from integrations.runner_api.types import (
+    FILE_MOST_BYTES,
     Beat,
     Claim,
     ClaimAsked,
+    FileTaken,
+    FileTold,
     Heartbeat,
     Item,
     LaneState,
@@ -48,7 +57,9 @@ log = structlog.get_logger()
 
 BODY_MAX_BYTES = 2 * 1024 * 1024
 REALM = "runner"
-T = TypeVar("T", Heartbeat, ClaimAsked, Settlements)
+# A file of FILE_MOST_BYTES in base64, and what is around it.
+FILE_BODY_MAX_BYTES = FILE_MOST_BYTES * 4 // 3 + 64 * 1024
+T = TypeVar("T", Heartbeat, ClaimAsked, Settlements, FileTold)
 
 blueprint = Blueprint(
     "runner",
@@ -74,7 +85,8 @@ def beat() -> Response:
             LaneState(name=one.name, mode=_mode(one.mode), width=one.width, due=one.due)
             for one in lane_runners.lanes_of(session, key.zone, now)
         ]
-        return Beat(standing=_standing(row, now), lanes=lanes)
+        folders = runner_files.look_after(session, key.zone, told, _settings(), now)
+        return Beat(standing=_standing(row, now), lanes=lanes, folders=folders)
 
     return _answer(Heartbeat, act)
 
@@ -132,10 +144,26 @@ def settle() -> Response:
     return _answer(Settlements, act)
 
 
-def _answer(kind: type[T], act: Callable[[Session, ZoneKey, T, datetime], object]) -> Response:
+def file() -> Response:
+    """Keep a file from the folder of a partner of the runner's zone."""
+
+    def act(session: Session, key: ZoneKey, told: FileTold, now: datetime) -> object:
+        row = lane_runners.speaks(session, key.zone, told.runner, told.boot, _settings(), now)
+        result = runner_files.take(session, row, told, now)
+        log.info("runner_file", zone=key.zone, lane=told.lane, result=result)
+        return FileTaken(standing=_standing(row, now), result=_result(result))
+
+    return _answer(FileTold, act, FILE_BODY_MAX_BYTES)
+
+
+def _answer(
+    kind: type[T],
+    act: Callable[[Session, ZoneKey, T, datetime], object],
+    most_bytes: int = BODY_MAX_BYTES,
+) -> Response:
     now = datetime.now(UTC)
     key, body = read_signed_by(
-        REALM, BODY_MAX_BYTES, now, zone_credentials.recognise, lambda key: key.secret
+        REALM, most_bytes, now, zone_credentials.recognise, lambda key: key.secret
     )
     try:
         told = msgspec.json.decode(body, type=kind)
@@ -150,7 +178,7 @@ def _answer(kind: type[T], act: Callable[[Session, ZoneKey, T, datetime], object
     except CredentialInvalid as error:
         raise refused(REALM, error) from None
     except RunnerRefused as error:
-        why = "Another process has this journal, or it belongs to another zone, or never beat."
+        why = "Another process has this journal, or it or the folder belongs to another zone."
         raise Problem(409, error.code, why) from None
     return Response(msgspec.json.encode(answer), mimetype="application/json")
 
@@ -212,6 +240,7 @@ for _path, _name, _view, _schema in (
     ("heartbeats", "runnerBeats", beat, "Heartbeat"),
     ("claims", "runnerClaims", claim, "ClaimAsked"),
     ("settlements", "runnerSettles", settle, "Settlements"),
+    ("files", "runnerFile", file, "FileTold"),
 ):
     _operation = operation(
         _name,

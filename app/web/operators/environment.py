@@ -113,6 +113,7 @@ def environment_import(import_id: int) -> ResponseReturnValue:
         and why is None,
         me=actor(),
         due=due,
+        newer_at=environment_imports.newer_let_in(session, row),
         now=now(),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from flask import Response, abort, current_app, flash, redirect, render_template, request, url_for
@@ -13,9 +14,10 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from app.db import db, transaction
+from app.domain.mass_course import SYSTEMS
 from app.domain.roles import Permission
 from app.domain.states import MASS_ORDER_MOVES, MassOrderState, WorkOrderState
-from app.queries import mass_list, mass_proof
+from app.queries import mass_list, mass_proof, mass_watch
 from app.services import audit, mass_orders, mass_waivers, signed_files
 from app.services.mass_orders import MassRefused
 from app.settings import Settings
@@ -50,18 +52,32 @@ def mass_order(mass_id: str) -> ResponseReturnValue:
     """One mass order: its files, its items by state, what may be done."""
     session = db.session()
     row = _row(session, mass_id)
+    files = mass_list.files_of(session, mass_id)
+    under_way = {
+        file.inbound_message_id: mass_watch.look(session, file.inbound_message_id)
+        for file in files
+        if file.state in ("READING", "READY")
+    }
+    if request.headers.get("HX-Request") == "true":
+        # How far it is renews itself, and nothing else of the page.
+        return render_template(
+            "operators/mass_progress_part.html", row=row, under_way=under_way, now=now()
+        )
     state = request.args.get("state")
     if state not in WorkOrderState.__members__:
         state = None
     after = request.args.get("after", "")[:80]
     items = mass_list.items_of(session, mass_id, state, ITEM_ROWS + 1, after)
-    files = mass_list.files_of(session, mass_id)
+    moves = bool(under_way or row.todo)
     more = len(items) > ITEM_ROWS
     items = items[:ITEM_ROWS]
     return render_template(
         "operators/mass_order.html",
         row=row,
         files=files,
+        under_way=under_way,
+        moves=moves,
+        live=moves and request.args.get("live") != "0",
         held=[file for file in files if file.state == "HELD"],
         findings={
             file.inbound_message_id: mass_list.findings_of(session, file.inbound_message_id)
@@ -88,11 +104,19 @@ def mass_order_proof(mass_id: str) -> ResponseReturnValue:
     session = db.session()
     row = _row(session, mass_id)
     cells = mass_proof.table(session, mass_id)
+    system = request.args.get("system")
+    if system not in SYSTEMS:
+        system = None
     return render_template(
         "operators/mass_proof.html",
         row=row,
         cells=cells,
-        green=bool(row.total) and all(cell.final for cell in cells),
+        system=system,
+        lacking=mass_proof.open_orders(session, mass_id, system, ITEM_ROWS) if system else [],
+        waivers=list(mass_proof.waivers(session, mass_id, ITEM_ROWS)),
+        # What still waits to be read, or for people, belongs to the batch as well.
+        green=bool(row.total) and not row.is_open and all(cell.final for cell in cells),
+        is_open=row.is_open,
         manifest=mass_proof.manifest(session, mass_id),
         now=now(),
     )
@@ -119,7 +143,7 @@ def mass_order_proof_file(mass_id: str, kind: str) -> ResponseReturnValue:
         )
     # It lives until the last piece of it has left.
     file = tempfile.TemporaryFile()  # noqa: SIM115
-    with Session(db.engine) as reading:
+    with _one_picture(db.engine) as reading:
         mass_export.write_xlsx(reading, mass_id, key, moment, file)
     file.seek(0)
     answer = Response(
@@ -225,8 +249,16 @@ def _key() -> bytes:
 
 
 def _csv(engine: Engine, mass_id: str, key: bytes, moment: datetime) -> Iterator[bytes]:
-    with Session(engine) as session:
+    with _one_picture(engine) as session:
         yield from mass_export.csv_proof(session, mass_id, key, moment)
+
+
+@contextmanager
+def _one_picture(engine: Engine) -> Iterator[Session]:
+    """A session that sees one moment: what is signed must not contradict itself."""
+    with Session(engine) as session:
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        yield session
 
 
 def _page_number() -> int:

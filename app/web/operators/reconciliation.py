@@ -45,6 +45,7 @@ def reconciliation_list() -> ResponseReturnValue:
         "operators/reconciliation.html",
         systems=systems,
         rows=rows[:PAGE_ROWS],
+        repairs=difference_list.repairs_of(session, [row.id for row in rows]),
         total=difference_list.count(session, sought),
         more=len(rows) > PAGE_ROWS,
         page=page,
@@ -90,8 +91,9 @@ def reconciliation_difference(difference_id: int) -> ResponseReturnValue:
         row=row,
         item=item,
         changes=difference_list.changes_of(session, difference_id),
+        repair=difference_list.repairs_of(session, [difference_id]).get(difference_id),
         is_over=row.state == DifferenceState.RESOLVED,
-        may_repair=row.state in (DifferenceState.OPEN, DifferenceState.ACCEPTED)
+        may_repair=row.state == DifferenceState.OPEN
         and is_repairable(row.kind, row.reason, row.outbox_item_id),
         may_accept=row.state in difference_list.OPEN_STATES,
         me=actor().removeprefix("staff:"),

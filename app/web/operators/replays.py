@@ -159,6 +159,7 @@ def _refusal(code: str) -> str:
         "SAME_PERSON": gettext("Somebody else than the one who proposed it has to confirm it."),
         "NO_REASON": gettext("Say why."),
         "NOTHING": gettext("There is nothing to send again."),
+        "UNDER_WAY": gettext("Somebody else is repairing that already."),
         "TOO_WIDE": gettext(
             "What has arrived can be sent again only to other systems, and only by order, mass"
             " order, file or day."
