@@ -10,8 +10,9 @@ Source: REQ-01..10, 16, 27, 31, 34, 38 in docs/domain.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from app.domain.clock import HELSINKI
 from app.domain.notice_policy import Action, Decision, Recipient, SuppressReason

@@ -10,10 +10,11 @@ Source: REQ-02, REQ-09, REQ-10, REQ-11, REQ-18, REQ-31, REQ-38 in docs/domain.md
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, time
 from enum import StrEnum
 from hashlib import sha256
+
+from msgspec import Struct
 
 from app.domain.languages import ASSUMED_LANGUAGE, Language
 from app.domain.notice_types import NOTICE_RULES, Channel, NoticeRule, NoticeType, Urgency
@@ -60,8 +61,7 @@ class ContactState(StrEnum):
 TRUSTED_SOURCE = "CIS"
 
 
-@dataclass(frozen=True, slots=True)
-class NoticeEvent:
+class NoticeEvent(Struct, frozen=True):
     """Something that happened and that a customer may want to know.
 
     subject: what it is about, for instance an order id or an outage; occurrence: which of several
@@ -87,8 +87,7 @@ class NoticeEvent:
     live: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ContactFacts:
+class ContactFacts(Struct, frozen=True):
     """One phone number (E.164) or e-mail address (lower case)."""
 
     id: int
@@ -98,8 +97,7 @@ class ContactFacts:
     source: str = TRUSTED_SOURCE
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(Struct, frozen=True):
     """Who would be told: wants and night_ok are for the event's topic and metering point.
 
     quiet_from, quiet_to: None means the company's default (quiet_hours.py).
@@ -115,8 +113,7 @@ class Recipient:
     safety_ban: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
+class LedgerRow(Struct, frozen=True):
     """An earlier decision about the same subject and metering point."""
 
     notice_id: int
@@ -127,8 +124,7 @@ class LedgerRow:
     state: NoticeState
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What to do, until when to hold, when the text goes stale, and which notices to stop.
 
     hide_address: the text must not say where (REQ-31). A DUPLICATE needs no ledger row: the

@@ -6,16 +6,16 @@ The rules are in announcement_policy.py; these are their words.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from app.domain.notice_policy import Decision, Recipient
 from app.domain.notice_types import NoticeType
 from app.domain.states import NoticeState
 
 
-@dataclass(frozen=True, slots=True)
-class Telling:
+class Telling(Struct, frozen=True):
     """One announcement as the policy sees it.
 
     true_until: when the text stops being true by itself, for instance when the estimate in it
@@ -30,8 +30,7 @@ class Telling:
     needed_by: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PointFacts:
+class PointFacts(Struct, frozen=True):
     """One metering point of the contact.
 
     off_elsewhere: another outage cuts it, too (REQ-05); for a start, one that the contact knows of;
@@ -44,8 +43,7 @@ class PointFacts:
     off_elsewhere: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TellingRow:
+class TellingRow(Struct, frozen=True):
     """An earlier notice about the same subject to the same contact.
 
     gsrns: the points that it spoke of, where the policy asks for them (plans).
@@ -60,8 +58,7 @@ class TellingRow:
     gsrns: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TellingDecision:
+class TellingDecision(Struct, frozen=True):
     """A decision, the points that the text speaks of, and the kind of text if it is another one.
 
     dedupe: the name under which the contact is told this once; unique in the ledger together with
@@ -76,8 +73,7 @@ class TellingDecision:
     overtaken: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TellingView:
+class TellingView(Struct, frozen=True):
     telling: Telling
     recipient: Recipient
     points: tuple[PointFacts, ...]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from typing import Any
 
 import psycopg
+from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -34,8 +34,7 @@ _MAY_STAND_IDLE = "SET LOCAL idle_in_transaction_session_timeout = '10min'"
 _SORTS_IN_MEMORY = "SET LOCAL work_mem = '128MB'"
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(Struct, frozen=True):
     """One contact, or somebody without one, with the points and the earlier notices."""
 
     recipient: Recipient

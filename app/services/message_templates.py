@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import structlog
+from msgspec import Struct
 
 from app.domain.email_text import EmailFooter, parse_footer, render_email
 from app.domain.languages import Language
@@ -43,8 +44,7 @@ class Messages:
     versions: Mapping[NoticeType, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(Struct, frozen=True):
     """A notice as it leaves; subject and html are for e-mail, the rest is for SMS.
 
     sender: whom the text message comes from. It belongs to the text: what asks for an answer

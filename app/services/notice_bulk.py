@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -29,8 +29,7 @@ from app.services.outbox import NewItem
 from app.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Struct, frozen=True):
     """One contact's decision and, unless nobody is told, the text."""
 
     recipient: Recipient
@@ -94,8 +93,7 @@ _ITEM_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class NoticeRows:
+class NoticeRows(Struct, frozen=True):
     """One decided notice as the rows that it becomes; item is None where nothing leaves."""
 
     decided: Decided

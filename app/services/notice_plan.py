@@ -14,6 +14,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from msgspec import Struct, structs
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
@@ -63,8 +64,7 @@ class PlanSlice:
     rows: tuple[NoticeRows, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Leaning:
+class Leaning(Struct, frozen=True):
     """One contact some of whose older notices this announcement stops.
 
     waiting: those that had not left; overtaken: those that may have, and must not leave again.
@@ -240,11 +240,12 @@ def _as_it_is(
     plan: Plan, one: Leaning, states: Mapping[int, NoticeState], now: datetime
 ) -> Leaning:
     ledger = tuple(
-        replace(row, state=states.get(row.notice_id, row.state)) for row in one.listener.ledger
+        structs.replace(row, state=states.get(row.notice_id, row.state))
+        for row in one.listener.ledger
     )
     if ledger == one.listener.ledger:
         return one
-    return _decide(plan, replace(one.listener, ledger=ledger), now)
+    return _decide(plan, structs.replace(one.listener, ledger=ledger), now)
 
 
 def end_plan(session: Session, plan: Plan, now: datetime) -> None:

@@ -15,6 +15,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 
@@ -29,8 +30,7 @@ ORDER_KIND = "WORK_ORDER"
 _ANY_URGENCY = (-(2**31), 2**31 - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class NewItem:
+class NewItem(Struct, frozen=True):
     """Something that has to leave; dedupe_key makes writing it twice the same as once."""
 
     lane: str

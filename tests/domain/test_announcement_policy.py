@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from app.domain.announcement_policy import decide_telling
 from app.domain.notice_policy import Action, ContactFacts, ContactState, Recipient, SuppressReason
