@@ -1,7 +1,7 @@
-"""A dispatcher of its own process that a test kills at any moment, as the power would go.
+"""A process that dispatches and works, and that a test kills at any moment, as the power would go.
 
-It finds no Redis, so it does all of the work itself: reads files, makes orders, sends them. Slices
-are small, so that there are many places between two orders at which it can die.
+It reads files, makes orders and sends them. Slices are small, so that there are many places between
+two orders at which it can die.
 """
 
 from __future__ import annotations
@@ -13,31 +13,46 @@ from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
+from flask import Flask
+
+from app.domain.lanes import INTAKE, partner_lane
 from app.factory import create_app
 from tests.conftest import test_settings
 from workers import intake, jobs, mass_intake
 from workers.dispatcher import Dispatcher
+from workers.holder import Holder
 
 # A server without threads, which has everything imported already: a process begins at once.
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["tests.workers.killed_dispatcher"])
 _SLICE_ROWS = 2
+LANES = (INTAKE, partner_lane("voima"))
 
 
 def work(values: Mapping[str, Any]) -> None:
-    """Work until somebody ends it."""
+    """Dispatch, and work on both lanes, until somebody ends it."""
     mass_intake.SPLIT_ROWS = _SLICE_ROWS
     intake.STAGE_ROWS = _SLICE_ROWS  # type: ignore[attr-defined] # as intake has imported it
     app = create_app(test_settings(**values))
+    threading.Thread(target=_dispatch, args=(app,), daemon=True).start()
     with app.app_context():
-        state = jobs.begin("dispatcher")
+        jobs.begin("worker")
+        pause = threading.Event()
+        while not pause.wait(0.02):
+            for lane in LANES:
+                jobs.work_on(lane, "test")
+
+
+def _dispatch(app: Flask) -> None:
+    """Give back what the dead held, as whoever leads does."""
+    with app.app_context():
         settings = app.extensions["tiedolla_settings"]
-        Dispatcher(settings, state.holder).run(threading.Event())
+        Dispatcher(settings, Holder("dispatcher")).run(threading.Event())
 
 
 @contextmanager
 def working(values: Mapping[str, Any]) -> Iterator[ForkServerProcess]:
-    """A dispatcher that is killed at the end, with SIGKILL."""
+    """A process that is killed at the end, with SIGKILL."""
     process = _SERVER.Process(target=work, args=(dict(values),), daemon=True)
     process.start()
     try:
