@@ -12,6 +12,9 @@ from flask_login import current_user, login_required
 from app.domain import roles
 from app.domain.roles import Permission
 
+# What stands beside the file in a form.
+_ROOM_FOR_FIELDS = 64 * 1024
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -35,6 +38,26 @@ def role_required(permission: Permission) -> Callable[[Callable[P, R]], Callable
         return guarded
 
     return decorate
+
+
+def takes_files(most_bytes: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a page take more than other forms may hold.
+
+    Said on the page and not in it: whether a form is ours is looked for in its fields, and that reads
+    all of it before the page is asked.
+    """
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        view.__dict__["body_most_bytes"] = most_bytes + _ROOM_FOR_FIELDS
+        return view
+
+    return decorate
+
+
+def body_most_bytes(view: Callable[..., object] | None) -> int | None:
+    """How much a page may be sent; None for what every form may hold."""
+    most: int | None = getattr(view, "body_most_bytes", None)
+    return most
 
 
 def may(permission: Permission | str) -> bool:

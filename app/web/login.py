@@ -36,6 +36,7 @@ from app.models.staff_account import StaffAccount
 from app.services import audit, staff
 from app.settings import Settings
 from app.web import i18n
+from app.web.access import body_most_bytes
 from app.web.clock import now
 
 blueprint = Blueprint("login", __name__)
@@ -173,6 +174,9 @@ def _load(session_id: str) -> StaffUser | None:
 
 def _protect_forms() -> None:
     if not request.path.startswith(_WITHOUT_FORMS):
+        most = body_most_bytes(current_app.view_functions.get(request.endpoint or ""))
+        if most is not None:
+            request.max_content_length = most
         csrf.protect()
 
 

@@ -169,6 +169,27 @@ def _runner(app: Flask, writing: Writing, now: datetime, **more: object) -> None
         lane_runners.beat(session, "plant", Heartbeat(**told), settings, now)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("size", [3 * 1024 * 1024, signed_export.FILE_MOST_BYTES + 1])
+def test_a_file_of_many_bundles_is_larger_than_a_form_and_is_read(app: Flask, size: int) -> None:
+    """It is refused for what is in it, or for its size, with the reason on the page."""
+    operator = visitor_as(app, Role.OPERATOR)
+    # Put together by hand: the client of the tests would leave a temporary file open.
+    parts = (
+        f'Content-Disposition: form-data; name="csrf_token"\r\n\r\n{operator.token("/environment")}',
+        'Content-Disposition: form-data; name="file"; filename="a.json"\r\n\r\n' + "x" * size,
+    )
+    body = "".join(f"--part\r\n{part}\r\n" for part in parts) + "--part--\r\n"
+    answer = operator.client.post(
+        "/environment/imports",
+        data=body.encode(),
+        content_type="multipart/form-data; boundary=part",
+    )
+    assert answer.status_code == 302
+    with operator.client.session_transaction() as session:
+        ((_, words),) = session["_flashes"]
+    assert words
+
+
 def _bring(visitor: Visitor, body: bytes) -> TestResponse:
     return visitor.post(
         "/environment/imports",

@@ -21,7 +21,7 @@ from app.services.environments import imports, signed_export
 from app.services.environments.imports import ImportRefused
 from app.services.environments.signed_export import FILE_MOST_BYTES, FileRefused
 from app.settings import Settings
-from app.web.access import actor, role_required
+from app.web.access import actor, role_required, takes_files
 from app.web.clock import now
 from app.web.environment_words import refusal
 from app.web.operators.blueprint import blueprint
@@ -59,12 +59,10 @@ def environment_export() -> ResponseReturnValue:
 
 
 @blueprint.post("/environment/imports")
+@takes_files(FILE_MOST_BYTES)
 @role_required(Permission.OPERATE)
 def environment_import_new() -> ResponseReturnValue:
     """Bring a file: keep it for a second person, or say why it is not taken."""
-    # Bigger than any form; what is larger still, the file's own check names.
-    request.max_content_length = FILE_MOST_BYTES + 64 * 1024
-    request.max_form_memory_size = FILE_MOST_BYTES + 64 * 1024
     upload = request.files.get("file")
     body = upload.read(FILE_MOST_BYTES + 1) if upload is not None else b""
     if not body:
