@@ -52,7 +52,7 @@ def test_a_library_that_logs_an_error_cannot_say_more(app: Flask, lines: io.Stri
 def test_rq_hears_only_what_kind_of_error_ended_a_job(
     app: Flask, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def _fails(_lane: str) -> None:
+    def _fails(_lane: str, _trigger: str) -> None:
         raise ValueError(PHONE)
 
     monkeypatch.setattr(jobs, "work_on", _fails)

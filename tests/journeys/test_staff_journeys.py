@@ -68,7 +68,7 @@ def test_an_operator_finds_out_why_and_tries_again(page: Page, portal: Portal) -
     log_in(page, "otso")
     page.goto("/alarms")
     page.get_by_role("link", name="Network information system (NIS)").click()
-    expect(page.get_by_role("link", name="Rejected", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="The receiver refused it", exact=True)).to_be_visible()
 
     page.get_by_role("button", name="Try again TT-1").click()
 

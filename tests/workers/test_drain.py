@@ -238,6 +238,9 @@ def test_a_database_that_goes_away_during_the_calls_learns_their_outcomes_when_i
             _drain(app, loop, nis)
         restart.done()
         assert len(restart) == 1
+        # The test's own connection has died with the server.
+        db.session.remove()
+        db.engine.dispose()
         with transaction() as session:
             assert session.scalars(select(OutboxItem.state)).one() == "SENT"
 
