@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import IO
 
 import structlog
 from sqlalchemy.orm import Session
@@ -31,12 +29,10 @@ from integrations.sftp.inbox import (
     SftpInbox,
 )
 from integrations.sftp.left_alone import never_taken
-from workers.inbox_look import each
+from workers.inbox_look import SPOOL_BYTES, blocks_of, each, quarantine_refused
 
 log = structlog.get_logger()
 
-_SPOOL_BYTES = 8 * 1024 * 1024
-_BLOCK_BYTES = 1024 * 1024
 # A sender that pauses for longer in the middle of a file has given it up.
 _PAUSES_MOST = timedelta(hours=1)
 
@@ -106,7 +102,7 @@ def _claim(folder: Folder, file: RemoteFile) -> None:
 def _take(folder: Folder, file: RemoteFile) -> None:
     """Fetch a claimed file, store it byte-exact, then archive it."""
     look, meant, started_at = folder.look, folder.meant, datetime.now(UTC)
-    with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
+    with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
         try:
             for chunk in folder.inbox.fetch(file.name):
                 spool.write(chunk)
@@ -124,7 +120,7 @@ def _take(folder: Folder, file: RemoteFile) -> None:
                 source=folder.source,
                 kind=meant.kind,
                 name=file.name,
-                chunks=_blocks(spool),
+                chunks=blocks_of(spool),
                 now=started_at,
             )
             outcome = "STORED" if stored.new else "DUPLICATE"
@@ -152,13 +148,9 @@ def _refuse_unread(folder: Folder, file: RemoteFile, why: str, now: datetime) ->
 
 
 def _quarantine_refused(folder: Folder) -> None:
-    """Move on what could not be read, so that the partner's people find it there."""
     with transaction() as session:
         refused = inbound.refused_files(session, folder.source, folder.meant.kind)
-    for message_id, remote_name in refused:
-        placed = folder.inbox.quarantine_archived(remote_name)
-        with transaction() as session:
-            inbound.note_quarantined(session, message_id, placed, datetime.now(UTC))
+    quarantine_refused(folder.inbox, refused)
 
 
 def _give_back_grown(folder: Folder, now: datetime) -> None:
@@ -199,8 +191,3 @@ def _step(
         )
     step = runs.StepRow(name, state, (*keys, code), started_at, detail=detail)
     runs.add_steps(session, look.run_id, [step])
-
-
-def _blocks(spool: IO[bytes]) -> Iterable[bytes]:
-    while block := spool.read(_BLOCK_BYTES):
-        yield block

@@ -9,11 +9,9 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import IO
 
 import structlog
 from sqlalchemy.orm import Session
@@ -42,7 +40,14 @@ from integrations.sftp.inbox import (
     SftpInbox,
 )
 from integrations.sftp.left_alone import SHOWN, never_taken
-from workers.inbox_look import each, set_alarm, tell_left_alone
+from workers.inbox_look import (
+    SPOOL_BYTES,
+    blocks_of,
+    each,
+    quarantine_refused,
+    set_alarm,
+    tell_left_alone,
+)
 from workers.run_end import end_run
 
 log = structlog.get_logger()
@@ -56,9 +61,6 @@ _DMS_NAME = re.compile(r"dms[-_]outages?[-_.].*\.jsonl?", re.IGNORECASE | re.ASC
 _DELIVERY_NAME = re.compile(
     r"meter[-_]deliver(y|ies)[-_.].*\.(xml|csv|json)", re.IGNORECASE | re.ASCII
 )
-_READ_BYTES = 1024 * 1024
-# Up to this size a file is held in memory while it is fetched, above on disk.
-_SPOOL_BYTES = 8 * 1024 * 1024
 # A sender that pauses for longer in the middle of a file has given it up.
 _PAUSES_MOST = timedelta(hours=1)
 LEFT_ALONE_ALARM = "CIS_LEFT_ALONE"
@@ -139,15 +141,11 @@ def _claim(poll: _Poll, file: RemoteFile) -> None:
 
 
 def _quarantine_refused(poll: _Poll) -> None:
-    """Move on what the second stage could not read, so that the CIS's people find it there."""
     with transaction() as session:
         refused = inbound.refused_files(session, SOURCE)
         refused += inbound.refused_files(session, DMS_SOURCE)
         refused += inbound.refused_files(session, meter_deliveries.FILES)
-    for message_id, remote_name in refused:
-        placed = poll.inbox.quarantine_archived(remote_name)
-        with transaction() as session:
-            inbound.note_quarantined(session, message_id, placed, datetime.now(UTC))
+    quarantine_refused(poll.inbox, refused)
 
 
 def _give_back_grown(poll: _Poll, now: datetime) -> None:
@@ -175,7 +173,7 @@ def _take(poll: _Poll, file: RemoteFile) -> None:
     started_at = datetime.now(UTC)
     name = file.name
     source, kind, lane = _meant_for(name)
-    with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
+    with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
         try:
             # The network comes before the transaction, never inside it.
             for chunk in poll.inbox.fetch(file.name):
@@ -195,7 +193,7 @@ def _take(poll: _Poll, file: RemoteFile) -> None:
                 source=source,
                 kind=kind,
                 name=name,
-                chunks=_read(spool),
+                chunks=blocks_of(spool),
                 now=started_at,
             )
             outcome = "STORED" if stored.new else "DUPLICATE"
@@ -256,14 +254,6 @@ def _quarantine_by_size(poll: _Poll, file: RemoteFile) -> None:
         )
     poll.counts["REJECTED"] += 1
     poll.inbox.quarantine(file.name)
-
-
-def _read(spool: IO[bytes]) -> Iterable[bytes]:
-    def _blocks() -> Iterator[bytes]:
-        while block := spool.read(_READ_BYTES):
-            yield block
-
-    return _blocks()
 
 
 def _run(session: Session, poll: _Poll) -> int:
