@@ -69,7 +69,7 @@ def _of_outage(kind: NoticeType) -> Composed:
     if kind in _ESTIMATES:
         return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=_KNOWS_OTHER_ESTIMATE)
     if kind in _OTHER_UPDATES:
-        same = SQL(_KNOWS_OTHER_UPDATE).format(kind=Literal(str(kind)))
+        same = _KNOWS_OTHER_UPDATE.format(kind=Literal(str(kind)))
         knows = _TOLD_OF_OTHER.format(but=same)
         return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=knows)
     return _chosen(_points(kind, SQL("false")))
@@ -232,12 +232,14 @@ _KNOWS_OTHER_ESTIMATE = _TOLD_OF_OTHER.format(
     )
 )
 # Nor that a second fault is partly repaired or takes longer, when the first one says the same.
-_KNOWS_OTHER_UPDATE = """
+_KNOWS_OTHER_UPDATE = SQL(
+    """
     AND q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
     AND (other.etr_at IS NULL OR CAST(%(etr_at)s AS timestamptz) IS NULL
         OR other.etr_at >= CAST(%(etr_at)s AS timestamptz))
     AND n.type = {kind}
     """
+)
 _POINTS_OF_STORM = SQL(
     """
     SELECT DISTINCT ON (p.gsrn) p.gsrn, p.off_at, p.on_at, false AS off_elsewhere

@@ -139,6 +139,7 @@ _AWAKE = text(
         ORDER BY p.gsrn NULLS LAST LIMIT 1), false)
     """
 )
+_HELD_AT_NIGHT = [str(kind) for kind in HELD_AT_NIGHT]
 _HOLD = text(
     """
     UPDATE notice n SET state = 'HELD', state_at = :now, not_before_at = h.until,
@@ -158,10 +159,11 @@ def hold_at_night(
     """
     notices = list(notice_ids.values())
     lock_notices(session, notices)
-    kinds = [str(kind) for kind in HELD_AT_NIGHT]
     ends = {
         row.id: until
-        for row in session.execute(_AWAKE, {"notices": plain_array(notices), "kinds": kinds})
+        for row in session.execute(
+            _AWAKE, {"notices": plain_array(notices), "kinds": _HELD_AT_NIGHT}
+        )
         if (
             until := night_end(
                 NoticeType(row.type), row.event_at, now, row.quiet_from, row.quiet_to
