@@ -21,6 +21,19 @@ HEAD = "KUITTAUS;TILAUS;REVISIO;TAPAHTUMA;AIKA;ILMOITETTU;VIITE;POIKKI;SYY"
 FOLDERS = ("orders", "acks", "processing", "archive", "quarantine", "rejects")
 
 
+def with_server(base: Settings, sshd: SftpServer, code: str = CODE, **more: Any) -> Settings:
+    """The settings of a product whose partner of this code has its folders on the test's server."""
+    return base.model_copy(
+        update={
+            "partner_sftp_key_file": str(sshd.private_key_file),
+            "partner_host_keys": {code: sshd.host_key},
+            "http_connect_s": 2.0,
+            "http_total_s": 5.0,
+            **more,
+        }
+    )
+
+
 def install(session: Any, code: str, address: str, settings: Settings) -> None:
     now = datetime.now(UTC)
     setup.add_partner(

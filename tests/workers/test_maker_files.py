@@ -42,6 +42,7 @@ from integrations.outcomes import Retryable
 from integrations.partners.manifest import Sftp
 from integrations.sftp.inbox import SftpInbox
 from tests.servers import SftpServer
+from tests.workers.contractor import with_server
 from workers.drain import Drain, drain
 from workers.meter_deliveries import take_deliveries
 from workers.partner_files import look_after_files
@@ -307,15 +308,7 @@ def settings(app: Flask, sshd: SftpServer) -> Settings:
     for name in FOLDERS:
         (sshd.root / name).mkdir(exist_ok=True)
     base: Settings = app.extensions["tiedolla_settings"]
-    own = base.model_copy(
-        update={
-            "partner_sftp_key_file": str(sshd.private_key_file),
-            "partner_host_keys": {CODE: sshd.host_key},
-            "cis_quiet_s": 0.0,
-            "http_connect_s": 2.0,
-            "http_total_s": 5.0,
-        }
-    )
+    own = with_server(base, sshd, CODE, cis_quiet_s=0.0)
     now = datetime.now(UTC)
     with app.app_context(), transaction() as session:
         setup.add_partner(

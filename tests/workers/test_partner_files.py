@@ -49,6 +49,7 @@ from tests.workers.contractor import (
     install,
     put,
     queue_order,
+    with_server,
 )
 from workers import partner_files as worker
 from workers.acks import interpret_acks
@@ -468,15 +469,7 @@ def settings(app: Flask, sshd: SftpServer) -> Settings:
     for name in FOLDERS:
         (sshd.root / name).mkdir(exist_ok=True)
     base: Settings = app.extensions["tiedolla_settings"]
-    own = base.model_copy(
-        update={
-            "partner_sftp_key_file": str(sshd.private_key_file),
-            "partner_host_keys": {CODE: sshd.host_key},
-            "cis_quiet_s": 0.0,
-            "http_connect_s": 2.0,
-            "http_total_s": 5.0,
-        }
-    )
+    own = with_server(base, sshd, CODE, cis_quiet_s=0.0)
     with app.app_context(), transaction() as session:
         install(session, CODE, f"sftp://{sshd.user}@{sshd.host}:{sshd.port}", own)
     return own

@@ -18,6 +18,7 @@ from app.services.bundle_content import shipped_content
 from app.settings import Settings
 from tests.field_work import add_order, gsrn
 from tests.servers import SftpServer
+from tests.workers.contractor import with_server
 from workers.reconcile import reconcile
 from workers.task import Task
 
@@ -127,14 +128,7 @@ def settings(app: Flask, sshd: SftpServer) -> Settings:
     for name in FOLDERS:
         (sshd.root / name).mkdir(exist_ok=True)
     base: Settings = app.extensions["tiedolla_settings"]
-    own = base.model_copy(
-        update={
-            "partner_sftp_key_file": str(sshd.private_key_file),
-            "partner_host_keys": {CODE: sshd.host_key},
-            "http_connect_s": 2.0,
-            "http_total_s": 5.0,
-        }
-    )
+    own = with_server(base, sshd, CODE)
     now = datetime.now(UTC)
     before = now - timedelta(hours=1)
     with app.app_context(), transaction() as session:
