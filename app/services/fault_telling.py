@@ -27,7 +27,8 @@ _SETTLES = timedelta(minutes=5)
 
 _LAST_ESTIMATE = text(
     """
-    SELECT id, event_at, facts ->> 'etr_at' AS etr_at,
+    SELECT id, coalesce(CAST(facts ->> 'first_event_at' AS timestamptz), event_at) AS event_at,
+        facts ->> 'etr_at' AS etr_at,
         state IN ('PENDING', 'HELD') AND told_count + suppressed_count = 0 AS untold
     FROM announcement
     WHERE outage_id = :id AND type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED') AND state <> 'WITHDRAWN'
@@ -189,20 +190,33 @@ def _correct(telling: Telling, kind: NoticeType) -> None:
     All corrections of one mistake are one event, so that whoever heard several wrong texts is
     corrected once.
     """
+    session, now, by = telling.session, telling.now, telling.by
     still_off = kind is NoticeType.CORRECTION_STILL_OFF
     wrong = (NoticeType.FAULT_RESTORED,) if still_off else CUT_KINDS
     for announcement in _told_of_cut(telling, wrong):
+        corrections.correct(session, announcement, still_off=still_off, by=by, now=now)
+    if still_off:
+        return
+    # Whoever heard of another false alarm was not corrected as long as this one cut them, too.
+    for announcement in _told_of_cut(telling, wrong, believed(session, [telling.outage.id])):
+        after = f"after:{telling.outage.id}/{now.isoformat()}"
         corrections.correct(
-            telling.session, announcement, still_off=still_off, by=telling.by, now=telling.now
+            session, announcement, still_off=False, occurrence=after, by=by, now=now
         )
 
 
-def _told_of_cut(telling: Telling, kinds: tuple[NoticeType, ...]) -> Sequence[Announcement]:
-    """The announcements of these kinds that somebody has been told, held against their planner."""
+def _told_of_cut(
+    telling: Telling, kinds: tuple[NoticeType, ...], outage_ids: Sequence[int] | None = None
+) -> Sequence[Announcement]:
+    """The announcements of these kinds that somebody has been told, held against their planner.
+
+    outage_ids: of these outages instead of this one.
+    """
+    ids = [telling.outage.id] if outage_ids is None else outage_ids
     statement = (
         select(Announcement)
         .where(
-            Announcement.outage_id == telling.outage.id,
+            Announcement.outage_id.in_(ids),
             Announcement.type.in_([str(one) for one in kinds]),
             Announcement.told_count > 0,
         )

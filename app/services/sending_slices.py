@@ -16,6 +16,7 @@ from app.domain.lanes import NOTICE_LANES, Mode
 from app.services import (
     budget,
     lanes,
+    last_look,
     notices,
     outbox,
     provider_routes,
@@ -57,11 +58,10 @@ def begin(
     go = [item for item in items if item.id in live]
     until: Mapping[int, datetime] = {}
     if mode is Mode.ONCE:
-        until = notices.hold_at_night(
-            session, {item.id: item.payload["notice_id"] for item in go}, now
-        )
-        go = [item for item in go if item.id not in until]
-        go, costs = sending_plan.affordable(session, go, settings, now)
+        seen = last_look.look(session, go, settings, now)
+        until = seen.held
+        refused |= dict.fromkeys(seen.stale, "STALE")
+        go, costs = sending_plan.affordable(session, seen.go, settings, now)
         unwanted = notices.begin_sending(
             session,
             {item.id: item.payload["notice_id"] for item in go},
