@@ -34,7 +34,7 @@ def listeners_of(kind: NoticeType, subject: str) -> Composed:
 
     Parameters: topic, on (day), outage_id, outages (its family), after_id (the outage that kept
     this from being told), behind_id
-    (the false alarm that hid this), etr_at, corrects_id, dropped (only who has these points and no others),
+    (the false alarm that hid this), etr_at, event_at, corrects_id, dropped (only who has these points and no others),
     municipality, order_no.
     """
     if kind in _CORRECTIONS:
@@ -151,7 +151,8 @@ _LASTED_LONGEST = SQL(
         SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
         WHERE q.gsrn = p.gsrn AND q.outage_id <> p.outage_id AND q.off_at <= p.on_at
           AND (q.on_at IS NULL OR (q.on_at, q.outage_id) > (p.on_at, p.outage_id))
-          AND coalesce(q.on_at, now()) - q.off_at >= interval '12 hours'
+          AND coalesce(q.on_at, CAST(%(event_at)s AS timestamptz)) - q.off_at
+              >= interval '12 hours'
           AND other.kind = 'FAULT' AND other.state NOT IN ('MERGED', 'FALSE_ALARM'))
     """
 )

@@ -343,13 +343,13 @@ def suppress_text(reason: str) -> str:
     """Why a message was not sent, in words."""
     words = {
         "OPTED_OUT": gettext("the customer does not want these messages"),
-        "NO_CONTACT": gettext("no phone number or e-mail address is known"),
+        "NO_CONTACT": gettext("there is no phone number or e-mail address to tell it to"),
         "CONTACT_INVALID": gettext("the phone number or address does not work"),
         "CONTACT_UNVERIFIED": gettext("the phone number or address has not been verified"),
         "UNCONFIRMED": gettext("the event has not been confirmed"),
         "STALE": gettext("the news came too late to be of use"),
         "DUPLICATE": gettext("the customer had been told already"),
-        "SUPERSEDED": gettext("a later message took its place"),
+        "SUPERSEDED": gettext("what it says was no longer so"),
         "NO_OUTAGE": gettext("the power was not cut"),
         "NEVER_TOLD": gettext("the customer had not been told of it in the first place"),
         "STILL_OFF": gettext("another outage still cuts the power there"),
