@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
 
@@ -324,7 +324,13 @@ def mass_hold_text(reason: str) -> str:
             items=figures[0],
             declared=figures[1],
         ),
-        "BAD_COUNT": gettext("%(bad)s items are bad, more than %(most)s", bad=bad, most=most),
+        "BAD_COUNT": ngettext(
+            "%(bad)s item is bad, more than %(most)s",
+            "%(bad)s items are bad, more than %(most)s",
+            int(bad) if bad.isdigit() else 0,
+            bad=bad,
+            most=most,
+        ),
         "BAD_SHARE": gettext(
             "%(bad)s of %(items)s items are bad, more than %(most)s %%",
             bad=bad,
