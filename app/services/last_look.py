@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.db import plain_array
 from app.domain.clock import helsinki_day
-from app.domain.night_hold import night_hold
+from app.domain.night_hold import night_hold, quiet_end
 from app.domain.notice_types import NoticeType
 from app.domain.telling import CHANGES
 from app.domain.telling_times import needed_by
@@ -169,6 +169,9 @@ def _hold(
 
 def _night(row: Any, now: datetime) -> tuple[datetime, str] | None:
     """Until when the night holds a notice that might leave now, whatever its owner let in."""
+    if quiet_end(now, row.quiet_from, row.quiet_to) is None:
+        # Nearly always, so nothing else is asked first.
+        return None
     if row.state not in _MAY_LEAVE or row.suppress_reason is not None:
         return None
     kind = NoticeType(row.type)
