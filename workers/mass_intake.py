@@ -6,8 +6,8 @@ A death at any line: the making goes on where it was, and what is there is not m
 from __future__ import annotations
 
 import time
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 
@@ -15,10 +15,12 @@ import structlog
 from flask import Flask, current_app
 
 from app.db import is_connection_lost, transaction
+from app.domain.lanes import INTAKE
 from app.models.mass_order import MassFile
 from app.services import (
     alarms,
     intake,
+    lanes,
     mass_files,
     mass_follow,
     mass_orders,
@@ -44,10 +46,14 @@ _follow_again_at: dict[str, float] = {}
 
 
 def split_files(settings: Settings, lease: int, trigger: str) -> None:
-    """Make the orders of every file that is ready, and let orders follow decisions."""
+    """Make the orders of every file that is ready, and let orders follow decisions.
+
+    A pause of the lane stops the making, also in the middle of a file; decisions are followed.
+    """
     while True:
         with transaction() as session:
-            row = mass_files.next_ready(session, datetime.now(UTC))
+            paused = lanes.is_paused(session, INTAKE)
+            row = None if paused else mass_files.next_ready(session, datetime.now(UTC))
         if row is None:
             break
         _split(settings, row, lease, trigger)
@@ -68,10 +74,12 @@ def _split(settings: Settings, row: MassFile, lease: int, trigger: str) -> None:
         key = settings.partner_key.get_secret_value()
         lists = intake.load_lists(session, key, now)
     result = SliceResult()
+    whole = False
     error: str | None = None
     try:
-        _make_all(row, lists, run_id, result)
-        _finish(row)
+        whole = _make_all(row, lists, run_id, result)
+        if whole:
+            _finish(row)
     except Exception as caught:
         if is_connection_lost(caught):
             raise
@@ -84,27 +92,44 @@ def _split(settings: Settings, row: MassFile, lease: int, trigger: str) -> None:
             mass_files.postpone(session, row.inbound_message_id, error, now)
         else:
             alarms.close_alarm(session, mass_files.FAILED_ALARM, subject, now)
-        state = "FAILED" if error else "PARTLY" if result.counts["REJECTED"] else "OK"
+        bad = result.counts["REJECTED"] or not whole
+        state = "FAILED" if error else "PARTLY" if bad else "OK"
         runs.finish_run(session, run_id, state, now, counts=dict(result.counts), error=error)
 
 
-def _make_all(row: MassFile, lists: Lists, run_id: int, result: SliceResult) -> None:
-    """Two slices at a time; the place from which to go on after a death moves in their order."""
+def _make_all(row: MassFile, lists: Lists, run_id: int, result: SliceResult) -> bool:
+    """Two slices at a time; the place from which to go on after a death moves in their order.
+
+    False when the lane was paused before the end.
+    """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined] # The proxy has it.
     # What is as it was has no row in the working table, and a file of nothing else makes nothing.
     last = row.item_count if row.staged_count else 0
-    slices = [
+    slices = deque(
         (first, min(first + SPLIT_ROWS - 1, last))
         for first in range(row.done_seq + 1, last + 1, SPLIT_ROWS)
-    ]
+    )
     make = partial(_make, app, row, lists, run_id)
     with ThreadPoolExecutor(_WRITERS, thread_name_prefix="split") as writers:
-        for at in range(0, len(slices), _WRITERS):
-            some = slices[at : at + _WRITERS]
-            for seqs, part in zip(some, writers.map(make, some), strict=True):
-                result.counts.update(part.counts)
-                with transaction() as session:
-                    mass_files.note_done(session, row.inbound_message_id, seqs[1])
+        under_way: deque[tuple[int, Future[SliceResult]]] = deque()
+
+        def _settle_first() -> bool:
+            last_seq, made = under_way.popleft()
+            result.counts.update(made.result().counts)
+            with transaction() as session:
+                mass_files.note_done(session, row.inbound_message_id, last_seq)
+                return lanes.is_paused(session, INTAKE)
+
+        paused = False
+        while slices and not paused:
+            if len(under_way) == _WRITERS:
+                paused = _settle_first()
+            else:
+                seqs = slices.popleft()
+                under_way.append((seqs[1], writers.submit(make, seqs)))
+        while under_way:
+            _settle_first()
+    return not slices
 
 
 def _make(

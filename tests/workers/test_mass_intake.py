@@ -322,6 +322,37 @@ def test_req_33_a_death_between_children_leaves_each_with_exactly_one_order(
             assert session.scalar(text("SELECT count(*) FROM work_order_change")) >= COUNT
 
 
+def test_a_pause_of_the_lane_stops_the_making_of_orders_between_two_slices(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mass_intake, "SPLIT_ROWS", 10)
+    monkeypatch.setattr(mass_intake, "_WRITERS", 1)
+    real = mass_files.note_done
+    pauses = text("UPDATE lane SET paused = :paused WHERE name = 'intake'")
+
+    def pausing(session: Any, message_id: int, seq: int) -> None:
+        real(session, message_id, seq)
+        if seq == 20:
+            session.execute(pauses, {"paused": True})
+
+    with app.app_context():
+        _drop(tmp_path)
+        monkeypatch.setattr(mass_files, "note_done", pausing)
+        for _ in range(2):
+            _interpret(app)
+            assert len(_orders()) == 20
+        with transaction() as session:
+            assert session.get_one(MassFile, 1).state == "READY"
+            session.execute(pauses, {"paused": False})
+        _interpret(app)
+        assert len(_orders()) == COUNT
+        with transaction() as session:
+            states = session.scalars(
+                select(Run.state).where(Run.process == "mass split").order_by(Run.id)
+            )
+            assert states.all() == ["PARTLY", "OK"]
+
+
 def test_req_33_a_slice_made_twice_makes_nothing_twice(app: Flask, tmp_path: Path) -> None:
     with app.app_context():
         _drop(tmp_path)
