@@ -180,14 +180,14 @@ _COVERED = text(
     SELECT c.id FROM outage c
     WHERE c.kind = 'FAULT' AND c.source IN ('METER', 'CUSTOMER') AND c.id <> :id
       AND c.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM', 'RESTORED')
-      -- A suspicion against what that one states is not explained by it (silent_meters.py).
-      AND c.source_ref NOT LIKE 'silent/%'
       AND EXISTS (SELECT 1 FROM outage w WHERE w.id = :id
                   AND w.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM', 'RESTORED'))
       AND EXISTS (SELECT 1 FROM outage_point p WHERE p.outage_id = c.id)
       AND NOT EXISTS (
           SELECT 1 FROM outage_point p WHERE p.outage_id = c.id AND NOT EXISTS (
-              SELECT 1 FROM outage_point w WHERE w.outage_id = :id AND w.gsrn = p.gsrn))
+              SELECT 1 FROM outage_point w WHERE w.outage_id = :id AND w.gsrn = p.gsrn
+                -- That one states an end is no answer to the suspicion that it was none (silent_meters.py).
+                AND (w.on_at IS NULL OR c.source_ref NOT LIKE 'silent/%')))
     ORDER BY c.id
     """
 )

@@ -86,6 +86,20 @@ def test_the_dms_that_repeats_itself_does_not_end_the_suspicion(cut: None) -> No
     assert _suspected().state == "DETECTED"
 
 
+def test_a_fault_that_the_dms_states_there_afterwards_takes_the_suspicion_in(cut: None) -> None:
+    meters((B, "RESTORE", 60), minutes=61)
+    sent(62)
+    _look(65)
+    sent(66)
+    state(record(1, ref="F-2", points={A: None}, started=70, stated=80), minutes=81)
+    assert _suspected().state == "MERGED"
+    assert sent(84) == []
+    state(record(2, ref="F-2", points={A: 120}, started=70, stated=121), minutes=122)
+    meters((A, "RESTORE", 120), minutes=122)
+    assert sent(126) == ["FAULT_RESTORED"]
+    assert sent(300) == []
+
+
 def _of(gsrn: str) -> Notice:
     return [one for one in ledger() if one.gsrn == gsrn and one.type == "FAULT_RESTORED"][-1]
 
