@@ -36,13 +36,15 @@ class PointFacts(Struct, frozen=True):
     """One metering point of the contact.
 
     off_elsewhere: another outage cuts it, too (REQ-05); for a start, one that the contact knows of;
-    for an estimate, one that the contact knows to last as long.
+    for an estimate, one that the contact knows to last as long. silent: its meter said that it lost the
+    power and has not said since that it has it again.
     """
 
     gsrn: str
     off_at: datetime | None = None
     on_at: datetime | None = None
     off_elsewhere: bool = False
+    silent: bool = False
 
 
 class TellingRow(Struct, frozen=True):

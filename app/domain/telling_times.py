@@ -12,6 +12,9 @@ from app.domain.telling import CHANGES, UPDATES, TellingView
 
 # No more than one piece of news about the same outage in this time (REQ-01).
 UPDATE_GAP = timedelta(hours=1)
+# So long an end waits for the word of a meter that has said that it lost its power; by then a
+# neighbour's word may have made its silence a suspicion (silent_meters.py, REQ-05).
+METER_SPEAKS_WITHIN = timedelta(minutes=4)
 
 
 def true_until(kind: NoticeType, facts: Mapping[str, object]) -> datetime | None:
@@ -50,6 +53,10 @@ def decide_time(view: TellingView, waiting: tuple[int, ...]) -> Decision:
         morning, its_why = quiet_time(view, capped)
         if morning is not None:
             until, why = morning, its_why
+    ended = telling.type is NoticeType.FAULT_RESTORED
+    if until is None and ended and any(point.silent for point in view.points):
+        until = view.now + METER_SPEAKS_WITHIN
+        why = "Held: a meter has not said yet that it has its power again."
     if until is not None and until >= expires_at:
         reason = "It can be told only after it has gone stale."
         return Decision(Action.SUPPRESS, reason, SuppressReason.STALE, supersedes=waiting)

@@ -18,12 +18,12 @@ from sqlalchemy.orm import Session
 from app.domain.aftercare import Aftercare, FailedNotice, decide_aftercare
 from app.domain.languages import Language
 from app.domain.message_text import TemplateError
+from app.domain.night_hold import night_hold
 from app.domain.notice_policy import ContactFacts, ContactState, address_hash
-from app.domain.notice_types import NOTICE_RULES, Channel, NoticeType, Topic, Urgency
+from app.domain.notice_types import NOTICE_RULES, Channel, NoticeType, Topic
 from app.domain.notice_values import several_points, short_address, values_for
-from app.domain.quiet_hours import quiet_until
 from app.domain.states import NOTICE_MOVES, NoticeState, check_move
-from app.domain.telling_times import true_until
+from app.domain.telling_times import needed_by, true_until
 from app.models.notice import Notice
 from app.services import alarms, message_templates, outbox, owed_letters, published_texts
 from app.services.notice_items import build_item
@@ -209,8 +209,14 @@ def _tell_otherwise(
         _values(row, language, settings),
         settings.sms_senders,
     )
-    quiet = quiet_until(now, row.quiet_from, row.quiet_to)
-    until = None if NOTICE_RULES[kind].urgency is Urgency.SAFETY else quiet
+    until, _ = night_hold(
+        kind,
+        now,
+        event_at=row.event_at,
+        quiet_from=row.quiet_from,
+        quiet_to=row.quiet_to,
+        needed_by=needed_by(kind, row.facts or {}),
+    )
     notice_id = session.execute(
         insert(Notice)
         .values(

@@ -202,7 +202,7 @@ def _listener(rows: list[tuple[Any, ...]], ledger: tuple[TellingRow, ...]) -> Li
         person = _recipient(
             first, wants=bool(first[9]), night_ok=bool(first[10]), safety_ban=bool(first[11])
         )
-        point = PointFacts(first[12], first[13], first[14], first[15])
+        point = _point(first)
         return Listener(person, (point,), (first[16],), ledger)
     wanted = [row for row in rows if row[9]] or rows
     points = {row[12]: row for row in wanted}
@@ -213,10 +213,15 @@ def _listener(rows: list[tuple[Any, ...]], ledger: tuple[TellingRow, ...]) -> Li
             night_ok=any(row[10] for row in wanted),
             safety_ban=any(row[11] for row in rows),
         ),
-        points=tuple(PointFacts(r[12], r[13], r[14], r[15]) for r in points.values()),
+        points=tuple(_point(row) for row in points.values()),
         addresses=tuple(r[16] for r in points.values()),
         ledger=ledger,
     )
+
+
+def _point(row: tuple[Any, ...]) -> PointFacts:
+    """Whether its meter is silent is asked for ends only, in a column of its own."""
+    return PointFacts(row[12], row[13], row[14], row[15], len(row) > 17 and row[17])
 
 
 def _recipient(row: tuple[Any, ...], *, wants: bool, night_ok: bool, safety_ban: bool) -> Recipient:

@@ -2,7 +2,7 @@
 
 Each gives one row per contact and point, in the order of the addresses: kind, value, contact_id,
 cis_id, language, state, source, quiet_from, quiet_to, wants, night_ok, safety_ban, gsrn, off_at,
-on_at, off_elsewhere, address.
+on_at, off_elsewhere, address; of an end also silent.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def _of_outage(kind: NoticeType) -> Composed:
     if kind is NoticeType.FAULT_STARTED:
         return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=_KNOWS_OTHER_FAULT)
     if kind is NoticeType.FAULT_RESTORED:
-        return _chosen(_points(kind, _elsewhere("p.gsrn"), on_at=_ON_AT_LAST))
+        points = _points(kind, _elsewhere("p.gsrn"), on_at=_ON_AT_LAST, silent=_SILENT)
+        return _chosen(points, silent=True)
     if kind is NoticeType.COMPENSATION:
         return _chosen(_points(kind, SQL("false"), off_at=_OFF_AT_FIRST))
     if kind in _ESTIMATES:
@@ -80,8 +81,10 @@ def _points(
     elsewhere: SQL | Composed,
     off_at: SQL | None = None,
     on_at: SQL | None = None,
+    silent: SQL | None = None,
 ) -> Composed:
     return _POINTS_OF_OUTAGE.format(
+        silent=silent or SQL(""),
         where=_NARROWED.get(kind, SQL("")),
         elsewhere=elsewhere,
         off_at=off_at or SQL("p.off_at"),
@@ -99,17 +102,21 @@ def _chosen(
     people: SQL | None = None,
     site: SQL | None = None,
     elsewhere: SQL | Composed | None = None,
+    *,
+    silent: bool = False,
 ) -> Composed:
     """The contacts of whoever has these points, as their owners wish.
 
     people: who has a point, if not whoever lives there; site: whose address is told; elsewhere:
-    what "off elsewhere" means to a contact, if not to the point.
+    what "off elsewhere" means to a contact, if not to the point; silent: whether points say that.
     """
     return _CHOSEN.format(
         points=points,
         people=people or _WHO_LIVES_THERE,
         site=site or _SITE_OF_POINT,
         elsewhere=elsewhere or SQL("off_elsewhere"),
+        carried=SQL(", point.silent") if silent else SQL(""),
+        silent=SQL(", silent") if silent else SQL(""),
     )
 
 
@@ -124,8 +131,18 @@ def ledger_of(subject_has_outage: bool) -> Composed:
 
 _POINTS_OF_OUTAGE = SQL(
     """
-    SELECT p.gsrn, {off_at} AS off_at, {on_at} AS on_at, {elsewhere} AS off_elsewhere
+    SELECT p.gsrn, {off_at} AS off_at, {on_at} AS on_at, {elsewhere} AS off_elsewhere {silent}
     FROM outage_point p WHERE p.outage_id = %(outage_id)s {where}
+    """
+)
+# Its meter said in this cut that it lost its power, and has not said since that it has it again.
+_SILENT = SQL(
+    """
+    , EXISTS (SELECT 1 FROM meter_event g
+        WHERE g.gsrn = p.gsrn AND g.code = 'LAST_GASP'
+          AND g.at BETWEEN p.off_at - interval '30 minutes' AND p.on_at
+          AND NOT EXISTS (SELECT 1 FROM meter_event r
+            WHERE r.gsrn = p.gsrn AND r.code = 'RESTORE' AND r.at >= g.at)) AS silent
     """
 )
 # Where another outage went on longer, the power came back with its end.
@@ -307,7 +324,7 @@ _CHOSEN = SQL(
                 CASE WHEN everywhere.source <> 'CIS' THEN everywhere.enabled END) AS chosen,
             coalesce(here.enabled, everywhere.enabled, k.enrolled, false) AS wants,
             coalesce(here.night_ok, everywhere.night_ok, false) AS night_ok,
-            point.gsrn, point.off_at, point.on_at, point.off_elsewhere
+            point.gsrn, point.off_at, point.on_at, point.off_elsewhere {carried}
         FROM point
         {people}
         LEFT JOIN contact k ON k.customer_id = c.cis_id AND k.state <> 'REMOVED'
@@ -338,7 +355,7 @@ _CHOSEN = SQL(
         CASE WHEN contact_id IS NULL THEN coalesce(preferred_channel <> 'NONE', true)
             WHEN usable THEN told ELSE chosen IS NOT FALSE END AS wants,
         night_ok, safety_ban, listed.gsrn, off_at, on_at, {elsewhere},
-        nullif(concat_ws(' ', m.street_name, m.house_number, m.staircase, m.apartment), '')
+        nullif(concat_ws(' ', m.street_name, m.house_number, m.staircase, m.apartment), '') {silent}
     FROM listed {site}
     WHERE CASE WHEN any_listed THEN told OR usable AND chosen IS FALSE ELSE place = 1 END
     ORDER BY kind COLLATE "C" NULLS LAST, value COLLATE "C", cis_id, listed.gsrn

@@ -185,7 +185,9 @@ _COVERED = text(
       AND EXISTS (SELECT 1 FROM outage_point p WHERE p.outage_id = c.id)
       AND NOT EXISTS (
           SELECT 1 FROM outage_point p WHERE p.outage_id = c.id AND NOT EXISTS (
-              SELECT 1 FROM outage_point w WHERE w.outage_id = :id AND w.gsrn = p.gsrn))
+              SELECT 1 FROM outage_point w WHERE w.outage_id = :id AND w.gsrn = p.gsrn
+                -- That one states an end is no answer to the suspicion that it was none (silent_meters.py).
+                AND (w.on_at IS NULL OR c.source_ref NOT LIKE 'silent/%')))
     ORDER BY c.id
     """
 )

@@ -42,6 +42,8 @@ _LOOK = text(
     f"""
     SELECT n.id, n.type, n.state, n.suppress_reason, n.event_at, n.expires_at,
         c.quiet_from, c.quiet_to, a.facts,
+        -- Answers are awaited at any hour; that the CIS enrolled somebody is no answer.
+        n.dedupe_key NOT LIKE 'OPT_IN_OK/enrolled/%' AS live,
         coalesce(b.personal_safety_ban, false)
             OR EXISTS (
                 SELECT 1 FROM occupancy o JOIN customer x ON x.cis_id = o.customer_id
@@ -181,6 +183,7 @@ def _night(row: Any, now: datetime) -> tuple[datetime, str] | None:
         event_at=row.event_at,
         quiet_from=row.quiet_from,
         quiet_to=row.quiet_to,
+        live=row.live,
         needed_by=needed_by(kind, row.facts or {}),
     )
     return None if until is None else (until, why)

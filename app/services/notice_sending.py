@@ -62,7 +62,8 @@ _BEGIN = text(
                     WHERE NOT EXISTS (
                         SELECT 1 FROM outage_point q JOIN outage o ON o.id = q.outage_id
                         WHERE q.gsrn = mine.gsrn AND q.on_at IS NULL
-                          AND q.outage_id IS DISTINCT FROM n.outage_id AND {STILL_CUT}))
+                          AND q.outage_id IS DISTINCT FROM n.outage_id
+                          AND ({STILL_CUT} OR o.kind = 'FAULT' AND o.state = 'DETECTED')))
                     THEN 'STILL_OFF'
             END) AS reason,
             n.state = 'UNKNOWN' AND EXISTS (

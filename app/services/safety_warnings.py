@@ -21,11 +21,13 @@ KIND = NoticeType.SAFETY_WARNING
 # More names than this are no help to a reader.
 _AREAS_MOST = 3
 
+_NEAR_YOU = Names("lähistölläsi", "nära dig", "near you")
+
 _AREAS = text(
     """
     SELECT m.municipality_code FROM outage_point p JOIN metering_point m ON m.gsrn = p.gsrn
-    WHERE p.outage_id = :id AND m.municipality_code IS NOT NULL
-    GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT :most
+    WHERE p.outage_id = :id
+    GROUP BY 1 ORDER BY m.municipality_code IS NULL, count(*) DESC, 1 LIMIT :most
     """
 )
 _LAST = text(
@@ -46,7 +48,8 @@ def warn(act: Act, outage_id: int) -> None:
     last = act.session.execute(_LAST, {"id": outage_id, "kind": KIND}).scalar_one()
     if last is not None and act.now - last < (NOTICE_RULES[KIND].repeats_after or timedelta(0)):
         raise ActRefused("WARNED_LATELY")
-    names = [municipality_names(code) for code in codes]
+    # Where nobody knows the municipality, the danger is there all the same.
+    names = [municipality_names(code) for code in codes if code is not None] or [_NEAR_YOU]
     area = Names(*(", ".join(in_one) for in_one in zip(*names, strict=True)))
     announcement_id = announce(
         act.session,

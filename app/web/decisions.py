@@ -41,6 +41,7 @@ _SENTENCES = (
     _l("The recipient got such a bulletin less than an hour ago."),
     _l("Held: the recipient had an update less than an hour ago."),
     _l("It can be told only after it has gone stale."),
+    _l("Held: a meter has not said yet that it has its power again."),
     _l("The recipient knows of another cut there."),
     _l("The recipient was not told of the visit."),
     _l("In quiet hours, but it changes what begins before they end."),

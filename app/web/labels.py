@@ -729,6 +729,7 @@ SYSTEM: Mapping[str, Label] = {
     "nis": Label(_l("NIS")),
     "dms": Label(_l("DMS")),
     "billing": Label(_l("Billing")),
+    "silent-meters": Label(_l("Silent meters")),
 }
 
 LANGUAGE: Mapping[str, Label] = {

@@ -145,6 +145,7 @@ _COUNT = {
     "EXPECTED": _l("expected"),
     "EXPIRED": _l("estimates passed"),
     "UNCONFIRMED": _l("not confirmed"),
+    "SILENT": _l("silent meters"),
     "CLOSED": _l("closed"),
     "COMPARED": _l("compared"),
     "MISSING": _l("missing there"),

@@ -12,7 +12,6 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -34,6 +33,7 @@ from deploy.valkey import PrivateValkey
 from simulators.cis.drop import Inbox, drop_files
 from tests.chaos.dms_feed import Feed
 from tests.chaos.evidence import Counted, OptOut
+from tests.chaos.told import SAME_NEWS
 
 START_PATIENCE_S = 60.0
 PARTNER = "voima"
@@ -231,10 +231,11 @@ class Site:
     def counted(self) -> Counted:
         """What the product says of messages that it sent again or gave up."""
         doubts = json.loads(self._demand("notices", "doubts", "--json"))
-        return Counted(
-            resent=Counter({kind: counts["resent"] for kind, counts in doubts.items()}),
-            given_up=Counter({kind: counts["given_up"] for kind, counts in doubts.items()}),
-        )
+        counted = Counted()
+        for kind, counts in doubts.items():
+            counted.resent[SAME_NEWS.get(kind, kind)] += counts["resent"]
+            counted.given_up[SAME_NEWS.get(kind, kind)] += counts["given_up"]
+        return counted
 
     # How it comes to be.
 

@@ -105,6 +105,16 @@ def test_a_completion_without_a_file_for_the_cis_is_a_loss(story: Story) -> None
     assert f"I1 {order_of(2)}: no completion file was returned to the CIS" in cries(story)
 
 
+def test_a_completion_told_while_another_cut_was_on_is_told(story: Story) -> None:
+    done = TEXTS["METER_SWAP_DONE", "fi"]
+    message = story.entry("twilio", "message", to=phone_of(SMS_POINT), body=done)
+    message["body"] = (
+        "Verkkoyhtio: Mittarinvaihto valmis klo 12.20, Koivutie 1. Sähköt ovat vielä poikki muun katkon"
+        " vuoksi ja palaavat, kun se päättyy. Kysy: 0800 123 45."
+    )
+    assert cries(story) == []
+
+
 def test_an_acknowledgement_that_was_never_taken_owes_nothing(story: Story) -> None:
     order = order_of(SMS_POINT)
     answer = story.entry("installer", "ack_answer", order_id=order, type="COMPLETED")

@@ -20,6 +20,8 @@ TOLD_BY = {
     "COMPLETED": "METER_SWAP_DONE",
     "FAILED": "METER_SWAP_FAILED",
 }
+# The same news in the words that are true as it leaves.
+SAME_NEWS = {"METER_SWAP_DONE_STILL_OFF": "METER_SWAP_DONE"}
 # What is told of a visit before it begins; which of them depends on what was told before.
 VISITS_AHEAD = ("METER_SWAP_ANNOUNCED", "METER_SWAP_BOOK", "METER_SWAP_RESCHEDULED")
 VISIT_OFF = "METER_SWAP_CANCELLED"
@@ -119,8 +121,9 @@ def _patterns(channel: str) -> list[tuple[str, str, re.Pattern[str]]]:
 
 def _compile(channel: str) -> Iterator[tuple[str, str, re.Pattern[str]]]:
     swaps = (*TOLD_BY.values(), *VISITS_AHEAD, VISIT_OFF)
-    for kind in (*swaps, *FAULT_NEWS, *PLAN_NEWS, *ANSWERS):
+    for kind in (*swaps, *SAME_NEWS, *FAULT_NEWS, *PLAN_NEWS, *ANSWERS):
         texts = tomllib.loads((TEXTS / f"{kind}.toml").read_text("utf-8"))
         for language, of_language in texts.items():
             fixed = re.split(r"\(\(\w+\)\)", of_language[channel])
-            yield kind, language, re.compile(".+?".join(map(re.escape, fixed)), re.DOTALL)
+            news = SAME_NEWS.get(kind, kind)
+            yield news, language, re.compile(".+?".join(map(re.escape, fixed)), re.DOTALL)

@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from app.db import transaction
 from app.domain.gsrn import check_digit
-from app.models import Announcement, MeteringPoint, Outage, OutageEvent, OutagePoint
+from app.models import Announcement, MeteringPoint, Notice, Outage, OutageEvent, OutagePoint
 from app.services import dms_outages, meter_events
 from app.services.fault_actions import Act
 from integrations.dms.outages import parse_outages
 from integrations.head_end.types import MeterEvent
-from tests.services.world import NOW
+from tests.services.announcing import plan_all
+from tests.services.world import NOW, claim, end, gate, scalar
 
 # Every announcement that a fault of these tests makes is made by one of these.
 DMS = "F-1"
@@ -198,3 +199,25 @@ def final_rows() -> Iterator[tuple[Any, ...]]:
         ).all()
     for row in rows:
         yield tuple(str(value) for value in row)
+
+
+def sent(minutes: float) -> list[str]:
+    """Plan what is due and send what may leave; the kinds of what left, in their order."""
+    now = at(minutes)
+    plan_all(now)
+    before = scalar("SELECT count(*) FROM notice WHERE state = 'SENT'")
+    while True:
+        claimed = claim(now=now)
+        if not claimed:
+            break
+        attempts, _ = gate(claimed, now)
+        for item in claimed:
+            if item.id in attempts:
+                end(item, attempts[item.id], "SENT", "SENT", now=now)
+            else:
+                end(item, None, "NOT_SENT", "CANCELLED", now=now)
+    with transaction() as session:
+        rows = (
+            session.query(Notice.type).filter_by(state="SENT").order_by(Notice.sent_at, Notice.id)
+        )
+        return [row.type for row in rows][before:]

@@ -92,6 +92,25 @@ def test_at_night_the_other_channel_waits_for_the_morning() -> None:
     assert items()[1].next_at == second.not_before_at
 
 
+def test_at_night_the_other_channel_does_not_wait_with_what_is_needed_before_the_morning() -> None:
+    """The cut of the next morning is called off, and whoever sleeps would rise early for it."""
+    _plan_for(contacts={PHONE: "SMS", MAIL: "EMAIL"})
+    _report(send_one(), "undelivered", "30003")
+    begins = (NOW + timedelta(hours=18)).isoformat()
+    with transaction() as session:
+        session.execute(text("UPDATE notice SET type = 'PLANNED_CANCELLED'"))
+        session.execute(
+            text(
+                "UPDATE announcement SET type = 'PLANNED_CANCELLED',"
+                " facts = facts || jsonb_build_object('from_at', CAST(:at AS text))"
+            ),
+            {"at": begins},
+        )
+        settings: Settings = current_app.extensions["tiedolla_settings"]
+        aftercare.care(session, settings, 10, NOW + timedelta(hours=11))
+    assert ledger()[1].state == "QUEUED"
+
+
 def test_whoever_has_no_contact_or_has_left_the_topic_gets_a_letter() -> None:
     settle_people(2, phones=[PHONE, "+358401111111"])
     with transaction() as session:

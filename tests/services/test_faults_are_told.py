@@ -10,11 +10,11 @@ from sqlalchemy import text
 
 from app.db import db, transaction
 from app.domain.notice_types import NoticeType
-from app.models import Notice, PlannedCut
+from app.models import PlannedCut
 from app.services import fault_actions, planned_running
-from tests.services.announcing import POINTS, add_outage, plan_all, settle_people
-from tests.services.fault_world import at, kinds, operator, record, state
-from tests.services.world import claim, end, gate, ledger, scalar
+from tests.services.announcing import POINTS, add_outage, settle_people
+from tests.services.fault_world import at, kinds, operator, record, sent, state
+from tests.services.world import ledger
 from workers.notices import plan_slices
 
 A, B, C = POINTS
@@ -22,14 +22,14 @@ A, B, C = POINTS
 
 def test_a_fault_from_its_start_to_its_end_in_order(people: None) -> None:
     state(record(1, points={A: None}), minutes=10)
-    assert _sent(10) == ["FAULT_STARTED"]
+    assert sent(10) == ["FAULT_STARTED"]
     state(record(2, points={A: None}, etrAt=120, causeCode="TREE", stated=14), minutes=15)
-    assert _sent(15) == ["FAULT_ETR"]
+    assert sent(15) == ["FAULT_ETR"]
     state(record(3, points={A: None}, etrAt=240, etrSetAt=30, stated=30), minutes=31)
-    assert _sent(31) == []
-    assert _sent(76) == ["FAULT_ETR_CHANGED"]
+    assert sent(31) == []
+    assert sent(76) == ["FAULT_ETR_CHANGED"]
     state(record(4, points={A: 90}, stated=91), minutes=92)
-    assert _sent(92) == ["FAULT_RESTORED"]
+    assert sent(92) == ["FAULT_RESTORED"]
     body = ledger()[-1].body or ""
     assert "klo 13.30" in body
     assert "1 h 30 min" in body
@@ -37,14 +37,14 @@ def test_a_fault_from_its_start_to_its_end_in_order(people: None) -> None:
 
 def test_a_start_and_an_estimate_that_come_at_once_are_one_message(people: None) -> None:
     state(record(1, points={A: None}, etrAt=120), minutes=10)
-    assert _sent(10) == ["FAULT_ETR"]
+    assert sent(10) == ["FAULT_ETR"]
 
 
 def test_req_03_growth_tells_the_new_ones_of_the_estimate_and_nobody_twice(people: None) -> None:
     state(record(1, points={A: None}, etrAt=240, etrSetAt=5), minutes=10)
-    _sent(10)
+    sent(10)
     state(record(2, points={A: None, B: None}, etrAt=240, etrSetAt=5), minutes=20)
-    assert _sent(20) == ["FAULT_ETR"]
+    assert sent(20) == ["FAULT_ETR"]
     assert [notice.gsrn for notice in ledger() if notice.state == "SENT"] == [A, B]
 
 
@@ -52,63 +52,63 @@ def test_growth_tells_nobody_an_estimate_twice_when_the_dms_does_not_say_when_it
     people: None,
 ) -> None:
     state(record(1, points={A: None}, etrAt=240), minutes=10)
-    assert _sent(10) == ["FAULT_ETR"]
+    assert sent(10) == ["FAULT_ETR"]
     state(record(2, points={A: None, B: None}, etrAt=240), minutes=20)
-    assert _sent(90) == ["FAULT_ETR"]
+    assert sent(90) == ["FAULT_ETR"]
     assert [notice.gsrn for notice in ledger() if notice.state == "SENT"] == [A, B]
 
 
 def test_parts_and_wholes_tell_nobody_twice(people: None) -> None:
     state(record(1, points={A: None}), record(1, ref="F-2", points={B: None}), minutes=10)
-    assert len(_sent(10)) == 2
+    assert len(sent(10)) == 2
     state(record(2, ref="F-2", points={B: None}, parent="F-1"), minutes=20)
-    assert _sent(20) == []
+    assert sent(20) == []
     state(
         record(2, points={A: 60}, stated=61),
         record(3, ref="F-2", points={B: 50}, parent="F-1", stated=61),
         minutes=62,
     )
-    assert _sent(62) == ["FAULT_RESTORED", "FAULT_RESTORED"]
-    assert _sent(300) == []
+    assert sent(62) == ["FAULT_RESTORED", "FAULT_RESTORED"]
+    assert sent(300) == []
 
 
 def test_who_was_told_of_the_whole_is_told_the_end_of_the_part_that_was_split_off(
     people: None,
 ) -> None:
     state(record(1, points={A: None, B: None}), minutes=10)
-    assert len(_sent(10)) == 2
+    assert len(sent(10)) == 2
     state(
         record(1, ref="F-2", points={B: None}, splitFrom="F-1"),
         record(2, points={A: None}),
         minutes=20,
     )
-    assert _sent(20) == []
+    assert sent(20) == []
     state(record(2, ref="F-2", points={B: 60}, splitFrom="F-1", stated=61), minutes=62)
-    assert _sent(62) == ["FAULT_RESTORED"]
+    assert sent(62) == ["FAULT_RESTORED"]
     assert ledger()[-1].gsrn == B
 
 
 def test_req_05_an_end_that_was_none_is_corrected_and_the_real_end_is_told(people: None) -> None:
     state(record(1, points={A: None, B: None}), minutes=10)
-    _sent(10)
+    sent(10)
     state(record(2, points={A: 30, B: 30}, stated=31), minutes=32)
-    assert _sent(32) == ["FAULT_RESTORED", "FAULT_RESTORED"]
+    assert sent(32) == ["FAULT_RESTORED", "FAULT_RESTORED"]
     with transaction() as session:
         number = session.execute(text("SELECT id FROM outage")).scalar_one()
         fault_actions.reopen(operator(session, 40), number, at(40))
-    assert _sent(40) == ["CORRECTION_STILL_OFF", "CORRECTION_STILL_OFF"]
+    assert sent(40) == ["CORRECTION_STILL_OFF", "CORRECTION_STILL_OFF"]
     with transaction() as session:
         fault_actions.restore(operator(session, 80), number, at(80))
-    assert _sent(80) == ["FAULT_RESTORED", "FAULT_RESTORED"]
+    assert sent(80) == ["FAULT_RESTORED", "FAULT_RESTORED"]
 
 
 def test_req_03_a_fault_inside_another_is_told_to_those_only_who_know_of_none(
     people: None,
 ) -> None:
     state(record(1, points={A: None}), minutes=10)
-    assert _sent(10) == ["FAULT_STARTED"]
+    assert sent(10) == ["FAULT_STARTED"]
     state(record(1, ref="F-2", points={A: None, B: None}, started=20, stated=21), minutes=30)
-    assert _sent(30) == ["FAULT_STARTED"]
+    assert sent(30) == ["FAULT_STARTED"]
     assert ledger()[-1].gsrn in {A, B}
     assert {(n.gsrn, n.suppress_reason) for n in ledger()} == {
         (A, None),
@@ -119,42 +119,42 @@ def test_req_03_a_fault_inside_another_is_told_to_those_only_who_know_of_none(
 
 def test_req_05_the_end_of_a_nest_of_faults_is_told_once_with_the_last(people: None) -> None:
     state(record(1, points={A: None}), minutes=10)
-    _sent(10)
+    sent(10)
     state(record(1, ref="F-2", points={A: None, B: None}, started=20, stated=21), minutes=30)
-    _sent(30)
+    sent(30)
     state(record(2, points={A: 60}, stated=61), minutes=62)
-    assert _sent(62) == []
+    assert sent(62) == []
     state(record(2, ref="F-2", points={A: 90, B: 90}, stated=91), minutes=92)
-    assert _sent(92) == ["FAULT_RESTORED", "FAULT_RESTORED"]
+    assert sent(92) == ["FAULT_RESTORED", "FAULT_RESTORED"]
     ends = {n.gsrn: n.body or "" for n in ledger() if n.state == "SENT" and "REST" in n.type}
     assert all("klo 13.30" in body for body in ends.values())
     assert "1 h 30 min" in ends[A]
-    assert _sent(300) == []
+    assert sent(300) == []
 
 
 def test_req_05_a_nest_may_last_for_longer_than_half_a_day(people: None) -> None:
     state(record(1, points={A: None}), minutes=10)
-    _sent(10)
+    sent(10)
     state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
-    assert _sent(30) == []
+    assert sent(30) == []
     state(record(2, points={A: 60}, stated=61), minutes=62)
-    assert _sent(62) == []
+    assert sent(62) == []
     state(record(2, ref="F-2", points={A: 1150}, stated=1151), minutes=1152)
-    assert _sent(1152) == ["FAULT_RESTORED"]
+    assert sent(1152) == ["FAULT_RESTORED"]
 
 
 def test_the_end_of_a_nested_fault_decides_nothing_about_those_who_were_not_in_it(
     people: None,
 ) -> None:
     state(record(1, points={A: None, B: 1}), minutes=10)
-    _sent(10)
+    sent(10)
     state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
     state(record(2, points={A: 60, B: 1}, stated=61), minutes=62)
-    _sent(62)
+    sent(62)
     before = [(n.gsrn, n.suppress_reason) for n in ledger() if n.gsrn == B]
     assert (B, "NEVER_TOLD") in before
     state(record(2, ref="F-2", points={A: 90}, stated=91), minutes=92)
-    assert _sent(92) == ["FAULT_RESTORED"]
+    assert sent(92) == ["FAULT_RESTORED"]
     assert [(n.gsrn, n.suppress_reason) for n in ledger() if n.gsrn == B] == before
 
 
@@ -162,29 +162,29 @@ def test_req_09_an_end_held_for_the_night_stays_when_the_power_is_off_again_in_t
     people: None,
 ) -> None:
     state(record(1, points={A: None}), minutes=10)
-    _sent(10)
+    sent(10)
     state(record(2, points={A: 605}, stated=606), minutes=607)
-    assert _sent(607) == []
+    assert sent(607) == []
     state(record(1, ref="F-2", points={A: None}, started=620, stated=621), minutes=622)
-    assert _sent(1141) == ["FAULT_STARTED"]
+    assert sent(1141) == ["FAULT_STARTED"]
     assert ("FAULT_RESTORED", "STILL_OFF") in {(n.type, n.suppress_reason) for n in ledger()}
     state(record(2, ref="F-2", points={A: 1200}, stated=1201), minutes=1202)
-    assert _sent(1202) == ["FAULT_RESTORED"]
-    assert _sent(1300) == []
+    assert sent(1202) == ["FAULT_RESTORED"]
+    assert sent(1300) == []
 
 
 def test_req_03_who_has_heard_of_no_end_hears_of_no_second_start(people: None) -> None:
     state(record(1, points={A: None}), minutes=10)
-    assert _sent(10) == ["FAULT_STARTED"]
+    assert sent(10) == ["FAULT_STARTED"]
     state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
     state(record(2, points={A: 60}, stated=61), minutes=62)
-    assert _sent(62) == []
+    assert sent(62) == []
     # The second fault grows, so that all its people are looked at anew.
     state(record(2, ref="F-2", points={A: None, B: None}, started=20, stated=70), minutes=71)
-    assert _sent(71) == ["FAULT_STARTED"]
+    assert sent(71) == ["FAULT_STARTED"]
     assert ledger()[-1].gsrn == B or ledger()[-2].gsrn == B
     state(record(3, ref="F-2", points={A: 90, B: 90}, stated=91), minutes=92)
-    assert _sent(92) == ["FAULT_RESTORED", "FAULT_RESTORED"]
+    assert sent(92) == ["FAULT_RESTORED", "FAULT_RESTORED"]
 
 
 def test_req_07_an_estimate_of_a_nested_fault_is_news_only_if_it_lasts_longer(
@@ -192,14 +192,14 @@ def test_req_07_an_estimate_of_a_nested_fault_is_news_only_if_it_lasts_longer(
 ) -> None:
     state(record(1, points={A: None}), minutes=10)
     state(record(1, ref="F-2", points={A: None}, started=1, stated=2), minutes=12)
-    assert _sent(12) == ["FAULT_STARTED"]
+    assert sent(12) == ["FAULT_STARTED"]
     state(record(2, points={A: None}, etrAt=200, stated=20), minutes=21)
-    assert _sent(21) == ["FAULT_ETR"]
+    assert sent(21) == ["FAULT_ETR"]
     state(record(2, ref="F-2", points={A: None}, etrAt=200, stated=30), minutes=31)
-    assert _sent(31) == []
+    assert sent(31) == []
     assert ledger()[-1].suppress_reason == "KNOWS_OTHER"
     state(record(3, ref="F-2", points={A: None}, etrAt=400, stated=100), minutes=101)
-    assert _sent(101) == ["FAULT_ETR_CHANGED"]
+    assert sent(101) == ["FAULT_ETR_CHANGED"]
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_req_05_nobody_is_looked_for_to_whom_no_end_is_owed(people: None) -> Non
 
 def test_req_05_the_end_of_a_planned_cut_tells_that_of_the_fault_in_it(people: None) -> None:
     state(record(1, points={A: None}), minutes=10)
-    _sent(10)
+    sent(10)
     cut = add_outage(
         (A,),
         off_at=at(30),
@@ -265,10 +265,10 @@ def test_req_05_the_end_of_a_planned_cut_tells_that_of_the_fault_in_it(people: N
             )
         )
     state(record(2, points={A: 60}, stated=61), minutes=62)
-    assert _sent(62) == []
+    assert sent(62) == []
     with transaction() as session:
         planned_running.end_now(session, cut, at(120), by="staff:otso", now=at(121), version=None)
-    assert _sent(121) == ["FAULT_RESTORED"]
+    assert sent(121) == ["FAULT_RESTORED"]
     assert "klo 14.00" in (ledger()[-1].body or "")
 
 
@@ -278,30 +278,30 @@ def test_whoever_believes_in_a_false_alarm_around_a_fault_is_told_its_end_only(
 ) -> None:
     """That the power is off stays true; who hears of the alarm's end may be behind that of the fault."""
     state(record(1, points={A: None}), minutes=10)
-    _sent(10)
+    sent(10)
     state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
-    assert _sent(30) == []
+    assert sent(30) == []
     state(record(2, points={A: None}, state="FALSE_ALARM", stated=40), minutes=41)
     if looked == 41:
-        assert _sent(41) == []
+        assert sent(41) == []
     else:
         _plan(NoticeType.CORRECTION, 42)
     state(record(2, ref="F-2", points={A: 90}, stated=91), minutes=92)
-    assert _sent(92) == ["FAULT_RESTORED"]
-    assert _sent(300) == []
+    assert sent(92) == ["FAULT_RESTORED"]
+    assert sent(300) == []
 
 
 def test_whoever_reads_that_a_false_alarm_was_none_is_told_of_the_fault_in_it(app: Flask) -> None:
     with app.app_context():
         settle_people(2, phones=["+358401234567"] * 2)
         state(record(1, points={A: None, B: None}), minutes=10)
-        assert _sent(10) == ["FAULT_STARTED"]
+        assert sent(10) == ["FAULT_STARTED"]
         state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
-        assert _sent(30) == []
+        assert sent(30) == []
         state(record(2, points={A: None, B: None}, state="FALSE_ALARM", stated=40), minutes=41)
-        assert _sent(41) == ["CORRECTION", "FAULT_STARTED"]
+        assert sent(41) == ["CORRECTION", "FAULT_STARTED"]
         state(record(2, ref="F-2", points={A: 90}, stated=91), minutes=92)
-        assert _sent(92) == ["FAULT_RESTORED"]
+        assert sent(92) == ["FAULT_RESTORED"]
         db.session.remove()
 
 
@@ -310,33 +310,33 @@ def test_a_start_that_waits_for_the_morning_is_told_although_its_point_was_split
 ) -> None:
     """Its fault has the point no more; the one that has it counts it among those who know."""
     state(record(1, points={A: None, B: None}, started=610, stated=611), minutes=620)
-    assert _sent(620) == []
+    assert sent(620) == []
     state(
         record(1, ref="F-2", points={B: None}, splitFrom="F-1", started=610, stated=640),
         record(2, points={A: None}, started=610, stated=641),
         minutes=642,
     )
-    assert _sent(642) == []
-    assert _sent(1141) == ["FAULT_STARTED", "FAULT_STARTED"]
+    assert sent(642) == []
+    assert sent(1141) == ["FAULT_STARTED", "FAULT_STARTED"]
     state(
         record(2, ref="F-2", points={B: 1200}, splitFrom="F-1", started=610, stated=1201),
         minutes=1202,
     )
-    assert _sent(1202) == ["FAULT_RESTORED"]
+    assert sent(1202) == ["FAULT_RESTORED"]
 
 
 def test_req_34_whoever_believes_in_a_false_alarm_is_corrected_when_the_one_inside_it_was_none_either(
     people: None,
 ) -> None:
     state(record(1, points={A: None, B: None}), minutes=10)
-    assert len(_sent(10)) == 2
+    assert len(sent(10)) == 2
     state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
-    assert _sent(30) == []
+    assert sent(30) == []
     state(record(2, points={A: None, B: None}, state="FALSE_ALARM", stated=40), minutes=41)
-    assert _sent(41) == ["CORRECTION"]
+    assert sent(41) == ["CORRECTION"]
     assert ledger()[-1].gsrn == B or ledger()[-2].gsrn == B
     state(record(2, ref="F-2", points={A: None}, state="FALSE_ALARM", stated=50), minutes=51)
-    assert _sent(51) == ["CORRECTION"]
+    assert sent(51) == ["CORRECTION"]
     told = [one.gsrn for one in ledger() if one.type == "CORRECTION" and one.state == "SENT"]
     assert told == [B, A]
 
@@ -346,26 +346,26 @@ def test_req_05_whoever_believes_in_a_false_alarm_hears_of_the_end_of_a_fault_th
 ) -> None:
     """While it is suspected, nobody says that all is well there."""
     state(record(1, points={A: None}), minutes=10)
-    assert _sent(10) == ["FAULT_STARTED"]
+    assert sent(10) == ["FAULT_STARTED"]
     suspected = record(1, ref="F-2", points={A: None}, started=20, stated=21, state="DETECTED")
     state(suspected, minutes=30)
     state(record(2, points={A: None}, state="FALSE_ALARM", stated=40), minutes=41)
-    assert _sent(41) == []
+    assert sent(41) == []
     back = record(2, ref="F-2", points={A: 90}, started=20, stated=91, state="DETECTED")
     state(back, minutes=92)
-    assert _sent(92) == ["FAULT_RESTORED"]
-    assert _sent(300) == []
+    assert sent(92) == ["FAULT_RESTORED"]
+    assert sent(300) == []
 
 
 def test_req_34_points_left_out_and_corrected_are_not_corrected_again_with_the_false_alarm(
     people: None,
 ) -> None:
     state(record(1, points={A: None, B: None}), minutes=10)
-    assert len(_sent(10)) == 2
+    assert len(sent(10)) == 2
     state(record(2, points={A: None}, stated=20), minutes=21)
-    assert _sent(26) == ["CORRECTION"]
+    assert sent(26) == ["CORRECTION"]
     state(record(3, points={A: None}, state="FALSE_ALARM", stated=40), minutes=41)
-    assert _sent(41) == ["CORRECTION"]
+    assert sent(41) == ["CORRECTION"]
     assert sorted(one.gsrn for one in ledger() if one.type == "CORRECTION") == [A, B]
 
 
@@ -374,11 +374,11 @@ def test_that_a_second_fault_is_partly_repaired_is_no_news_to_whoever_read_so_of
 ) -> None:
     state(record(1, points={A: None, B: None}), minutes=10)
     state(record(1, ref="F-2", points={A: None, C: None}, started=20, stated=21), minutes=30)
-    assert len(_sent(30)) == 3
+    assert len(sent(30)) == 3
     state(record(2, points={A: None, B: 40}, stated=41), minutes=42)
-    assert _sent(42) == ["FAULT_RESTORED", "FAULT_PARTLY_RESTORED"]
+    assert sent(42) == ["FAULT_RESTORED", "FAULT_PARTLY_RESTORED"]
     state(record(2, ref="F-2", points={A: None, C: 120}, started=20, stated=121), minutes=122)
-    assert _sent(122) == ["FAULT_RESTORED"]
+    assert sent(122) == ["FAULT_RESTORED"]
     told = [one for one in ledger() if one.type == "FAULT_PARTLY_RESTORED"]
     assert [(one.gsrn, one.suppress_reason) for one in told] == [(A, None), (A, "KNOWS_OTHER")]
 
@@ -387,16 +387,16 @@ def test_overlapping_faults_are_one_interruption_with_one_compensation(people: N
     """The longer one ends last and tells of it, from the beginning of the first."""
     state(record(1, points={A: None, B: None}), minutes=10)
     state(record(1, ref="F-2", points={A: None}, started=60, stated=61), minutes=70)
-    _sent(70)
+    sent(70)
     state(record(2, points={A: 13 * 60, B: 13 * 60}, stated=781), minutes=782)
     state(record(2, ref="F-2", points={A: 14 * 60}, stated=841), minutes=842)
-    _sent(1440)
+    sent(1440)
     state(record(3, points={A: 13 * 60, B: 13 * 60}, stated=1441, state="CLOSED"), minutes=1441)
     state(
         record(3, ref="F-2", points={A: 14 * 60}, started=60, stated=1442, state="CLOSED"),
         minutes=1442,
     )
-    assert _sent(1443) == ["COMPENSATION", "COMPENSATION"]
+    assert sent(1443) == ["COMPENSATION", "COMPENSATION"]
     told = {one.gsrn: one.body or "" for one in ledger() if one.type == "COMPENSATION"}
     assert "14 h" in told[A]
     assert "13 h" in told[B]
@@ -407,67 +407,67 @@ def test_whoever_reads_of_two_nested_faults_in_the_morning_reads_of_the_night_on
 ) -> None:
     """Told of the outer one in the evening; the inner one's news was held, and it ended last."""
     state(record(1, points={A: None}), minutes=10)
-    assert _sent(10) == ["FAULT_STARTED"]
+    assert sent(10) == ["FAULT_STARTED"]
     state(record(1, ref="F-2", points={A: None}, started=20, stated=21, etrAt=600), minutes=30)
     state(record(2, ref="F-2", points={A: None}, started=20, stated=620, etrAt=800), minutes=621)
-    assert _sent(621) == []
+    assert sent(621) == []
     state(record(2, points={A: 700}, stated=701), minutes=702)
-    assert _sent(702) == []
+    assert sent(702) == []
     state(record(3, ref="F-2", points={A: 720}, started=20, stated=721), minutes=722)
-    assert _sent(722) == []
-    assert len(_sent(1400)) == 1
+    assert sent(722) == []
+    assert len(sent(1400)) == 1
 
 
 def test_req_34_points_that_a_new_version_leaves_out_are_corrected_after_a_while(
     people: None,
 ) -> None:
     state(record(1, points={A: None, B: None}), minutes=10)
-    assert len(_sent(10)) == 2
+    assert len(sent(10)) == 2
     state(record(2, points={A: None}, stated=20), minutes=21)
-    assert _sent(25) == []
-    assert _sent(26) == ["CORRECTION"]
+    assert sent(25) == []
+    assert sent(26) == ["CORRECTION"]
     assert ledger()[-1].gsrn == B
     # It was in it after all.
     state(record(3, points={A: None, B: None}, stated=40), minutes=41)
-    assert _sent(41) == ["FAULT_STARTED"]
+    assert sent(41) == ["FAULT_STARTED"]
 
 
 def test_points_that_are_in_another_fault_by_then_are_not_corrected(people: None) -> None:
     state(record(1, points={A: None, B: None}), minutes=10)
-    _sent(10)
+    sent(10)
     state(record(2, points={A: None}, stated=20), minutes=21)
     state(record(1, ref="F-2", points={B: None}, splitFrom="F-1", stated=22), minutes=23)
-    assert _sent(30) == []
+    assert sent(30) == []
     state(record(2, ref="F-2", points={B: 60}, splitFrom="F-1", stated=61), minutes=62)
-    assert _sent(62) == ["FAULT_RESTORED"]
+    assert sent(62) == ["FAULT_RESTORED"]
 
 
 def test_req_34_a_false_alarm_is_corrected_once_to_each_who_heard_of_it(people: None) -> None:
     state(record(1, points={A: None, B: None}), minutes=10)
-    assert len(_sent(10)) == 2
+    assert len(sent(10)) == 2
     state(record(2, points={A: None, B: None}, etrAt=240), minutes=12)
-    assert len(_sent(12)) == 2
+    assert len(sent(12)) == 2
     state(record(3, points={A: None, B: None}, state="FALSE_ALARM"), minutes=20)
     assert kinds().count("CORRECTION") == 2
-    assert _sent(20) == ["CORRECTION", "CORRECTION"]
+    assert sent(20) == ["CORRECTION", "CORRECTION"]
     assert len({notice.sent_to for notice in ledger() if notice.type == "CORRECTION"}) == 2
 
 
 def test_req_38_a_brief_cut_reaches_nobody(people: None) -> None:
     state(record(1, points={A: None}, stated=1), minutes=1)
-    assert _sent(1) == []
+    assert sent(1) == []
     state(record(2, points={A: 2.5}, stated=2.5), minutes=2.6)
-    assert _sent(30) == []
+    assert sent(30) == []
     assert ledger() == []
 
 
 def test_req_01_a_brief_look_at_restoration_in_parts(people: None) -> None:
     """Whoever has power again hears the end; the other hears at most an update an hour."""
     state(record(1, points={A: None, B: None}, etrAt=600), minutes=10)
-    _sent(10)
+    sent(10)
     state(record(2, points={A: 30, B: None}, etrAt=600, etrSetAt=6, stated=31), minutes=32)
-    assert _sent(32) == ["FAULT_RESTORED"]
-    assert _sent(80) == ["FAULT_PARTLY_RESTORED"]
+    assert sent(32) == ["FAULT_RESTORED"]
+    assert sent(80) == ["FAULT_PARTLY_RESTORED"]
     assert [(n.type, n.gsrn) for n in ledger()][-2:] == [
         ("FAULT_RESTORED", A),
         ("FAULT_PARTLY_RESTORED", B),
@@ -482,28 +482,6 @@ def _plan(kind: NoticeType, minutes: float) -> None:
         ).scalar_one()
     settings = current_app.extensions["tiedolla_settings"]
     list(plan_slices(number, settings, lambda: at(minutes)))
-
-
-def _sent(minutes: float) -> list[str]:
-    """Plan what is due and send what may leave; the kinds of what left, in their order."""
-    now = at(minutes)
-    plan_all(now)
-    before = scalar("SELECT count(*) FROM notice WHERE state = 'SENT'")
-    while True:
-        claimed = claim(now=now)
-        if not claimed:
-            break
-        attempts, _ = gate(claimed, now)
-        for item in claimed:
-            if item.id in attempts:
-                end(item, attempts[item.id], "SENT", "SENT", now=now)
-            else:
-                end(item, None, "NOT_SENT", "CANCELLED", now=now)
-    with transaction() as session:
-        rows = (
-            session.query(Notice.type).filter_by(state="SENT").order_by(Notice.sent_at, Notice.id)
-        )
-        return [row.type for row in rows][before:]
 
 
 @pytest.fixture

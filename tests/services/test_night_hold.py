@@ -12,9 +12,11 @@ from sqlalchemy import text
 
 from app.db import db, transaction
 from app.domain.lanes import Mode
+from app.domain.languages import Language
 from app.domain.night_hold import night_hold
-from app.domain.notice_types import NoticeType
-from app.services import runs, sending_slices
+from app.domain.notice_policy import ContactFacts, ContactState
+from app.domain.notice_types import Channel, NoticeType
+from app.services import direct_notices, runs, sending_slices
 from app.services.outbox import Settlement
 from tests.services.announcing import POINTS, add_outage, settle_people, tell_all
 from tests.services.world import (
@@ -159,6 +161,27 @@ def test_req_09_what_is_sent_again_in_doubt_waits_for_the_morning_too() -> None:
     assert items()[0].next_at == MORNING
     assert _send(MORNING) == 1
     assert ledger()[0].resent_count == 1
+
+
+@pytest.mark.parametrize(("key", "sent"), [("enrolled/1", 0), ("sms/1", 1)])
+def test_req_09_that_the_cis_enrolled_somebody_waits_and_an_answer_does_not(
+    key: str, sent: int
+) -> None:
+    settle_in()
+    with transaction() as session:
+        direct_notices.tell_contact(
+            session,
+            ContactFacts(1, Channel.SMS, "+358401234567", ContactState.VERIFIED),
+            NoticeType.OPT_IN_OK,
+            {},
+            language=Language.FI,
+            key=key,
+            why="Because.",
+            now=EVENING - timedelta(minutes=90),
+            settings=current_app.extensions["tiedolla_settings"],
+        )
+    assert _send(EVENING) == sent
+    assert _send(MORNING) == 1 - sent
 
 
 def test_what_will_not_be_true_in_the_morning_does_not_wait_for_it() -> None:

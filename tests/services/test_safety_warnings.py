@@ -54,10 +54,19 @@ def test_nobody_is_warned_of_the_same_twice_in_an_hour() -> None:
     assert scalar("SELECT count(*) FROM announcement WHERE type = 'SAFETY_WARNING'") == 2
 
 
-def test_what_is_over_or_nowhere_warns_nobody() -> None:
+def test_whose_municipality_nobody_knows_is_warned_all_the_same() -> None:
     outage_id = add_outage(POINTS[:1])
     with transaction() as session:
         session.execute(text("UPDATE metering_point SET municipality_code = NULL"))
+        safety_warnings.warn(Act(session, "staff:otso", NOW), outage_id)
+    plan_all(NOW)
+    assert "Varoitus, lähistölläsi: maassa voi olla" in (ledger()[-1].body or "")
+
+
+def test_what_is_over_or_nowhere_warns_nobody() -> None:
+    outage_id = add_outage(POINTS[:1])
+    with transaction() as session:
+        session.execute(text("DELETE FROM outage_point"))
     with pytest.raises(ActRefused, match="NO_POINTS"), transaction() as session:
         safety_warnings.warn(Act(session, "staff:otso", NOW), outage_id)
     with transaction() as session:

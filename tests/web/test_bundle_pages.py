@@ -256,7 +256,8 @@ def test_where_a_shadow_differs_leads_to_the_bench_with_that_order(
     with app.app_context():
         take([a_swap(7, order_type_code="MVY", access_note="Soita")], now=datetime.now(UTC))
     page = operator.get(f"{here}?lang=en").text
-    assert "1 of 1 documents" in page
+    assert "1 of 1 document" in page
+    assert "1 of 1 documents" not in page
     assert "HUOM" in page
     assert f"{here}/bench?order=A-7" in page
     assert "What differs" in operator.get(f"{here}/bench?order=A-7&lang=en").text

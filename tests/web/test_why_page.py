@@ -249,7 +249,11 @@ def test_whoever_reads_letters_is_told_by_letter(agent: Visitor, writing: Writin
         session.add(letter)
         number = notice.id
     page = agent.get(f"/notices/{number}").text
-    assert "Told by letter" in page
+    assert "To be told by letter." in page
+    with writing() as session:
+        session.query(Letter).update({"state": "POSTED"})
+    page = agent.get(f"/notices/{number}").text
+    assert "Told by letter." in page
     assert "so they read of it in a letter" in page
     with writing() as session:
         session.query(Letter).update({"state": "WITHDRAWN"})

@@ -39,10 +39,9 @@ def notice(number: int) -> ResponseReturnValue:
     return render_template(
         "agents/notice.html",
         why=why,
-        state=Label(gettext("Told by letter"), "info", "sent")
-        if _is_by_letter(why)
-        else label("notice", why.notice.state),
+        state=_state(why),
         decision=decision_text(why.notice.decision),
+        decision_explains=why.notice.state != NoticeState.SUPERSEDED and not _is_by_letter(why),
         why_not=_why_not(why, replaced_by),
         rule_lines=_rule_lines(rule),
         quiet=_quiet_hours(why),
@@ -78,6 +77,15 @@ def _quiet_hours(why: NoticeWhy) -> tuple[str, bool]:
     if why.quiet is None:
         return f"{DEFAULT_QUIET_FROM:%H.%M}–{DEFAULT_QUIET_TO:%H.%M}", True
     return why.quiet.replace("-", "–"), False
+
+
+def _state(why: NoticeWhy) -> Label:
+    """Where the message stands, or the letter that is owed instead."""
+    if why.letter is None or not _is_by_letter(why):
+        return label("notice", why.notice.state)
+    if why.letter.state == "POSTED":
+        return Label(gettext("Told by letter"), "info", "sent")
+    return Label(gettext("To be told by letter"), "warn", "wait")
 
 
 def _why_not(why: NoticeWhy, replaced_by: Sibling | None) -> str | None:
