@@ -25,7 +25,7 @@ from app.doorbell import ring_after_commit
 from app.models.work_order import WorkOrder
 from app.services import inbound, order_requests, outbox, points, visit_notices, work_orders
 from app.services.order_requests import Request
-from app.services.partner_orders import Outgoing, outgoing, partner_item
+from app.services.partner_orders import Outgoing, outgoing, partner_item, unformed_item
 from app.services.slices import Slice
 from app.services.work_orders import Change
 from integrations.cis.types import CisWorkOrder
@@ -275,8 +275,13 @@ def _items(session: Session, one: Weighed, part: Slice) -> list[outbox.NewItem]:
 def _item(
     one: Weighed, partner_code: str, action: Action, part: Slice, suffix: str = ""
 ) -> outbox.NewItem | None:
-    """None where the partner has no bundle any more, so nobody can tell it of a cancellation."""
+    """None where the partner has no bundle any more, so nobody can tell it of a cancellation.
+
+    Where its bundle is there and this program cannot run it, the message waits for its form.
+    """
     order, made = one.order, one.made
+    if partner_code in part.lists.unreadable:
+        return unformed_item(order, partner_code, action, facts_json(order), suffix=suffix)
     if made is None or action != "NEW" or one.verdict is not Verdict.NEW:
         if partner_code not in part.lists.orders:
             return None

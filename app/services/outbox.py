@@ -27,6 +27,8 @@ from app.doorbell import ring_after_commit
 DEFAULT_PRIORITY = 50
 # What goes to partners about orders.
 ORDER_KIND = "WORK_ORDER"
+# Why an item is held that has no form yet, see unformed_orders.py.
+UNFORMED = "BUNDLE_UNREADABLE"
 _ANY_URGENCY = (-(2**31), 2**31 - 1)
 
 
@@ -529,13 +531,17 @@ def lanes_with_dead(session: Session, lane: str | None) -> list[str]:
 
 
 def release_held(session: Session, lane: str, ids: Sequence[int], now: datetime) -> int:
-    """Let items of a lane go that a check had held; the caller records who decided it."""
+    """Let items of a lane go that a check had held; the caller records who decided it.
+
+    What has no form yet cannot go, whoever decides.
+    """
     released = session.execute(
         text(
             "UPDATE outbox_item SET state = 'READY', next_at = :now, hold_reason = NULL"
-            " WHERE id = ANY(:ids) AND lane = :lane AND state = 'HELD' RETURNING id"
+            " WHERE id = ANY(:ids) AND lane = :lane AND state = 'HELD'"
+            " AND hold_reason IS DISTINCT FROM :unformed RETURNING id"
         ),
-        {"ids": list(ids), "lane": lane, "now": now},
+        {"ids": list(ids), "lane": lane, "now": now, "unformed": UNFORMED},
     ).all()
     if released:
         ring_after_commit(lane)

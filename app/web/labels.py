@@ -472,6 +472,10 @@ ALARM: Mapping[str, Label] = {
     "PARTNER_LEFT_ALONE": Label(
         _l("Something in a partner's inbox is never taken"), "warn", "inbox"
     ),
+    "REMINDER_FAILED": Label(_l("Nobody could be reminded of a visit"), "fail", "fail"),
+    "BUNDLE_UNREADABLE": Label(
+        _l("This program cannot run a partner's mapping: its documents wait"), "fail", "fail"
+    ),
     "BUNDLE_DRIFT": Label(_l("A partner sends fields that nobody reads"), "warn", "unknown"),
     "CIS_LEFT_ALONE": Label(_l("Something in the CIS's inbox is never taken"), "warn", "inbox"),
     "REDIS_DOWN": Label(_l("Redis is out of reach: work goes on, but slowly"), "fail", "off"),

@@ -82,6 +82,14 @@ _ALARMS: tuple[tuple[str, LazyString | str], ...] = (
         "Fields that no rule reads: {fields} ({count} times)",
         _l("Fields that no rule reads: %(fields)s (%(count)s times)"),
     ),
+    (
+        "Nobody could be reminded of the visit: {ours}.",
+        _l("Nobody could be reminded of the visit: a fault of ours (%(ours)s)."),
+    ),
+    (
+        "This program cannot run {bundles}: {why}",
+        _l("This program cannot run %(bundles)s: %(why)s"),
+    ),
     ("No partition reaches {on}.", _l("No partition reaches %(on)s.")),
     (
         "Rows lie in the default partition, outside of every month.",
@@ -189,6 +197,10 @@ _ROUTES: tuple[tuple[str, LazyString | str], ...] = (
             "%(partner)s has been told of this revision that it is called off, and would ignore it:"
             " the CIS has to send a new revision."
         ),
+    ),
+    (
+        "this program cannot run the bundle of {partner}: {why}.",
+        _l("this program cannot run the bundle of %(partner)s: %(why)s."),
     ),
     (
         "{partner} has no bundle in force for orders.",

@@ -179,6 +179,7 @@ _PROVIDERS = {"twilio": "Twilio", "sendgrid": "SendGrid"}
 # What is wrong with a partner's body, where the partner gets the code itself.
 _BODY_CODES = {
     "MASS_PAUSED": _l("The mass order is paused"),
+    "BUNDLE_UNREADABLE": _l("This program cannot bring it into the partner's form"),
     "JSON_MALFORMED": _l("The body is no JSON object"),
     "TYPE_WRONG": _l("A value has the wrong type"),
     "VALUE_UNKNOWN": _l("A value is not in its code list"),
