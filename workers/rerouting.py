@@ -69,13 +69,14 @@ def form_unformed(settings: Settings, lease: int, trigger: str) -> None:
             return
         run_id = runs.start_run(session, _PROCESS, trigger, now, lease=lease, subject="forms")
     counts: Counter[str] = Counter()
-    after: int | None = 0
+    after = 0
     for _ in range(_SLICES_MOST):
         with transaction() as session:
-            part, after = unformed_orders.form_slice(session, lists, after, datetime.now(UTC))
+            part, last = unformed_orders.form_slice(session, lists, after, datetime.now(UTC))
         counts.update(part)
-        if after is None:
+        if last is None:
             break
+        after = last
     state = "PARTLY" if counts["HELD"] else "OK"
     with transaction() as session:
         runs.finish_run(session, run_id, state, datetime.now(UTC), counts=dict(+counts))

@@ -82,6 +82,11 @@ _ALARMS: tuple[tuple[str, LazyString | str], ...] = (
         "Fields that no rule reads: {fields} ({count} times)",
         _l("Fields that no rule reads: %(fields)s (%(count)s times)"),
     ),
+    ("Its newest list is of {at}.", _l("Its newest list is of %(at)s.")),
+    (
+        "It has laid down no list since {at}.",
+        _l("It has laid down no list since %(at)s."),
+    ),
     (
         "Nobody could be reminded of the visit: {ours}.",
         _l("Nobody could be reminded of the visit: a fault of ours (%(ours)s)."),
