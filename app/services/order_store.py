@@ -258,7 +258,9 @@ def _items(session: Session, one: Weighed, part: Slice) -> list[outbox.NewItem]:
     heard = False
     if one.existing is not None and before is not None:
         order_id, kind = one.order.order_id, work_orders.KIND
-        outbox.cancel_waiting(session, [order_id], kind, part.now, untried_only=True)
+        outbox.cancel_waiting(
+            session, [order_id], kind, part.now, untried_only=True, held_too=after is None
+        )
         # An order that is only routed may be on the wire, or at the partner without our knowing.
         heard = one.existing.base_state not in _UNHEARD or outbox.may_have_left(
             session, order_id, kind

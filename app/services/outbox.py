@@ -470,20 +470,28 @@ def cancel_waiting(
     now: datetime,
     *,
     untried_only: bool = False,
+    held_too: bool = False,
 ) -> int:
     """Cancel items of these keys that wait: something newer takes their place.
 
     One that was tried may have arrived although its answer was lost. Where the receiver must then
     hear of the newer one as a change, only untried ones are cancelled; the others go first, again.
+    held_too: so do not those that are held, which would only come after it.
     """
     result = session.execute(
         text(
             "UPDATE outbox_item SET state = 'CANCELLED', settled_at = :now,"
             " last_error = 'superseded before it left'"
             " WHERE business_key = ANY(:keys) AND kind = :kind AND state IN ('READY', 'HELD')"
-            " AND (attempts = 0 OR NOT :untried_only) RETURNING id"
+            " AND (attempts = 0 OR NOT :untried_only OR :held_too AND state = 'HELD') RETURNING id"
         ),
-        {"keys": list(business_keys), "kind": kind, "now": now, "untried_only": untried_only},
+        {
+            "keys": list(business_keys),
+            "kind": kind,
+            "now": now,
+            "untried_only": untried_only,
+            "held_too": held_too,
+        },
     )
     return len(result.all())
 

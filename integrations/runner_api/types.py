@@ -107,12 +107,16 @@ class Standing(_Wire, frozen=True, kw_only=True):
 
 
 class LaneState(_Wire, frozen=True, kw_only=True):
-    """A lane of the zone; due: it has something that may leave now."""
+    """A lane of the zone; due: it has something that may leave now.
+
+    paused: nothing of it may begin, whatever was claimed before.
+    """
 
     name: str
     mode: Literal["once", "idempotent"]
     width: int
     due: bool
+    paused: bool = False
 
 
 class Folder(_Wire, frozen=True, kw_only=True):

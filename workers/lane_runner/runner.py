@@ -299,16 +299,20 @@ class Runner:
             part = held[at : at + width]
             if self._stop.is_set():
                 return
-            go = [one for one in part if self._may_begin(one)]
+            go = [one for one in part if self._may_begin(lane, one)]
             late = [one for one in part if one not in go]
             if late:
                 self._end([Report(attempt=one.item.attempt, end="NOT_BEGUN") for one in late])
             if go:
                 await self._send(lane, go)
 
-    def _may_begin(self, held: Held) -> bool:
+    def _may_begin(self, lane: str, held: Held) -> bool:
         """Whether the centre still counts on us for this item, and nothing made it too late."""
         now = self._monotonic()
+        known = self._lanes.get(lane)
+        if known is not None and known.paused:
+            # As far as we have heard; what goes back comes again once the lane may send.
+            return False
         if held.lease != self._lease or now > self._lease_ends - _CALL_MOST_S:
             return False
         if held.item.begin_within_s is None:

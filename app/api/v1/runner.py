@@ -82,7 +82,13 @@ def beat() -> Response:
     def act(session: Session, key: ZoneKey, told: Heartbeat, now: datetime) -> object:
         row = lane_runners.beat(session, key.zone, told, _settings(), now)
         lanes = [
-            LaneState(name=one.name, mode=_mode(one.mode), width=one.width, due=one.due)
+            LaneState(
+                name=one.name,
+                mode=_mode(one.mode),
+                width=one.width,
+                due=one.due,
+                paused=one.paused,
+            )
             for one in lane_runners.lanes_of(session, key.zone, now)
         ]
         folders = runner_files.look_after(session, key.zone, told, _settings(), now)
@@ -96,6 +102,7 @@ def claim() -> Response:
 
     def act(session: Session, key: ZoneKey, told: ClaimAsked, now: datetime) -> object:
         row = lane_runners.speaks(session, key.zone, told.runner, told.boot, _settings(), now)
+        runner_reports.recall(session, row, told, _settings(), now)
         handed = lane_runners.claim(session, row, told, _settings(), now)
         width = next(
             (
