@@ -398,6 +398,9 @@ class Runner:
             # One folder's trouble must not end what the lanes do.
             log.exception("folder_failed", lane=lane)
             trouble = f"our own fault: {type(error).__name__}"
+        if look.folder not in self._looks:
+            # It is the zone's no more, and its connection was cut under us.
+            return
         if trouble is None:
             self._troubles.pop(look.folder, None)
         else:
