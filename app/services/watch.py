@@ -32,7 +32,8 @@ _OLD = text(
         FROM outbox_item item LEFT JOIN lane ON lane.name = item.lane WHERE item.state = 'READY'
         UNION ALL
         SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'METER_DELIVERY' THEN 'intake'
-            WHEN 'ACK' THEN 'acks' WHEN 'PARTNER_FILE' THEN 'partner_files' ELSE 'network' END,
+            WHEN 'ACK' THEN 'acks' WHEN 'PARTNER_FILE' THEN 'partner_files'
+            WHEN 'LIST' THEN 'processes' ELSE 'network' END,
             received_at
         FROM inbound_message WHERE state = 'STORED'
         UNION ALL
@@ -62,7 +63,8 @@ _UNKNOWN = text(
 _HELD = text(
     """
     SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'METER_DELIVERY' THEN 'intake'
-        WHEN 'ACK' THEN 'acks' WHEN 'PARTNER_FILE' THEN 'partner_files' ELSE 'network' END,
+        WHEN 'ACK' THEN 'acks' WHEN 'PARTNER_FILE' THEN 'partner_files'
+            WHEN 'LIST' THEN 'processes' ELSE 'network' END,
         count(*), min(id)
     FROM inbound_message
     WHERE state = 'HELD' AND (reason_code LIKE 'INTERNAL%' OR received_at < :before)

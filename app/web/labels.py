@@ -523,6 +523,7 @@ INBOUND_KIND: Mapping[str, Label] = {
     "CIS_FILE": Label(_l("CIS file"), "info", "inbox"),
     "ACK": Label(_l("Acknowledgement"), "info", "order"),
     "PARTNER_FILE": Label(_l("File from a partner"), "info", "inbox"),
+    "LIST": Label(_l("List for reconciliation"), "info", "inbox"),
     "PLANNED_CUT": Label(_l("Planned cut"), "info", "off"),
     "DMS_OUTAGES": Label(_l("Outages from the DMS"), "info", "off"),
     "METER_EVENTS": Label(_l("Meter events"), "info", "meter"),

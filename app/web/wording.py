@@ -33,6 +33,7 @@ _PROCESS = {
     "answer requests": _l("Answering changes to orders under way"),
     "poll CIS": _l("Fetching CIS files"),
     "poll partners": _l("Fetching partners' files"),
+    "fetch lists": _l("Fetching lists in other networks"),
     "partner files": _l("Reading partners' files"),
     "apply receipts": _l("Delivery reports"),
     "plan notices": _l("Deciding whom to tell"),

@@ -85,7 +85,7 @@ class Reach:
                 faults.append(f"{part.name}.client: has to be one of {', '.join(sorted(_CLIENTS))}")
             else:
                 self._builders[lane] = maker(part)
-                if maker is _partner_files:
+                if maker in _BY_FILE:
                     self._places[lane] = _sftp(part)
         for account, values in _sections(found, "channels", faults):
             part = _Part(f"channels.{account}", values, path.parent, faults)
@@ -124,7 +124,7 @@ class Reach:
         return client
 
     def place(self, lane: str) -> SftpPlace | None:
-        """The server in whose folders the partner of a lane leaves files, None where it has none."""
+        """The server in whose folders the system of a lane leaves files, None where it has none."""
         return self._places.get(lane)
 
     async def aclose(self) -> None:
@@ -259,6 +259,7 @@ _CLIENTS: Mapping[str, Callable[[_Part], Callable[[], Client]]] = {
     "cis": _cis,
     "partner_files": _partner_files,
 }
+_BY_FILE = (_cis, _partner_files)
 _CHANNELS: Mapping[str, Callable[[_Part, str], Callable[[], Channel]]] = {
     "twilio": _twilio,
     "sendgrid": _sendgrid,

@@ -12,10 +12,11 @@ import asyncio
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal, TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
@@ -32,6 +33,7 @@ from integrations.runner_api.types import (
     Folder,
     Heartbeat,
     LaneState,
+    ListFolder,
     Report,
     Settlements,
     Standing,
@@ -39,6 +41,7 @@ from integrations.runner_api.types import (
 from workers.lane_runner.calls import batches, call, report_of
 from workers.lane_runner.folders import FolderLook
 from workers.lane_runner.journal import Held, Journal
+from workers.lane_runner.lists import ListLook
 from workers.lane_runner.reach import Reach
 
 log = structlog.get_logger()
@@ -53,6 +56,11 @@ _FAULT_PAUSE_S = 5.0
 _LAST_WORD_S = 10.0
 # Answers that end the process: somebody else speaks for this journal, or nobody may.
 _NOT_OURS = ("RUNNER_REPLACED", "RUNNER_ELSEWHERE", "RUNNER_UNKNOWN")
+
+
+# Nobody could be asked, so what was known of a folder still is what is known.
+_UNKNOWN = "UNKNOWN"
+F = TypeVar("F", Folder, ListFolder)
 
 
 class RunnerReplaced(Exception):
@@ -101,6 +109,8 @@ class Runner:
         self._held_back: dict[UUID, float] = {}
         self._looks: dict[Folder, FolderLook] = {}
         self._troubles: dict[Folder, str] = {}
+        self._lists: dict[ListFolder, ListLook] = {}
+        self._list_troubles: dict[ListFolder, str] = {}
 
     def stop(self) -> None:
         """End after the calls under way."""
@@ -138,6 +148,8 @@ class Runner:
             )
             for look in self._looks.values():
                 look.close()
+            for lists in self._lists.values():
+                lists.close()
             await self._reach.aclose()
             await self._central.aclose()
 
@@ -189,6 +201,7 @@ class Runner:
                     for folder, look in self._looks.items()
                     if look.left_alone
                 },
+                list_troubles={folder.system: why for folder, why in self._list_troubles.items()},
                 error=self._error,
                 ended=ended,
             )
@@ -198,6 +211,7 @@ class Runner:
         self._error = None
         self._lanes = {one.name: one for one in answer.lanes}
         self._know_folders(answer.folders)
+        self._know_lists(answer.lists)
         held = self._journal.lanes_held()
         asked_for = set(self._journal.open_claims().values())
         for name in held | asked_for | {one.name for one in answer.lanes if one.due}:
@@ -366,45 +380,83 @@ class Runner:
         while not self._stop.is_set():
             for look in list(self._looks.values()):
                 await self._look(look)
+            for lists in list(self._lists.values()):
+                await self._look_for_lists(lists)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), self._pace.poll_s)
 
     async def _look(self, look: FolderLook) -> None:
-        lane = look.folder.lane
+        async def _hand(name: str, size: int, body: bytes | None) -> FileTaken:
+            return await self._hand(look.folder.lane, look.folder.document, name, size, body)
+
+        async def _at_work() -> str | None:
+            return await look.look(_hand, self._central.now())
+
+        told = await self._looked(look.folder.lane, _at_work)
+        if told is not _UNKNOWN and look.folder in self._looks:
+            _note_trouble(self._troubles, look.folder, told)
+
+    # Lists that systems lay down
+
+    def _know_lists(self, folders: Sequence[ListFolder]) -> None:
+        for folder in self._lists.keys() - set(folders):
+            self._lists.pop(folder).close()
+            self._list_troubles.pop(folder, None)
+        for folder in folders:
+            place = self._reach.place(folder.lane)
+            if place is not None and folder not in self._lists:
+                self._lists[folder] = ListLook(folder, place)
+
+    async def _look_for_lists(self, look: ListLook) -> None:
+        folder = look.folder
 
         async def _hand(name: str, size: int, body: bytes | None) -> FileTaken:
-            return await self._central.file(
-                FileTold(
-                    runner=self._journal.runner,
-                    boot=self._boot,
-                    lane=lane,
-                    document=look.folder.document,
-                    name=name[:200],
-                    size=size,
-                    body=body,
-                )
-            )
+            return await self._hand(folder.lane, "list", name, size, body, folder.system)
 
+        async def _at_work() -> str | None:
+            return await look.look(_hand)
+
+        told = await self._looked(folder.lane, _at_work)
+        if told is not _UNKNOWN and folder in self._lists:
+            _note_trouble(self._list_troubles, folder, told)
+
+    async def _hand(
+        self,
+        lane: str,
+        document: Literal["ack", "delivery", "list"],
+        name: str,
+        size: int,
+        body: bytes | None,
+        system: str | None = None,
+    ) -> FileTaken:
+        return await self._central.file(
+            FileTold(
+                runner=self._journal.runner,
+                boot=self._boot,
+                lane=lane,
+                document=document,
+                name=name[:200],
+                size=size,
+                body=body,
+                system=system,
+            )
+        )
+
+    async def _looked(self, lane: str, look: Callable[[], Awaitable[str | None]]) -> str | None:
+        """What kept us out of a folder, None when nothing did; _UNKNOWN while the centre is away."""
         try:
-            trouble = await look.look(_hand, self._central.now())
+            return await look()
         except (Away, NotAdmitted) as error:
             self._note(f"the centre is away: {error}")
-            return
+            return _UNKNOWN
         except Refused as error:
             if error.code in _NOT_OURS:
                 raise RunnerReplaced(str(error)) from None
-            trouble = f"the centre does not take it: {error}"
+            return f"the centre does not take it: {error}"
         except Exception as error:
             # One folder's trouble must not end what the lanes do.
             log.exception("folder_failed", lane=lane)
-            trouble = f"our own fault: {type(error).__name__}"
-        if look.folder not in self._looks:
-            # It is the zone's no more, and its connection was cut under us.
-            return
-        if trouble is None:
-            self._troubles.pop(look.folder, None)
-        else:
-            self._troubles[look.folder] = trouble[:2000]
+            return f"our own fault: {type(error).__name__}"
 
     # Reports
 
@@ -485,3 +537,10 @@ class Runner:
                 while await self._report():
                     pass
                 await self._beat(ended=self._journal.counts() == (0, 0))
+
+
+def _note_trouble(troubles: dict[F, str], folder: F, why: str | None) -> None:
+    if why is None:
+        troubles.pop(folder, None)
+    else:
+        troubles[folder] = why[:2000]

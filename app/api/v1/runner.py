@@ -28,6 +28,7 @@ from app.services import (
     lane_runners,
     provider_routes,
     runner_files,
+    runner_lists,
     runner_reports,
     zone_credentials,
 )
@@ -92,7 +93,8 @@ def beat() -> Response:
             for one in lane_runners.lanes_of(session, key.zone, now)
         ]
         folders = runner_files.look_after(session, key.zone, told, _settings(), now)
-        return Beat(standing=_standing(row, now), lanes=lanes, folders=folders)
+        lists = runner_lists.look_after(session, key.zone, told, _settings(), now)
+        return Beat(standing=_standing(row, now), lanes=lanes, folders=folders, lists=lists)
 
     return _answer(Heartbeat, act)
 
@@ -156,7 +158,10 @@ def file() -> Response:
 
     def act(session: Session, key: ZoneKey, told: FileTold, now: datetime) -> object:
         row = lane_runners.speaks(session, key.zone, told.runner, told.boot, _settings(), now)
-        result = runner_files.take(session, row, told, now)
+        if told.document == "list":
+            result = runner_lists.take(session, row, told, _settings(), now)
+        else:
+            result = runner_files.take(session, row, told, now)
         log.info("runner_file", zone=key.zone, lane=told.lane, result=result)
         return FileTaken(standing=_standing(row, now), result=_result(result))
 
