@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.states import BUNDLE_MOVES, BundleState, check_move
 from app.models.partner_bundle import PartnerBundle
-from app.services import bundle_limits, bundle_versions, bundles_in_force
+from app.services import bundle_limits, bundle_versions, bundles_in_force, rerouting
 from app.services.bundle_content import Content, compile_bundle, from_row
 from app.services.bundle_versions import BundleRefused
 
@@ -95,7 +95,8 @@ def retire_overtaken(session: Session, now: datetime) -> int:
     )
     retired = len(session.execute(overtaken, {"now": now}).all())
     if retired:
-        _look_again(session)
+        # Orders without a route may have one now that the partner takes another form.
+        rerouting.ask_again(session)
     return retired
 
 
@@ -124,7 +125,8 @@ def _put_in_force(
             )
             .values(state=BundleState.RETIRED, retired_at=now)
         )
-        _look_again(session)
+        # Orders without a route may have one now that the partner takes another form.
+        rerouting.ask_again(session)
 
 
 def _call_off_coming(session: Session, row: PartnerBundle, now: datetime) -> bool:
@@ -146,8 +148,3 @@ def _call_off_coming(session: Session, row: PartnerBundle, now: datetime) -> boo
         .returning(PartnerBundle.id)
     ).all()
     return bool(called_off)
-
-
-def _look_again(session: Session) -> None:
-    """Orders without a route may have one now that a partner takes another form."""
-    session.execute(text("UPDATE work_order SET route_set_number = 0 WHERE state = 'NO_ROUTE'"))

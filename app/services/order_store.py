@@ -205,6 +205,15 @@ def _changed_values(one: Weighed, part: Slice) -> dict[str, Any]:
     return values
 
 
+def _kept_facts(order: CisWorkOrder) -> str:
+    """The order as it waits for its form: under a safety ban nobody is in it, as in any form of it."""
+    if order.safety_ban:
+        order = msgspec.structs.replace(
+            order, customer_id=None, customer_name=None, language=None, phone=None, email=None
+        )
+    return facts_json(order)
+
+
 def facts_json(order: CisWorkOrder) -> str:
     """The order as JSON without the key information, which has a column and a permission of its own."""
     plain = msgspec.structs.replace(order, key_info=None) if order.key_info else order
@@ -283,7 +292,7 @@ def _item(
     """
     order, made = one.order, one.made
     if partner_code in part.lists.unreadable:
-        return unformed_item(order, partner_code, action, facts_json(order), suffix=suffix)
+        return unformed_item(order, partner_code, action, _kept_facts(order), suffix=suffix)
     if made is None or action != "NEW" or one.verdict is not Verdict.NEW:
         if partner_code not in part.lists.orders:
             return None

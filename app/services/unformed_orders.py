@@ -55,7 +55,7 @@ _FORM = text(
     WHERE id = :id
     """
 )
-_NOTE = text("UPDATE outbox_item SET last_error = :why WHERE id = :id")
+_WHY = text("UPDATE outbox_item SET last_error = :why WHERE id = :id")
 
 
 _ANY = text(
@@ -116,7 +116,11 @@ def _form(
 ) -> str:
     code, mass = partner_of(row.lane), masses.get(row.mass_id)
     assert code is not None  # noqa: S101 - found by the lanes of partners.
-    order = _decoder.decode(row.facts)
+    try:
+        order = _decoder.decode(row.facts or "")
+    except msgspec.DecodeError:
+        # It must not stand before all others; whoever sends a new revision mends it.
+        return _note(session, row, "what is stored of it cannot be read by this program")
     if row.key_info:
         order = msgspec.structs.replace(order, key_info=row.key_info)
     order = intake.guarded(order, intake.find_banned(session, [order], now))
@@ -124,9 +128,7 @@ def _form(
     try:
         made = outgoing(order, code, row.action, lists, suffix=suffix, mass=mass)
     except ValueError as error:
-        why = f"the bundle of {code} cannot write it: {error}"
-        session.execute(_NOTE, {"id": row.id, "why": why[:500]})
-        return "HELD"
+        return _note(session, row, f"the bundle of {code} cannot write it: {error}")
     body = payload_bytes(made)
     hold = mass.hold_reason if mass is not None and row.action != "CANCEL" else None
     session.execute(
@@ -141,3 +143,8 @@ def _form(
     )
     ring_after_commit(row.lane)
     return "FORMED"
+
+
+def _note(session: Session, row: Any, why: str) -> str:
+    session.execute(_WHY, {"id": row.id, "why": why[:500]})
+    return "HELD"

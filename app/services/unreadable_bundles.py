@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.lanes import PARTNER_FILES, UPKEEP
 from app.doorbell import ring_after_commit
-from app.services import alarms, partner_files
+from app.services import alarms, partner_files, rerouting
 from app.services.bundles_in_force import run_content
 from app.services.watch import are_open
 from integrations.partners.manifest import BundleUnreadable
@@ -73,7 +73,6 @@ def watch(session: Session, now: datetime) -> None:
         _go_on(session, sorted(mended), now)
 
 
-_LOOK_AGAIN = text("UPDATE work_order SET route_set_number = 0 WHERE state = 'NO_ROUTE'")
 _READ_AGAIN = text(
     """
     UPDATE inbound_message SET state = 'STORED', reason_code = NULL, attempts = 0, next_at = :now
@@ -83,7 +82,7 @@ _READ_AGAIN = text(
 
 
 def _go_on(session: Session, partner_codes: list[str], now: datetime) -> None:
-    session.execute(_LOOK_AGAIN)
+    rerouting.ask_again(session)
     # The CIS's own messages may come by a bundle as well, see iec_orders.py.
     sources = [partner_files.source_of(code) for code in partner_codes] + partner_codes
     session.execute(_READ_AGAIN, {"sources": sources, "now": now})

@@ -107,6 +107,29 @@ def test_new_rules_take_no_order_away_from_a_partner_that_cannot_be_told(world: 
         assert lanes == {"partner.voima"}
 
 
+def test_nobody_under_a_safety_ban_is_named_in_what_waits(world: None) -> None:
+    take([a_swap(1)])
+    _send_all()
+    _break("order", "out")
+    people = {"customer_id": "C-9", "customer_name": "Aino Salainen", "phone": "+358401234567"}
+    take([a_swap(1, revision=2, action="UPDATE", safety_ban=True, **people)], 2)
+    with transaction() as session:
+        (item,) = session.scalars(select(OutboxItem).where(OutboxItem.version == 2))
+        told = str(item.payload)
+    assert not [one for one in people.values() if one in told]
+
+
+def test_one_that_cannot_be_read_any_more_stands_before_no_other(world: None) -> None:
+    take([a_swap(1), a_swap(2)])
+    _send_all()
+    _break("order", "out")
+    take([a_swap(n, revision=2, action="UPDATE") for n in (1, 2)], 2)
+    with transaction() as session:
+        session.execute(text("UPDATE outbox_item SET payload = '{}' WHERE dedupe_key = 'A-1-2'"))
+    _mend()
+    assert _form() == {"HELD": 1, "FORMED": 1}
+
+
 def test_one_that_its_bundle_cannot_write_stays_held_and_says_why(
     world: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
