@@ -157,7 +157,8 @@ class Settings(BaseSettings):
     reconcile_list_late_h: float = Field(
         30.0,
         gt=0,
-        description="a system that lays down its lists raises an alarm when the newest is this old",
+        description="a system that lays down its lists, or whose lists a runner fetches, raises an alarm when"
+        " the newest is this old",
     )
 
     twilio_url: str = Field("https://api.twilio.com", description="Twilio's base address")

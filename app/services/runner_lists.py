@@ -1,8 +1,9 @@
-"""Lists for reconciliation that lie where only a lane runner reaches: which these are, and keeping them.
+"""Lists for reconciliation that only a lane runner reaches: which these are, and keeping them.
 
-A system that works with files lays its lists down on its own server (docs/interfaces/snapshots.md), so
-whoever drains its lane fetches them too. What a runner hands over is kept byte for byte; the process
-reconcile reads it as it reads what it fetches itself, and its bytes are removed once it is compared.
+Whoever drains the lane of a system fetches its lists too (docs/interfaces/snapshots.md): those that it
+lays down as they come, those that it gives by HTTP when the process reconcile would have asked for one.
+What a runner hands over is kept byte for byte; the process reads it as it reads what it fetches itself,
+and its bytes are removed once it is compared.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from app.services.process_starts import ProcessUnknown
 from app.services.processes import ProcessRefused
 from app.settings import Settings
 from integrations.outcomes import plain
-from integrations.runner_api.types import FileTold, Heartbeat, ListFolder
+from integrations.runner_api.types import FileTold, Heartbeat, ListAsked, ListFolder
 from integrations.sftp.file_names import safe_name
 
 KIND = "LIST"
@@ -41,15 +42,28 @@ _SOURCE = "list:"
 _BY = "system:runner"
 _BLOCK_BYTES = 1024 * 1024
 
-# Of the systems that are compared, those that lay down files, and the zone of their lane.
-_BY_FILE = text(
+# The zone of each system that is compared, and whether it lays its lists down as files.
+_PLACES = text(
     """
-    SELECT named.system, lane.name AS lane, coalesce(lane.zone, :central) AS zone
+    SELECT named.system, coalesce(lane.name, '') AS lane, coalesce(lane.zone, :central) AS zone,
+        coalesce(named.system = :cis OR p.transport = :sftp, false) AS by_file
     FROM unnest(CAST(:systems AS text[])) AS named (system)
     LEFT JOIN partner p ON named.system IN ('partner.' || p.code, 'stock.' || p.code)
-    LEFT JOIN lane ON lane.name = CASE WHEN named.system = :cis THEN :cis ELSE 'partner.' || p.code END
-    WHERE named.system = :cis OR p.transport = :sftp AND p.active
+    LEFT JOIN lane ON lane.name = coalesce('partner.' || p.code, named.system)
+    WHERE p.code IS NULL OR p.active
     ORDER BY named.system
+    """
+)
+# The last start that would have asked this system, and when a list of it came last.
+_LAST_START = text(
+    """
+    SELECT process_code, begun_at, greatest(
+            (SELECT max(asked_at) FROM snapshot WHERE system = :system),
+            (SELECT max(received_at) FROM inbound_message WHERE source = :source)) AS came_at
+    FROM process_start
+    WHERE process_code IN (:whole, :changes) AND begun_at IS NOT NULL AND NOT params ? 'stored'
+      AND (params->>'system' IS NULL OR params->>'system' = :system)
+    ORDER BY begun_at DESC LIMIT 1
     """
 )
 
@@ -59,10 +73,11 @@ class _Place:
     system: str
     lane: str
     zone: str
+    by_file: bool
 
 
 def zone_of(session: Session, system: str) -> str:
-    """The zone in which a system's lists are fetched; our own, unless it lays down files elsewhere."""
+    """The zone in which a system's lists are fetched, that of its lane; our own where it has none."""
     named = _places(session, [system])
     return named[0].zone if named else CENTRAL
 
@@ -70,7 +85,7 @@ def zone_of(session: Session, system: str) -> str:
 def look_after(
     session: Session, zone: str, told: Heartbeat, settings: Settings, now: datetime
 ) -> list[ListFolder]:
-    """The folders of a zone in which systems lay down lists; what its runners tell of them is an alarm.
+    """The folders of a zone in which systems lay down lists; what its runners tell of lists is an alarm.
 
     It ends, as any such alarm, when a list of the system has been compared.
     """
@@ -82,9 +97,35 @@ def look_after(
         if why is not None:
             words = f"{SnapshotFault.UNREACHABLE}: {plain(why)}"[:500]
             alarms.open_alarm(session, reconciliation.BROKEN_ALARM, place.system, words, now)
+        if not place.by_file:
+            continue
         inbox = settings.snapshots_dir + ("-stock" if stock_of(place.system) else "")
         found.append(
             ListFolder(lane=place.lane, system=place.system, inbox=inbox, most_bytes=MOST_BYTES)
+        )
+    return found
+
+
+def wanted(session: Session, zone: str, settings: Settings) -> list[ListAsked]:
+    """The lists by HTTP that a zone's runners are to ask for now: a comparison began, none has come since."""
+    found = []
+    for place in _places(session, reconciliation.systems_of(session, settings)):
+        if place.zone != zone or place.by_file:
+            continue
+        values = {
+            "system": place.system,
+            "source": _SOURCE + place.system,
+            "whole": reconciliation.PROCESS,
+            "changes": reconciliation.CHANGES,
+        }
+        last = session.execute(_LAST_START, values).one_or_none()
+        if last is None or (last.came_at is not None and last.came_at >= last.begun_at):
+            continue
+        since = None
+        if last.process_code == reconciliation.CHANGES:
+            since = reconciliation.last_taken_at(session, place.system)
+        found.append(
+            ListAsked(lane=place.lane, system=place.system, most_bytes=MOST_BYTES, since=since)
         )
     return found
 
@@ -118,6 +159,9 @@ def take(
             keys = (name, stored.body_hash, system)
             if stored.new:
                 _wake(session, now)
+            else:
+                # It gave the very list that it gave before, which is an answer as well.
+                reconciliation.note_known(session, system, now, run_id=run_id, name=name)
     if result == "REFUSED":
         fault = SnapshotFault.TOO_LARGE
         reconciliation.note_broken(session, system, fault, name, now, run_id=run_id, name=name)
@@ -168,8 +212,8 @@ def close(session: Session, message_id: int, *, good: bool, now: datetime) -> No
 
 def _places(session: Session, systems: list[str]) -> list[_Place]:
     values = {"systems": systems, "cis": CIS, "sftp": SFTP, "central": CENTRAL}
-    rows = session.execute(_BY_FILE, values)
-    return [_Place(row.system, row.lane or "", row.zone) for row in rows]
+    rows = session.execute(_PLACES, values)
+    return [_Place(row.system, row.lane, row.zone, row.by_file) for row in rows]
 
 
 def _unpack(body: bytes, file: IO[bytes]) -> bool:

@@ -494,7 +494,7 @@ ALARM: Mapping[str, Label] = {
     "PLANNED_BEGAN_CANCELLED": Label(_l("A cancelled cut happens all the same"), "fail", "warn"),
     "DIFFERENCES_OLD": Label(_l("Differences to another system wait for too long"), "fail", "wait"),
     "SNAPSHOT_BROKEN": Label(_l("A system gave no usable list"), "fail", "off"),
-    "SNAPSHOT_LATE": Label(_l("A system has laid down no fresh list"), "fail", "wait"),
+    "SNAPSHOT_LATE": Label(_l("A system has given no fresh list"), "fail", "wait"),
     "PARTITION_MISSING": Label(_l("The next month has no partition"), "fail", "wait"),
     "PLANNED_STEP_FAILED": Label(_l("A planned cut is stuck by a fault of ours"), "fail", "fail"),
 }

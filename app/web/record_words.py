@@ -84,8 +84,8 @@ _ALARMS: tuple[tuple[str, LazyString | str], ...] = (
     ),
     ("Its newest list is of {at}.", _l("Its newest list is of %(at)s.")),
     (
-        "It has laid down no list since {at}.",
-        _l("It has laid down no list since %(at)s."),
+        "It has given no list since {at}.",
+        _l("It has given no list since %(at)s."),
     ),
     (
         "Nobody could be reminded of the visit: {ours}.",

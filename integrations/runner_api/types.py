@@ -150,6 +150,15 @@ class ListFolder(_Wire, frozen=True, kw_only=True):
     most_bytes: int
 
 
+class ListAsked(_Wire, frozen=True, kw_only=True):
+    """The list of a system that gives one by HTTP, wanted now; since: only what changed after that."""
+
+    lane: str
+    system: str
+    most_bytes: int
+    since: At | None = None
+
+
 class Beat(_Wire, frozen=True, kw_only=True):
     """The answer to a heartbeat."""
 
@@ -157,6 +166,7 @@ class Beat(_Wire, frozen=True, kw_only=True):
     lanes: list[LaneState]
     folders: list[Folder] = []
     lists: list[ListFolder] = []
+    asked: list[ListAsked] = []
 
 
 class FileTold(_Wire, frozen=True, kw_only=True, tag_field="act", tag="file"):

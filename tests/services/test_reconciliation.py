@@ -407,7 +407,7 @@ def test_a_folder_in_which_nothing_is_laid_down_any_more_raises_an_alarm() -> No
             return {row.subject: row.detail for row in rows}
 
     # Whoever is asked by HTTP is not among them: it fails where it gives none.
-    assert _late(-15) == {"cis": "It has laid down no list since 2020-01-01 00:00 UTC."}
+    assert _late(-15) == {"cis": "It has given no list since 2020-01-01 00:00 UTC."}
     assert _late(29).keys() == {"cis", "stock.rautio"}
     assert _late(31)["partner.rautio"] == "Its newest list is of 2026-11-25 01:00 UTC."
     after = TAKEN_AT + 31 * HOUR
@@ -416,6 +416,16 @@ def test_a_folder_in_which_nothing_is_laid_down_any_more_raises_an_alarm() -> No
     with transaction() as session:
         session.execute(text("UPDATE partner SET active = false WHERE code = 'rautio'"))
     assert _late(99).keys() == {"cis"}
+    with transaction() as session:
+        # Of what a runner has to ask there, nobody here would see that it is not asked.
+        session.execute(
+            text(
+                "INSERT INTO zone (code, name, active, created_at, key_generation,"
+                " oldest_key_generation) VALUES ('plant', 'Plant', true, now(), 1, 1)"
+            )
+        )
+        session.execute(text("UPDATE lane SET zone = 'plant' WHERE name = 'nis'"))
+    assert _late(99).keys() == {"cis", "nis"}
 
 
 def _repair(number: int = 1) -> None:

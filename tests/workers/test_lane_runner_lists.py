@@ -13,15 +13,17 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
 from app.db import db, transaction
 from app.models import LaneRunner
-from app.services import inbound, reconciliation, runner_lists, runs
+from app.services import inbound, processes, reconciliation, runner_lists, runs
 from app.services.lane_runners import RunnerRefused
 from app.settings import Settings
-from integrations.runner_api.types import FileTold
+from integrations.runner_api.types import FileTold, ListAsked
+from tests.integrations.stub_server import Reply, StubServer
 from tests.servers import SftpServer
-from tests.services.reconciling import a_list
+from tests.services.reconciling import a_list, holds
 from tests.workers.contractor import CODE, FOLDERS, LANE, an_order, install
 from tests.workers.runner_world import Plant, plant_of, rows, until
 from workers.reconcile import reconcile
@@ -68,7 +70,7 @@ def test_a_list_of_the_stock_has_its_own_folder_there_as_well(
     until(lambda: rows("SELECT id FROM inbound_message"), "the list to be fetched")
     assert plant.stop(runner) == 0, plant.output()
     assert [row.source for row in rows("SELECT source FROM inbound_message")] == [f"list:{STOCK}"]
-    assert _compare(plant.settings) == {"COMPARED": 1, "EXTRA": 1}
+    assert _compare(plant.settings, system=STOCK) == {"COMPARED": 1, "EXTRA": 1}
 
 
 @pytest.mark.parametrize("kill_at", [3, 4])
@@ -123,11 +125,55 @@ def test_what_keeps_a_runner_from_the_lists_is_told(plant: Plant, sshd: SftpServ
     assert plant.stop(runner) == 0, plant.output()
 
 
+def test_req_35_a_list_by_http_of_a_system_that_only_a_runner_reaches_is_compared(
+    plant: Plant,
+) -> None:
+    body = a_list(holds(1), taken_at=datetime.now(UTC)).getvalue()
+    with StubServer(Reply(200, body)) as nis:
+        _reach_nis(plant, nis.url)
+        assert _wanted(plant) == []
+        _begin("reconcile")
+        runner = plant.start()
+        until(lambda: rows("SELECT id FROM inbound_message"), "the list to be fetched")
+        (asked,) = nis.received
+        assert (asked.method, asked.path) == ("GET", "/snapshot")
+        assert asked.headers["authorization"] == "Bearer t"
+        assert _wanted(plant) == []
+        assert _compare(plant.settings, system="nis") == {"COMPARED": 1, "EXTRA": 1}
+        # The next one asks only for what has changed; the same list again is an answer, too.
+        _begin("reconcile-changes")
+        (wanted,) = _wanted(plant)
+        assert (wanted.system, wanted.since is not None) == ("nis", True)
+        until(lambda: len(nis.received) == 2, "the next list")
+        assert nis.received[1].path.startswith("/snapshot?since=")
+        until(lambda: _wanted(plant) == [], "the answer")
+        assert plant.stop(runner) == 0, plant.output()
+    states = [row.state for row in rows("SELECT state FROM snapshot ORDER BY id")]
+    assert states == ["DIFFED", "STALE"]
+
+
+def test_a_system_there_that_gives_no_list_is_told_and_left_alone_for_a_while(
+    plant: Plant,
+) -> None:
+    with StubServer(Reply(503)) as nis:
+        _reach_nis(plant, nis.url)
+        _begin("reconcile", system="nis")
+        runner = plant.start()
+        alarm = "SELECT subject, detail FROM alarm WHERE kind = 'SNAPSHOT_BROKEN'"
+        (told,) = until(lambda: rows(alarm), "the alarm")
+        assert told.subject == "nis"
+        assert told.detail == "UNREACHABLE: Retryable: list: answered 503"
+        assert plant.stop(runner) == 0, plant.output()
+        assert len(nis.received) == 1
+    # Nobody asks it from here meanwhile.
+    assert _compare(plant.settings, system="nis") == {}
+
+
 def test_only_the_zone_of_a_systems_lane_hands_over_its_lists(plant: Plant) -> None:
     body = gzip.compress(_list([]))
     for system, lane, zone in (
         (ORDERS, LANE, "south"),
-        ("nis", "nis", "plant"),
+        ("dms", "dms", "plant"),
         (ORDERS, "nis", "plant"),
         ("nothing", LANE, "plant"),
     ):
@@ -167,6 +213,27 @@ def _take(
     return runner_lists.take(session, row, told, settings, datetime.now(UTC))
 
 
+def _reach_nis(plant: Plant, url: str) -> None:
+    plant.move("nis")
+    plant.write_reach(nis={"client": "nis", "base_url": url, "token": "t"})
+
+
+def _begin(code: str, **params: str) -> None:
+    """A comparison has begun, as the clock or a person wanted it."""
+    now = datetime.now(UTC)
+    with transaction() as session:
+        asked = processes.start(session, code, uuid4().hex, now, by="staff:aino", params=params)
+        session.execute(
+            text("UPDATE process_start SET state = 'DONE', begun_at = :now WHERE id = :id"),
+            {"now": now, "id": asked.id},
+        )
+
+
+def _wanted(plant: Plant) -> list[ListAsked]:
+    with transaction() as session:
+        return runner_lists.wanted(session, "plant", plant.settings)
+
+
 def _list(records: list[dict[str, Any]], of: str = "orders") -> bytes:
     made: io.BytesIO = a_list(records, of=of, taken_at=datetime.now(UTC))
     return made.getvalue()
@@ -203,7 +270,7 @@ def plant(
         (sshd.root / name).mkdir(exist_ok=True)
     base: Settings = app.extensions["tiedolla_settings"]
     # No key and no host key of the contractor's server: the centre could not reach it.
-    own = base.model_copy(update={"cis_quiet_s": 0.0, "reconcile_systems": f"{ORDERS},{STOCK}"})
+    own = base.model_copy(update={"cis_quiet_s": 0.0, "reconcile_systems": f"{ORDERS},{STOCK},nis"})
     monkeypatch.setitem(app.extensions, "tiedolla_settings", own)
     folder = tmp_path / "plant"
     folder.mkdir()

@@ -1,7 +1,7 @@
-"""Lists that systems near the runner lay down for reconciliation: fetched, handed on packed, put away.
+"""Lists for reconciliation of systems near the runner: fetched, handed on packed, put away.
 
-Nothing is kept here: a list stays where it lies until the centre has it, and the centre knows one that
-it has by its bytes.
+Nothing is kept here: a list that was laid down stays where it lies until the centre has it, one by HTTP
+is asked for again, and the centre knows one that it has by its bytes.
 """
 
 from __future__ import annotations
@@ -9,13 +9,19 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
+from functools import partial
 
-from integrations.outcomes import CallError, Rejected
-from integrations.runner_api.types import FILE_MOST_BYTES, FileTaken, ListFolder
+from integrations.outcomes import CallError, HttpTarget, Rejected
+from integrations.runner_api.types import FILE_MOST_BYTES, FileTaken, ListAsked, ListFolder
 from integrations.sftp.inbox import FileChanged, FileGone, SftpInbox, SftpPlace
 from integrations.sftp.left_alone import SHOWN
+from integrations.snapshots.client import fetch
+
+# A partner's list of its stock has an address of its own.
+_STOCK = "stock."
+_BLOCK_BYTES = 256 * 1024
 
 # Tells the centre of one list: its name, its size, and its packed bytes unless they are too many.
 HandList = Callable[[str, int, bytes | None], Awaitable[FileTaken]]
@@ -62,17 +68,35 @@ class ListLook:
 
     def _packed(self, name: str) -> bytes | None:
         """The list packed as it streams by; None when it is too large, packed or not."""
-        packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
-        with tempfile.TemporaryFile() as file:
-            try:
-                for chunk in self._inbox.fetch(name):
-                    file.write(packer.compress(chunk))
-                    if file.tell() > FILE_MOST_BYTES:
-                        return None
-            except Rejected:
-                return None
-            file.write(packer.flush())
+        try:
+            return _pack(self._inbox.fetch(name))
+        except Rejected:
+            return None
+
+
+async def ask(asked: ListAsked, target: HttpTarget) -> tuple[int, bytes | None]:
+    """Ask a system for its list: how many bytes it has, and the list packed, None when it is too large.
+
+    Raises: CallError.
+    """
+    if asked.system.startswith(_STOCK):
+        target = replace(target, base_url=target.base_url + "/stock")
+    with tempfile.TemporaryFile() as file:
+        await fetch(target, asked.since, file, asked.most_bytes)
+        size = file.tell()
+        file.seek(0)
+        return size, await asyncio.to_thread(_pack, iter(partial(file.read, _BLOCK_BYTES), b""))
+
+
+def _pack(chunks: Iterable[bytes]) -> bytes | None:
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    with tempfile.TemporaryFile() as file:
+        for chunk in chunks:
+            file.write(packer.compress(chunk))
             if file.tell() > FILE_MOST_BYTES:
                 return None
-            file.seek(0)
-            return file.read()
+        file.write(packer.flush())
+        if file.tell() > FILE_MOST_BYTES:
+            return None
+        file.seek(0)
+        return file.read()

@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
@@ -28,20 +27,15 @@ from integrations.runner_api.types import (
     CLAIM_MOST,
     REPORTS_MOST,
     ClaimAsked,
-    FileTaken,
-    FileTold,
-    Folder,
     Heartbeat,
     LaneState,
-    ListFolder,
     Report,
     Settlements,
     Standing,
 )
 from workers.lane_runner.calls import batches, call, report_of
-from workers.lane_runner.folders import FolderLook
-from workers.lane_runner.journal import Held, Journal
-from workers.lane_runner.lists import ListLook
+from workers.lane_runner.journal import Held, Journal, RunnerReplaced
+from workers.lane_runner.looks import Looks
 from workers.lane_runner.reach import Reach
 
 log = structlog.get_logger()
@@ -54,17 +48,6 @@ _AWAY_MOST_S = 15.0
 _LOCKED_OUT_S = 30.0
 _FAULT_PAUSE_S = 5.0
 _LAST_WORD_S = 10.0
-# Answers that end the process: somebody else speaks for this journal, or nobody may.
-_NOT_OURS = ("RUNNER_REPLACED", "RUNNER_ELSEWHERE", "RUNNER_UNKNOWN")
-
-
-# Nobody could be asked, so what was known of a folder still is what is known.
-_UNKNOWN = "UNKNOWN"
-F = TypeVar("F", Folder, ListFolder)
-
-
-class RunnerReplaced(Exception):
-    """Another process speaks for this journal, or the zone is not the journal's: end, and look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +90,7 @@ class Runner:
         self._error: str | None = None
         self._reports_most = REPORTS_MOST
         self._held_back: dict[UUID, float] = {}
-        self._looks: dict[Folder, FolderLook] = {}
-        self._troubles: dict[Folder, str] = {}
-        self._lists: dict[ListFolder, ListLook] = {}
-        self._list_troubles: dict[ListFolder, str] = {}
+        self._looks = Looks(central, reach, journal.runner, self._boot, self._note, monotonic)
 
     def stop(self) -> None:
         """End after the calls under way."""
@@ -127,29 +107,29 @@ class Runner:
         beats = asyncio.create_task(self._beat_on())
         reports = asyncio.create_task(self._report_on())
         looks = asyncio.create_task(self._look_on())
+        asks = asyncio.create_task(self._ask_on())
         stopped = asyncio.create_task(self._until_stopped())
         try:
             await asyncio.wait(
-                {beats, reports, looks, stopped}, return_when=asyncio.FIRST_COMPLETED
+                {beats, reports, looks, asks, stopped}, return_when=asyncio.FIRST_COMPLETED
             )
             self.stop()
             lanes = list(self._tasks.values())
             # The calls under way end first, whatever else there is to say.
             await asyncio.gather(*lanes, return_exceptions=True)
-            for task in (beats, reports, looks, *lanes):
+            for task in (beats, reports, looks, asks, *lanes):
                 if task.done() and not task.cancelled():
                     task.result()
             await self._last_words()
         finally:
-            for task in (beats, reports, looks, stopped, *self._tasks.values()):
+            for task in (beats, reports, looks, asks, stopped, *self._tasks.values()):
                 task.cancel()
             await asyncio.gather(
-                beats, reports, looks, stopped, *self._tasks.values(), return_exceptions=True
+                *(beats, reports, looks, asks, stopped),
+                *self._tasks.values(),
+                return_exceptions=True,
             )
-            for look in self._looks.values():
-                look.close()
-            for lists in self._lists.values():
-                lists.close()
+            self._looks.close()
             await self._reach.aclose()
             await self._central.aclose()
 
@@ -195,13 +175,9 @@ class Runner:
                     for one in self._lanes.values()
                     if not self._reach.serves(one.name, one.mode)
                 ],
-                troubles={folder.lane: why for folder, why in self._troubles.items()},
-                left_alone={
-                    folder.lane: look.left_alone[:2000]
-                    for folder, look in self._looks.items()
-                    if look.left_alone
-                },
-                list_troubles={folder.system: why for folder, why in self._list_troubles.items()},
+                troubles=dict(self._looks.troubles),
+                left_alone=dict(self._looks.left_alone),
+                list_troubles=dict(self._looks.list_troubles),
                 error=self._error,
                 ended=ended,
             )
@@ -210,8 +186,7 @@ class Runner:
         self._introduced = True
         self._error = None
         self._lanes = {one.name: one for one in answer.lanes}
-        self._know_folders(answer.folders)
-        self._know_lists(answer.lists)
+        self._looks.know(answer)
         held = self._journal.lanes_held()
         asked_for = set(self._journal.open_claims().values())
         for name in held | asked_for | {one.name for one in answer.lanes if one.due}:
@@ -365,98 +340,19 @@ class Runner:
             self._begin_until.pop(report.attempt, None)
         self._told_something.set()
 
-    # Files that partners lay down
-
-    def _know_folders(self, folders: Sequence[Folder]) -> None:
-        for folder in self._looks.keys() - set(folders):
-            self._looks.pop(folder).close()
-            self._troubles.pop(folder, None)
-        for folder in folders:
-            place = self._reach.place(folder.lane)
-            if place is not None and folder not in self._looks:
-                self._looks[folder] = FolderLook(folder, place, self._monotonic)
+    # What is fetched near by
 
     async def _look_on(self) -> None:
+        await self._again(self._looks.look)
+
+    async def _ask_on(self) -> None:
+        await self._again(self._looks.ask)
+
+    async def _again(self, look: Callable[[], Awaitable[None]]) -> None:
         while not self._stop.is_set():
-            for look in list(self._looks.values()):
-                await self._look(look)
-            for lists in list(self._lists.values()):
-                await self._look_for_lists(lists)
+            await look()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), self._pace.poll_s)
-
-    async def _look(self, look: FolderLook) -> None:
-        async def _hand(name: str, size: int, body: bytes | None) -> FileTaken:
-            return await self._hand(look.folder.lane, look.folder.document, name, size, body)
-
-        async def _at_work() -> str | None:
-            return await look.look(_hand, self._central.now())
-
-        told = await self._looked(look.folder.lane, _at_work)
-        if told is not _UNKNOWN and look.folder in self._looks:
-            _note_trouble(self._troubles, look.folder, told)
-
-    # Lists that systems lay down
-
-    def _know_lists(self, folders: Sequence[ListFolder]) -> None:
-        for folder in self._lists.keys() - set(folders):
-            self._lists.pop(folder).close()
-            self._list_troubles.pop(folder, None)
-        for folder in folders:
-            place = self._reach.place(folder.lane)
-            if place is not None and folder not in self._lists:
-                self._lists[folder] = ListLook(folder, place)
-
-    async def _look_for_lists(self, look: ListLook) -> None:
-        folder = look.folder
-
-        async def _hand(name: str, size: int, body: bytes | None) -> FileTaken:
-            return await self._hand(folder.lane, "list", name, size, body, folder.system)
-
-        async def _at_work() -> str | None:
-            return await look.look(_hand)
-
-        told = await self._looked(folder.lane, _at_work)
-        if told is not _UNKNOWN and folder in self._lists:
-            _note_trouble(self._list_troubles, folder, told)
-
-    async def _hand(
-        self,
-        lane: str,
-        document: Literal["ack", "delivery", "list"],
-        name: str,
-        size: int,
-        body: bytes | None,
-        system: str | None = None,
-    ) -> FileTaken:
-        return await self._central.file(
-            FileTold(
-                runner=self._journal.runner,
-                boot=self._boot,
-                lane=lane,
-                document=document,
-                name=name[:200],
-                size=size,
-                body=body,
-                system=system,
-            )
-        )
-
-    async def _looked(self, lane: str, look: Callable[[], Awaitable[str | None]]) -> str | None:
-        """What kept us out of a folder, None when nothing did; _UNKNOWN while the centre is away."""
-        try:
-            return await look()
-        except (Away, NotAdmitted) as error:
-            self._note(f"the centre is away: {error}")
-            return _UNKNOWN
-        except Refused as error:
-            if error.code in _NOT_OURS:
-                raise RunnerReplaced(str(error)) from None
-            return f"the centre does not take it: {error}"
-        except Exception as error:
-            # One folder's trouble must not end what the lanes do.
-            log.exception("folder_failed", lane=lane)
-            return f"our own fault: {type(error).__name__}"
 
     # Reports
 
@@ -537,10 +433,3 @@ class Runner:
                 while await self._report():
                     pass
                 await self._beat(ended=self._journal.counts() == (0, 0))
-
-
-def _note_trouble(troubles: dict[F, str], folder: F, why: str | None) -> None:
-    if why is None:
-        troubles.pop(folder, None)
-    else:
-        troubles[folder] = why[:2000]

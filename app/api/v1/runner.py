@@ -94,7 +94,10 @@ def beat() -> Response:
         ]
         folders = runner_files.look_after(session, key.zone, told, _settings(), now)
         lists = runner_lists.look_after(session, key.zone, told, _settings(), now)
-        return Beat(standing=_standing(row, now), lanes=lanes, folders=folders, lists=lists)
+        asked = runner_lists.wanted(session, key.zone, _settings())
+        return Beat(
+            standing=_standing(row, now), lanes=lanes, folders=folders, lists=lists, asked=asked
+        )
 
     return _answer(Heartbeat, act)
 
