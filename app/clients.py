@@ -25,6 +25,7 @@ from app.services import bundles_in_force
 from app.settings import Settings
 from integrations.channel import Channel
 from integrations.outcomes import Client, HttpTarget, LaneDown
+from integrations.partners.manifest import BundleUnreadable
 from integrations.twilio_sms.types import TwilioAccount
 
 if TYPE_CHECKING:
@@ -242,7 +243,10 @@ def _partner_target(code: str, settings: Settings) -> HttpTarget | PartnerPlace:
         ).one_or_none()
         folders = None
         if row is not None and row.transport == SFTP:
-            folders = bundles_in_force.find_folders(session, code, datetime.now(UTC))
+            try:
+                folders = bundles_in_force.find_folders(session, code, datetime.now(UTC))
+            except BundleUnreadable as error:
+                raise LaneDown(f"this program cannot run the bundle of {code}: {error}") from None
     db.session.remove()
     if row is None:
         raise LaneDown(f"partner {code} is not active")

@@ -154,6 +154,12 @@ class Settings(BaseSettings):
     reconcile_alarm_h: float = Field(
         24.0, gt=0, description="a difference that nobody ended for so long raises an alarm"
     )
+    reconcile_list_late_h: float = Field(
+        30.0,
+        gt=0,
+        description="a system that lays down its lists, or whose lists a runner fetches, raises an alarm when"
+        " the newest is this old",
+    )
 
     twilio_url: str = Field("https://api.twilio.com", description="Twilio's base address")
     twilio_account_sid: str = Field(description="Twilio account")

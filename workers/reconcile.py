@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 from app import clients
 from app.db import db, is_connection_lost, transaction
 from app.domain.reconciliation import SnapshotFault
-from app.services import reconciliation, runs
+from app.domain.zones import CENTRAL
+from app.services import inbound, reconciliation, runner_lists, runs
 from app.services.reconciliation import Taken
 from integrations.outcomes import CallError, Rejected
 from integrations.sftp.inbox import SftpInbox
@@ -47,7 +48,13 @@ def reconcile_changes(task: Task) -> Mapping[str, int]:
 def _all(task: Task, *, changes_only: bool) -> Mapping[str, int]:
     wanted = task.params.get("system")
     with transaction() as session:
-        names = [str(wanted)] if wanted else reconciliation.systems_of(session, task.settings)
+        if wanted:
+            names = [str(wanted)]
+        elif task.params.get("stored"):
+            # What a runner has just brought; nobody else is asked.
+            names = runner_lists.systems_waiting(session)
+        else:
+            names = reconciliation.systems_of(session, task.settings)
     counts: Counter[str] = Counter()
     for system in names:
         if task.stopping():
@@ -63,6 +70,12 @@ def _all(task: Task, *, changes_only: bool) -> Mapping[str, int]:
 
 
 def _compare(task: Task, system: str, counts: Counter[str], *, changes_only: bool) -> None:
+    with transaction() as session:
+        zone = runner_lists.zone_of(session, system)
+    _take_stored(task, system, counts)
+    if zone != CENTRAL or task.params.get("stored"):
+        # Its lists are fetched there, and compared as they come.
+        return
     try:
         folder = clients.list_folder(system, task.settings)
     except CallError as error:
@@ -117,6 +130,23 @@ def _look_into(folder: SftpInbox, task: Task, system: str, counts: Counter[str])
         _broken(task, system, SnapshotFault.UNREACHABLE, error.why, counts)
     finally:
         folder.close()
+
+
+def _take_stored(task: Task, system: str, counts: Counter[str]) -> None:
+    """What runners have brought, the oldest first; after a death it is compared once more, the same."""
+    after = 0
+    while not task.stopping():
+        with transaction() as session:
+            message = runner_lists.next_waiting(session, system, after)
+        if message is None:
+            return
+        after = message.id
+        with tempfile.TemporaryFile() as file:
+            for chunk in inbound.read_chunks(db.engine, message.id):
+                file.write(chunk)
+            good = _take(task, system, file, counts, message.name)
+        with transaction() as session:
+            runner_lists.close(session, message.id, good=good, now=datetime.now(UTC))
 
 
 def _take(

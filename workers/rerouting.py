@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from app.db import transaction
-from app.services import intake, rerouting, route_moves, runs
+from app.services import intake, rerouting, route_moves, runs, unformed_orders
 from app.settings import Settings
 
 _PROCESS = "routing"
@@ -55,3 +55,28 @@ def move(settings: Settings, lease: int, trigger: str) -> None:
             break
     with transaction() as session:
         runs.finish_run(session, run_id, "OK", datetime.now(UTC), counts=dict(+counts))
+
+
+def form_unformed(settings: Settings, lease: int, trigger: str) -> None:
+    """Bring what waits into the form of its partner, once that can be done again."""
+    now = datetime.now(UTC)
+    key = settings.partner_key.get_secret_value()
+    with transaction() as session:
+        if not unformed_orders.any_waits(session):
+            return
+        lists = intake.load_lists(session, key, now)
+        if not unformed_orders.is_due(session, lists):
+            return
+        run_id = runs.start_run(session, _PROCESS, trigger, now, lease=lease, subject="forms")
+    counts: Counter[str] = Counter()
+    after = 0
+    for _ in range(_SLICES_MOST):
+        with transaction() as session:
+            part, last = unformed_orders.form_slice(session, lists, after, datetime.now(UTC))
+        counts.update(part)
+        if last is None:
+            break
+        after = last
+    state = "PARTLY" if counts["HELD"] else "OK"
+    with transaction() as session:
+        runs.finish_run(session, run_id, state, datetime.now(UTC), counts=dict(+counts))

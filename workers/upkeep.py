@@ -29,7 +29,7 @@ from app.services import (
     purge,
     reconciliation,
     runs,
-    visit_notices,
+    unreadable_bundles,
     watch,
     zone_watch,
 )
@@ -43,10 +43,11 @@ from workers.order_requests import answer_requests
 from workers.planned_cuts import turn_planned_cuts
 from workers.public_status import publish_status
 from workers.replays import send_again
-from workers.rerouting import move, reroute
+from workers.rerouting import form_unformed, move, reroute
 from workers.resolver import resolve
 from workers.rollout import refresh_rollout
 from workers.service_level import publish_service_level
+from workers.visit_reminders import remind_of_visits
 
 log = structlog.get_logger()
 
@@ -85,10 +86,11 @@ def _chores(
         ("serial mismatches", partial(look_at_mismatches, now)),
         ("routing", partial(reroute, settings, lease, trigger)),
         ("route moves", partial(move, settings, lease, trigger)),
+        ("unformed orders", partial(form_unformed, settings, lease, trigger)),
         ("replays", partial(send_again, lease, trigger)),
         ("mass orders", partial(count_mass_orders, now)),
         ("bundles", partial(_look_after_bundles, now)),
-        ("visits", partial(_remind, trigger, lease, now)),
+        ("visits", partial(remind_of_visits, lease, trigger, now)),
         ("public status", partial(publish_status, settings, now)),
         ("service level", partial(publish_service_level, settings, now)),
         ("customer care", partial(care, settings, lease, trigger, now)),
@@ -128,6 +130,8 @@ def _look_after_bundles(now: datetime) -> None:
     with transaction() as session:
         bundle_activation.retire_overtaken(session, now)
         bundle_drift.watch(session, now)
+    with transaction() as session:
+        unreadable_bundles.watch(session, now)
 
 
 def _look_at_rules(settings: Settings, now: datetime) -> None:
@@ -182,15 +186,3 @@ def _mark_stale(trigger: str, lease: int, now: datetime) -> None:
         if stale := outages.mark_stale(session, now):
             run_id = runs.start_run(session, "watch swaps", trigger, now, lease=lease)
             runs.finish_run(session, run_id, "PARTLY", now, counts={"STALE": stale})
-
-
-def _remind(trigger: str, lease: int, now: datetime) -> None:
-    """Remind of tomorrow's visits, batch by batch; what a death leaves undone the next round finds."""
-    while True:
-        with transaction() as session:
-            count = visit_notices.remind(session, now)
-            if count:
-                run_id = runs.start_run(session, "remind of visits", trigger, now, lease=lease)
-                runs.finish_run(session, run_id, "OK", now, counts={"LOOKED_AT": count})
-        if not count:
-            return

@@ -26,7 +26,7 @@ from app.services import (
 )
 from app.services.bundle_content import compile_bundle, content_of, shipped
 from app.services.bundle_versions import BundleRefused
-from integrations.partners.manifest import SHIPPED
+from integrations.partners.manifest import SHIPPED, BundleUnreadable
 
 _ACTOR = "system:cli"
 _WHY = {
@@ -240,7 +240,10 @@ def limits_command(number: int, take: bool, by: str | None, password_stdin: bool
     row = db.session.get(PartnerBundle, number)
     if row is None:
         raise click.ClickException(f"no version {number}; see: flask bundles list")
-    offer = bundle_limits.find_offer(db.session(), row)
+    try:
+        offer = bundle_limits.find_offer(db.session(), row)
+    except BundleUnreadable as error:
+        raise click.ClickException(str(error)) from None
     if offer is None:
         click.echo("The lane has what it asks for.")
         return
@@ -332,7 +335,7 @@ def _change(
             act(session, row, by=actor, now=now, **more)
     except BundleRefused as refused:
         raise click.ClickException(_WHY[refused.code]) from None
-    except MappingInvalid as error:
+    except (MappingInvalid, BundleUnreadable) as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -22,6 +22,7 @@ from app.db import db
 from app.domain.zones import CENTRAL
 from app.doorbell import listens, rq
 from app.queries import zone_list
+from app.services import unreadable_bundles
 from app.settings import Settings
 from integrations.outcomes import CallError
 from integrations.sendgrid_email.events import load_public_key
@@ -63,6 +64,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     yield _workers()
     yield from _zones()
     yield _partner_tokens(settings)
+    yield _bundles()
     yield _event_key(settings)
     yield _sms_senders(settings)
     yield _sftp(settings)
@@ -192,6 +194,19 @@ def _partner_tokens(settings: Settings) -> Check:
     if missing:
         return Check("partners", False, f"no token for {' '.join(missing)}", fix)
     return Check("partners", True, f"a token for each: {' '.join(codes) or 'none'}")
+
+
+def _bundles() -> Check:
+    """A version that a newer release brought into force stops its partner under an older one."""
+    fix = "start the release that it came with, or: flask bundles roll-back NUMBER --by USERNAME"
+    try:
+        found = unreadable_bundles.find(db.session(), datetime.now(UTC))
+    except DBAPIError:
+        return Check("bundles", False, "the database is out of reach", "run: flask db upgrade")
+    finally:
+        db.session.remove()
+    told = "; ".join(f"{one.partner_code} {one.name}: {one.why}" for one in found)
+    return Check("bundles", not found, told or "every version in force can be run", fix)
 
 
 def _event_key(settings: Settings) -> Check:

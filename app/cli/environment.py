@@ -14,6 +14,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
+from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, actor_of
 from app.db import db, transaction
 from app.domain.environment_diff import Change, fingerprint, to_rows
 from app.queries import environment_imports
@@ -61,12 +62,17 @@ def export_command(path: Path) -> None:
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="only say what would change; nothing is kept")
 @click.option("--json", "as_json", is_flag=True, help="answer in JSON")
+@MAYBE_BY
+@PASSWORD_STDIN
 @with_appcontext
-def import_command(path: Path, dry_run: bool, as_json: bool) -> None:
+def import_command(
+    path: Path, dry_run: bool, as_json: bool, by: str | None, password_stdin: bool
+) -> None:
     """Bring the file PATH: show what it would change, and keep it for a second person.
 
     Ends with 1 when the file is not taken, or something in it keeps it out.
     """
+    who = actor_of(by, password_stdin) if by else _who()
     body, now = path.read_bytes(), datetime.now(UTC)
     try:
         if dry_run:
@@ -74,11 +80,11 @@ def import_command(path: Path, dry_run: bool, as_json: bool) -> None:
             db.session.rollback()
         else:
             with transaction() as session:
-                brought = imports.bring(session, _settings(), body, now, by=_who())
+                brought = imports.bring(session, _settings(), body, now, by=who)
     except FileRefused as refused:
         if not dry_run:
             with transaction() as session:
-                imports.note_refused(session, body, refused, now, by=_who())
+                imports.note_refused(session, body, refused, now, by=who)
         click.echo(f"refused: {refused}", err=True)
         sys.exit(1)
     changes = brought.difference
@@ -93,7 +99,7 @@ def import_command(path: Path, dry_run: bool, as_json: bool) -> None:
         _tell(changes)
         if brought.import_id is not None:
             click.echo(f"File {brought.import_id} waits for a second person.")
-            click.echo(f"    flask environment approve {brought.import_id}")
+            click.echo(f"    flask environment approve {brought.import_id} --by USERNAME")
     if any(one.standing == "BLOCKED" for one in changes):
         sys.exit(1)
 
@@ -114,9 +120,12 @@ def list_command() -> None:
 @environment_commands.command("approve")
 @click.argument("import_id", type=int)
 @click.option("--yes", is_flag=True, help="do not ask")
+@BY
+@PASSWORD_STDIN
 @with_appcontext
-def approve_command(import_id: int, yes: bool) -> None:
+def approve_command(import_id: int, yes: bool, by: str, password_stdin: bool) -> None:
     """Let the file IMPORT_ID in, all of it at once; whoever brought it is refused."""
+    who = actor_of(by, password_stdin)
     row = environment_imports.find(db.session(), import_id)
     if row is None:
         raise click.ClickException(f"there is no file {import_id}")
@@ -132,7 +141,7 @@ def approve_command(import_id: int, yes: bool) -> None:
         with transaction() as session:
             now = datetime.now(UTC)
             seen = fingerprint(changes)
-            imports.approve(session, _settings(), import_id, seen, now, by=_who())
+            imports.approve(session, _settings(), import_id, seen, now, by=who)
     except (ImportRefused, FileRefused) as refused:
         click.echo(f"refused: {refused}", err=True)
         sys.exit(1)

@@ -11,6 +11,7 @@ import click
 import msgspec
 from flask.cli import with_appcontext
 
+from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, actor_of
 from app.db import db, transaction
 from app.domain.opening_hours import HoursUnreadable
 from app.domain.zones import CENTRAL
@@ -127,7 +128,11 @@ def bounds_command(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="only orders that this file names in its first column",
 )
-@click.option("--reason", help="sends them, or asks a second person; without it only counts")
+@click.option(
+    "--reason", help="sends them, or asks a second person, and needs --by; without it only counts"
+)
+@MAYBE_BY
+@PASSWORD_STDIN
 @with_appcontext
 def replay_command(
     name: str,
@@ -138,11 +143,17 @@ def replay_command(
     message: int | None,
     path: Path | None,
     reason: str | None,
+    by: str | None,
+    password_stdin: bool,
 ) -> None:
     """Count what would be sent again under its original keys; with --reason, do it.
 
     More than a hundred wait for a second person: flask lanes replay-confirm, or the page.
     """
+    if reason is not None and by is None:
+        # Two names mean two people only if each shows a password of its own.
+        raise click.ClickException("name your staff account: --by USERNAME")
+    who = actor_of(by, password_stdin) if by else _actor()
     keys = None
     if path is not None:
         keys = read_keys(path.read_bytes().decode("utf-8-sig", "replace"))
@@ -158,14 +169,14 @@ def replay_command(
     now = datetime.now(UTC)
     try:
         with transaction() as session:
-            made = replays.preview(session, name, choice, by=_actor(), now=now, keys=keys)
+            made = replays.preview(session, name, choice, by=who, now=now, keys=keys)
         click.echo(f"Replay {made.id}: {made.item_count} items")
         for why, count in made.left_out.items():
             click.echo(f"left out: {count} {why}")
         if reason is None:
             return
         with transaction() as session:
-            made = replays.ask(session, made.id, reason, by=_actor(), now=now)
+            made = replays.ask(session, made.id, reason, by=who, now=now)
     except ReplayRefused as refused:
         click.echo(f"refused: {refused.code}", err=True)
         sys.exit(1)
@@ -174,12 +185,15 @@ def replay_command(
 
 @lanes_commands.command("replay-confirm")
 @click.argument("replay_id", type=int)
+@BY
+@PASSWORD_STDIN
 @with_appcontext
-def replay_confirm_command(replay_id: int) -> None:
+def replay_confirm_command(replay_id: int, by: str, password_stdin: bool) -> None:
     """Confirm, as a second person, what somebody else wants sent again."""
+    who = actor_of(by, password_stdin)
     try:
         with transaction() as session:
-            made = replays.confirm(session, replay_id, by=_actor(), now=datetime.now(UTC))
+            made = replays.confirm(session, replay_id, by=who, now=datetime.now(UTC))
     except ReplayRefused as refused:
         click.echo(f"refused: {refused.code}", err=True)
         sys.exit(1)

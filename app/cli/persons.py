@@ -1,4 +1,7 @@
-"""Who acts at a command that needs two people: a staff account that shows its password."""
+"""Who acts at a command that needs two people: a staff account that shows its password.
+
+The second of them always does; a name of the machine is whatever its user says.
+"""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import msgspec
 from flask import current_app
 from flask.cli import with_appcontext
 
+from app.cli.persons import MAYBE_BY, PASSWORD_STDIN, actor_of
 from app.db import db, transaction
 from app.domain.reconciliation import DifferenceKind, SystemUnknown, list_name
 from app.domain.states import DifferenceState
@@ -20,7 +21,7 @@ from app.services import difference_acts, processes, reconciliation
 from app.services.difference_acts import DifferenceRefused
 from app.services.process_starts import ProcessUnknown
 from app.services.processes import ProcessRefused
-from app.services.replays import ReplayRefused
+from app.services.replays import ALONE_MOST, ReplayRefused
 from app.settings import Settings
 from integrations.snapshots.codec import SnapshotInvalid
 
@@ -105,20 +106,28 @@ def list_command(system: str, kind: str | None, state: str, limit: int, as_json:
 @reconcile_commands.command("repair")
 @click.argument("numbers", type=int, nargs=-1)
 @click.option("--system", help="Everything of this system that sending again can end.")
+@MAYBE_BY
+@PASSWORD_STDIN
 @with_appcontext
-def repair_command(numbers: tuple[int, ...], system: str | None) -> None:
+def repair_command(
+    numbers: tuple[int, ...], system: str | None, by: str | None, password_stdin: bool
+) -> None:
     """Send again what is missing, under its original keys; many of a system wait for a look first."""
     now = datetime.now(UTC)
     if bool(numbers) == (system is not None):
         raise click.UsageError("give NUMBERS, or --system")
+    if len(numbers) > ALONE_MOST:
+        # Many one by one are no way round the second person.
+        raise click.UsageError(f"more than {ALONE_MOST} need a second person: give --system")
+    who = actor_of(by, password_stdin) if by else _ACTOR
     if system is not None:
-        _propose(system, now)
+        _propose(system, now, who)
         return
     refused = 0
     for number in numbers:
         try:
             with transaction() as session:
-                difference_acts.repair(session, number, now, by=_ACTOR)
+                difference_acts.repair(session, number, now, by=who)
         except DifferenceRefused as error:
             click.echo(f"{number}: {error.code}", err=True)
             refused += 1
@@ -128,11 +137,11 @@ def repair_command(numbers: tuple[int, ...], system: str | None) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _propose(system: str, now: datetime) -> None:
+def _propose(system: str, now: datetime, by: str) -> None:
     try:
         with transaction() as session:
             ids = difference_acts.repairable_ids(session, system, _MANY)
-            made = difference_acts.preview_repair(session, system, ids, now, by=_ACTOR)
+            made = difference_acts.preview_repair(session, system, ids, now, by=by)
             click.echo(f"replay {made.id}: {made.item_count} items; decide on it on its page")
     except (DifferenceRefused, ReplayRefused) as error:
         raise click.ClickException(error.code) from None

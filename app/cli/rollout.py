@@ -11,7 +11,7 @@ import click
 import msgspec
 from flask.cli import with_appcontext
 
-from app.cli.persons import MAYBE_BY, PASSWORD_STDIN, actor_of
+from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, actor_of
 from app.db import db, transaction
 from app.domain.rollout_plan import parse_plan
 from app.queries import rollout_figures, rollout_plans
@@ -68,10 +68,10 @@ def propose_command(number: int, by: str | None, password_stdin: bool) -> None:
 
 @rollout_commands.command("activate-plan")
 @click.argument("number", type=int)
-@MAYBE_BY
+@BY
 @PASSWORD_STDIN
 @with_appcontext
-def activate_command(number: int, by: str | None, password_stdin: bool) -> None:
+def activate_command(number: int, by: str, password_stdin: bool) -> None:
     """Put version NUMBER of the plan in force; whoever imported or proposed it is refused."""
     _act(rollout_plan.activate, number, by, password_stdin)
     click.echo(f"Version {number} is in force.")

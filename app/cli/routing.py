@@ -14,7 +14,7 @@ import msgspec
 from flask.cli import with_appcontext
 from sqlalchemy.orm import Session
 
-from app.cli.persons import MAYBE_BY, PASSWORD_STDIN, actor_of
+from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, actor_of
 from app.db import db, transaction
 from app.domain.routing import RouteRule, compile_rules, decide_route, try_rules
 from app.queries import routing as routing_queries
@@ -165,10 +165,10 @@ def submit_command(number: int, note: str, by: str | None, password_stdin: bool)
 
 @routing_commands.command("activate")
 @click.argument("number", type=int)
-@MAYBE_BY
+@BY
 @PASSWORD_STDIN
 @with_appcontext
-def activate_command(number: int, by: str | None, password_stdin: bool) -> None:
+def activate_command(number: int, by: str, password_stdin: bool) -> None:
     """Let version NUMBER decide from now on; whoever has worked on it is refused."""
 
     def _act(session: Session, who: str, now: datetime) -> str:
@@ -251,10 +251,10 @@ def move_command(reason: str | None, by: str | None, password_stdin: bool) -> No
 
 @routing_commands.command("move-confirm")
 @click.argument("move_id", type=int)
-@MAYBE_BY
+@BY
 @PASSWORD_STDIN
 @with_appcontext
-def move_confirm_command(move_id: int, by: str | None, password_stdin: bool) -> None:
+def move_confirm_command(move_id: int, by: str, password_stdin: bool) -> None:
     """Confirm, as a second person, what somebody else wants moved."""
 
     def _act(session: Session, who: str, now: datetime) -> str:

@@ -86,6 +86,7 @@ CHANGE_TABLES: Mapping[str, str] = {
 RUN_OWNERS: Mapping[str, str] = {
     **dict.fromkeys(("meter deliveries", "mass split", "mass follow"), "intake"),
     "poll partners": "partner files",
+    "fetch lists": "reconcile",
     **dict.fromkeys(
         (
             "answer requests",

@@ -712,11 +712,13 @@ OUTBOX_MOVES = Moves(
             {OutboxState.CLAIMED, OutboxState.HELD, OutboxState.CANCELLED, OutboxState.DEAD}
         ),
         OutboxState.HELD: frozenset({OutboxState.READY, OutboxState.CANCELLED}),
-        # CANCELLED from here: the last look before the call found it expired or unwanted.
+        # CANCELLED from here: the last look before the call found it expired or unwanted. HELD:
+        # its mass order was paused meanwhile.
         OutboxState.CLAIMED: frozenset(
             {
                 OutboxState.SENT,
                 OutboxState.READY,
+                OutboxState.HELD,
                 OutboxState.UNKNOWN,
                 OutboxState.DEAD,
                 OutboxState.CANCELLED,

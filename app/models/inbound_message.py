@@ -8,6 +8,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db import Model
 from app.models.columns import At, Big, Id, Json, Str
 
+# Which lane, or for lists which process, works on a message of a kind; for statements that count.
+LANE_OF_KIND = """CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'METER_DELIVERY' THEN 'intake'
+    WHEN 'ACK' THEN 'acks' WHEN 'PARTNER_FILE' THEN 'partner_files' WHEN 'LIST' THEN 'processes'
+    ELSE 'network' END"""
+
 
 class InboundMessage(Model):
     """One message of one source; the body's SHA-256 makes it unique within its source."""

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.clock import helsinki_day
 from app.domain.opening_hours import end_of_day, is_open, next_opening, parse_hours
+from app.models.inbound_message import LANE_OF_KIND
 from app.models.outbox_item import OutboxItem
 
 STUCK_STATES = ("DEAD", "UNKNOWN", "HELD")
@@ -103,7 +104,7 @@ class ItemRow:
 
 # Messages to us, providers' reports and announcements wait for the lanes that work on them.
 _BOARD = text(
-    """
+    f"""
     WITH item AS (
         SELECT lane,
             count(*) FILTER (WHERE state IN ('READY', 'CLAIMED')) AS depth,
@@ -116,14 +117,14 @@ _BOARD = text(
         GROUP BY lane),
     inbound AS (
         SELECT lane, count(*) AS depth, min(waits_since) AS oldest_at FROM (
-            SELECT CASE kind WHEN 'CIS_FILE' THEN 'intake' WHEN 'METER_DELIVERY' THEN 'intake'
-                    WHEN 'ACK' THEN 'acks' WHEN 'PARTNER_FILE' THEN 'partner_files'
-                    ELSE 'network' END AS lane, received_at AS waits_since
+            SELECT {LANE_OF_KIND} AS lane, received_at AS waits_since
             FROM inbound_message WHERE state = 'STORED'
             UNION ALL
             SELECT 'intake', state_at FROM mass_file WHERE state = 'READY'
             UNION ALL
-            SELECT 'intake', updated_at FROM mass_order WHERE todo IS NOT NULL) waiting
+            SELECT 'intake', updated_at FROM mass_order WHERE todo IS NOT NULL
+            UNION ALL
+            SELECT 'processes', created_at FROM process_start WHERE state = 'WAITING') waiting
         GROUP BY 1
         UNION ALL
         SELECT 'receipts', count(*), min(received_at)
@@ -131,9 +132,7 @@ _BOARD = text(
         UNION ALL
         SELECT 'replies', count(*), min(received_at) FROM inbound_sms WHERE state = 'WAITING'
         UNION ALL
-        SELECT 'notices', count(*), min(created_at) FROM announcement WHERE state = 'PENDING'
-        UNION ALL
-        SELECT 'processes', count(*), min(created_at) FROM process_start WHERE state = 'WAITING')
+        SELECT 'notices', count(*), min(created_at) FROM announcement WHERE state = 'PENDING')
     SELECT lane.name, lane.sends, lane.mode, lane.paused, lane.failures, lane.open_until,
         lane.last_error, lane.last_sent_at,
         coalesce(item.depth, 0) + coalesce(inbound.depth, 0) AS depth,
@@ -146,7 +145,7 @@ _BOARD = text(
     LEFT JOIN inbound ON inbound.lane = lane.name
     WHERE CAST(:name AS text) IS NULL OR lane.name = :name
     ORDER BY lane.sends DESC, lane.name
-    """
+    """  # noqa: S608 - our own text.
 )
 
 

@@ -129,7 +129,7 @@ def _note_unread(session: Session, seen: Sequence[_Ack], now: datetime) -> None:
     """Count what partners report and no rule reads, and where a shadow would read it otherwise."""
     if not seen:
         return
-    in_force = bundles_in_force.load(session, Document.ACK, Direction.IN, now)
+    in_force = bundles_in_force.load(session, Document.ACK, Direction.IN, now).in_force
     tally = Tally()
     for ack in seen:
         bundles = in_force.get(ack.partner_code)

@@ -32,6 +32,17 @@ def close_alarm(session: Session, kind: str, subject: str, now: datetime) -> Non
     )
 
 
+def close_unseen(session: Session, kind: str, subject: str, since: datetime, now: datetime) -> None:
+    """Close the alarm if nobody has seen since then that it is still so."""
+    session.execute(
+        text(
+            "UPDATE alarm SET closed_at = :now WHERE kind = :kind AND subject = :subject"
+            " AND closed_at IS NULL AND last_seen_at < :since"
+        ),
+        {"kind": kind, "subject": subject, "since": since, "now": now},
+    )
+
+
 def open_subjects(session: Session, kind: str) -> set[str]:
     """What open alarms of this kind are about."""
     statement = text("SELECT subject FROM alarm WHERE kind = :kind AND closed_at IS NULL")

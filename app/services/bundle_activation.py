@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.states import BUNDLE_MOVES, BundleState, check_move
 from app.models.partner_bundle import PartnerBundle
-from app.services import bundle_limits, bundle_versions
+from app.services import bundle_limits, bundle_versions, bundles_in_force, rerouting
 from app.services.bundle_content import Content, compile_bundle, from_row
 from app.services.bundle_versions import BundleRefused
 
@@ -37,7 +37,7 @@ def activate(session: Session, row: PartnerBundle, *, by: str, now: datetime) ->
 def roll_back(session: Session, row: PartnerBundle, *, by: str, now: datetime) -> None:
     """Bring a version back that was in force before, or keep the one in force from being followed.
 
-    Raises: BundleRefused.
+    Raises: BundleRefused, BundleUnreadable (this program cannot run it).
     """
     bundle_versions.lock(session, row.partner_code)
     if row.state == BundleState.ACTIVE and _call_off_coming(session, row, now):
@@ -45,6 +45,7 @@ def roll_back(session: Session, row: PartnerBundle, *, by: str, now: datetime) -
         return
     if row.state != BundleState.RETIRED or row.activated_at is None:
         raise BundleRefused("WRONG_STATE")
+    bundles_in_force.run_content(row.content)
     _put_in_force(session, row, now, by, now)
     bundle_versions.record(session, by, "BUNDLE_ROLLED_BACK", row, now)
 
@@ -94,7 +95,8 @@ def retire_overtaken(session: Session, now: datetime) -> int:
     )
     retired = len(session.execute(overtaken, {"now": now}).all())
     if retired:
-        _look_again(session)
+        # Orders without a route may have one now that the partner takes another form.
+        rerouting.ask_again(session)
     return retired
 
 
@@ -123,7 +125,8 @@ def _put_in_force(
             )
             .values(state=BundleState.RETIRED, retired_at=now)
         )
-        _look_again(session)
+        # Orders without a route may have one now that the partner takes another form.
+        rerouting.ask_again(session)
 
 
 def _call_off_coming(session: Session, row: PartnerBundle, now: datetime) -> bool:
@@ -145,8 +148,3 @@ def _call_off_coming(session: Session, row: PartnerBundle, now: datetime) -> boo
         .returning(PartnerBundle.id)
     ).all()
     return bool(called_off)
-
-
-def _look_again(session: Session) -> None:
-    """Orders without a route may have one now that a partner takes another form."""
-    session.execute(text("UPDATE work_order SET route_set_number = 0 WHERE state = 'NO_ROUTE'"))

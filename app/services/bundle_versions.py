@@ -22,7 +22,7 @@ from app.services.bundle_content import (
     from_row,
     to_row,
 )
-from integrations.partners.manifest import Sftp
+from integrations.partners.manifest import BundleUnreadable, Sftp
 
 # Who brings what the product begins with.
 SETUP = "system:setup"
@@ -94,7 +94,7 @@ def add(
 def start_shadow(session: Session, row: PartnerBundle, *, by: str, now: datetime) -> None:
     """Run a version beside the one in force and count where they differ; nothing of it leaves.
 
-    Raises: BundleRefused.
+    Raises: BundleRefused, BundleUnreadable (the one in force cannot be run by this program).
     """
     lock(session, row.partner_code)
     if bundles_in_force.find(session, row.partner_code, row.document, row.direction, now) is None:
@@ -163,8 +163,12 @@ def check_folders(session: Session, partner_code: str, content: Content) -> None
         )
     ).scalars()
     emptied, used = _folders(content)
-    for other in map(from_row, others):
-        theirs_emptied, theirs_used = _folders(other)
+    for other in others:
+        try:
+            theirs_emptied, theirs_used = _folders(from_row(other))
+        except BundleUnreadable:
+            # Nothing is read by it, and it must not keep what can be run from its place.
+            continue
         if not emptied.isdisjoint(theirs_used) or not theirs_emptied.isdisjoint(used):
             raise BundleRefused("FOLDER_TAKEN")
 

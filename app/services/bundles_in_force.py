@@ -1,4 +1,8 @@
-"""Which version of a partner's bundle counts now, and which runs beside it; read only."""
+"""Which version of a partner's bundle counts now, and which runs beside it; read only.
+
+A version in force that this program cannot run stops its own document of its own partner, and nobody
+else: nothing takes its place, and whoever has something for it is told that it cannot be run.
+"""
 
 from __future__ import annotations
 
@@ -50,30 +54,46 @@ _IN_FORCE = text(
 )
 
 
-def load(session: Session, document: str, direction: str, now: datetime) -> dict[str, InForce]:
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What counts for each partner; unreadable: of whom it cannot be run by this program, and why."""
+
+    in_force: dict[str, InForce]
+    unreadable: dict[str, str]
+
+
+def load(session: Session, document: str, direction: str, now: datetime) -> Loaded:
     """What counts now for each partner, and what runs beside it; read once per file or batch.
 
-    A partner over REST without any version takes orders and gives acknowledgements in our own form.
+    A partner over REST without any version takes orders and gives acknowledgements in our own form;
+    one whose version cannot be run has none.
     """
     found = _read(session, document, direction, None, now)
     if (document, direction) in _OUR_OWN_DOCUMENTS:
         ours = compile_bundle(shipped_content(_OUR_OWN, document, direction))
         rest = session.execute(select(Partner.code).where(Partner.transport == REST)).scalars()
         for code in rest:
-            found.setdefault(code, InForce(ours))
+            if code not in found.unreadable:
+                found.in_force.setdefault(code, InForce(ours))
     return found
 
 
 def find(
     session: Session, partner_code: str, document: str, direction: str, now: datetime
 ) -> InForce | None:
-    """What counts now for one partner."""
+    """What counts now for one partner. Raises: BundleUnreadable (this program cannot run it)."""
     found = _read(session, document, direction, partner_code, now)
-    return found.get(partner_code)
+    why = found.unreadable.get(partner_code)
+    if why is not None:
+        raise BundleUnreadable(why)
+    return found.in_force.get(partner_code)
 
 
 def find_folders(session: Session, partner_code: str, now: datetime) -> Sftp | None:
-    """Where on its server a partner's orders and rejects go; None when no bundle in force says so."""
+    """Where on its server a partner's orders and rejects go; None when no bundle in force says so.
+
+    Raises: BundleUnreadable.
+    """
     for document, direction in _BY_FILE:
         found = find(session, partner_code, document, direction, now)
         if found is not None and isinstance(found.active.content.transport, Sftp):
@@ -95,19 +115,23 @@ _OUR_OWN_DOCUMENTS = (
 
 def _read(
     session: Session, document: str, direction: str, partner_code: str | None, now: datetime
-) -> dict[str, InForce]:
+) -> Loaded:
     values = {"document": document, "direction": direction, "partner": partner_code, "now": now}
     rows = session.execute(_IN_FORCE, values).all()
     active = {row.partner_code: row for row in rows if row.state == BundleState.ACTIVE}
     shadows = {row.partner_code: row for row in rows if row.state == BundleState.SHADOW}
-    return {
-        code: InForce(
-            _compile(row.content),
-            _find_shadow(shadows.get(code)),
-            shadows[code].id if code in shadows else 0,
+    loaded = Loaded({}, {})
+    for code, row in active.items():
+        try:
+            compiled = run_content(row.content)
+        except BundleUnreadable as error:
+            loaded.unreadable[code] = str(error)
+            continue
+        beside = shadows.get(code)
+        loaded.in_force[code] = InForce(
+            compiled, _find_shadow(beside), beside.id if beside is not None else 0
         )
-        for code, row in active.items()
-    }
+    return loaded
 
 
 def _find_shadow(row: Any) -> CompiledBundle | None:
@@ -115,11 +139,17 @@ def _find_shadow(row: Any) -> CompiledBundle | None:
     if row is None:
         return None
     try:
-        return _compile(row.content)
-    except (BundleUnreadable, MappingInvalid) as error:
-        log.warning("shadow_not_run", bundle=row.id, error=type(error).__name__)
+        return run_content(row.content)
+    except BundleUnreadable as error:
+        log.warning("shadow_not_run", bundle=row.id, why=str(error))
         return None
 
 
-def _compile(content: Mapping[str, Any]) -> CompiledBundle:
-    return compile_bundle(from_row(content))
+def run_content(content: Mapping[str, Any]) -> CompiledBundle:
+    """A stored version, ready to run. Raises: BundleUnreadable (not by this program), with the reason."""
+    try:
+        return compile_bundle(from_row(content))
+    except BundleUnreadable:
+        raise
+    except (MappingInvalid, ValueError, LookupError) as error:
+        raise BundleUnreadable(str(error) or type(error).__name__) from None

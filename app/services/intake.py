@@ -33,6 +33,7 @@ from app.services.slices import Lists, MassContext, Refusal, Slice, SliceResult,
 from integrations.cis.types import CisWorkOrder, ParsedOrder
 
 _REASONS_MOST = 3
+_WHY_CHARS = 300
 # The capability of a bundle without which no item of a mass order goes to its partner.
 _MASS = "mass"
 
@@ -40,14 +41,16 @@ _MASS = "mass"
 def load_lists(session: Session, partner_key: str, now: datetime) -> Lists:
     """The code lists and rules in force."""
     seeing = session.execute(select(Partner.code).where(Partner.sees_key_info)).scalars()
+    forms = bundles_in_force.load(session, Document.ORDER, Direction.OUT, now)
     return Lists(
         code_lists.load_code_lists(session),
         code_lists.load_rules(session, now),
         frozenset(seeing),
         frozenset(session.execute(select(Partner.code).where(Partner.active)).scalars()),
         partner_key,
-        bundles_in_force.load(session, Document.ORDER, Direction.OUT, now),
+        forms.in_force,
         Tally(),
+        forms.unreadable,
     )
 
 
@@ -148,8 +151,12 @@ def weigh(
     route = _kept_route(existing, facts, part.lists) or decide_route(
         facts, part.lists.rules, part.now
     )
-    # What becomes of a change is decided, and counted, when it is written.
-    route, made = in_their_form(order, route, part.lists, part.mass, counts=verdict is Verdict.NEW)
+    made: Outgoing | None = None
+    if not _stays_unformed(existing, part.lists):
+        # What becomes of a change is decided, and counted, when it is written.
+        route, made = in_their_form(
+            order, route, part.lists, part.mass, counts=verdict is Verdict.NEW
+        )
     if route.partner_code is None:
         findings += (
             find(RejectCode.NO_ROUTE, "OrderTypeCode", route.reason, severity=Severity.WARN),
@@ -174,10 +181,9 @@ def in_their_form(
     code = route.partner_code
     if code is None:
         return route, None
-    if code not in lists.orders:
-        return _unsendable(route, f"{code} has no bundle in force for orders"), None
-    if mass is not None and _MASS not in lists.orders[code].active.content.capabilities:
-        return _unsendable(route, f"{code} takes no mass orders"), None
+    why = _no_form(code, lists, mass)
+    if why is not None:
+        return _unsendable(route, why), None
     try:
         made = outgoing(order, code, "NEW", lists, suffix=suffix, mass=mass, counts=counts)
     except ValueError as error:
@@ -186,6 +192,19 @@ def in_their_form(
         told = ", ".join(f"{f.code} {f.path}" for f in made.findings[:_REASONS_MOST])
         return _unsendable(route, f"it lacks what {code} needs: {told}"), None
     return route, made
+
+
+def _no_form(code: str, lists: Lists, mass: MassContext | None) -> str | None:
+    """Why a partner can be sent no such order at all; None where it can."""
+    if code in lists.unreadable:
+        return f"this program cannot run the bundle of {code}: {lists.unreadable[code]}"[
+            :_WHY_CHARS
+        ]
+    if code not in lists.orders:
+        return f"{code} has no bundle in force for orders"
+    if mass is not None and _MASS not in lists.orders[code].active.content.capabilities:
+        return f"{code} takes no mass orders"
+    return None
 
 
 def _unsendable(route: RouteDecision, why: str) -> RouteDecision:
@@ -304,8 +323,11 @@ def _route_facts(order: CisWorkOrder, part: Slice, existing: Existing | None) ->
 def _kept_route(existing: Existing | None, facts: RouteFacts, lists: Lists) -> RouteDecision | None:
     """The route of an order in flight, if nothing has changed that it was decided by.
 
-    New rules are for new orders: they move nothing silently from one partner to another.
+    New rules are for new orders: they move nothing silently from one partner to another. A partner
+    whom nobody here can tell that it has lost an order keeps it, whatever has changed.
     """
+    if existing is not None and _stays_unformed(existing, lists):
+        return existing.route
     if (
         existing is None
         or existing.known.state not in _IN_FLIGHT
@@ -314,6 +336,15 @@ def _kept_route(existing: Existing | None, facts: RouteFacts, lists: Lists) -> R
     ):
         return None
     return existing.route
+
+
+def _stays_unformed(existing: Existing | None, lists: Lists) -> bool:
+    """Whether the order is with a partner for whom nothing can be brought into its form now."""
+    return (
+        existing is not None
+        and existing.known.state in _IN_FLIGHT
+        and existing.partner_code in lists.unreadable
+    )
 
 
 def _step(

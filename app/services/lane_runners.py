@@ -21,7 +21,7 @@ from app.domain.lanes import Mode
 from app.models.drainer import Drainer
 from app.models.lane import Lane
 from app.models.zone import LaneRunner, RunnerClaim
-from app.services import lanes, outbox, runs, sending_plan, sending_slices
+from app.services import lanes, outbox, runs, sending_plan, sending_slices, sending_stops
 from app.services.lanes import OpenLane
 from app.services.outbox import Claimed, Settlement
 from app.services.sending_slices import Begun
@@ -58,12 +58,16 @@ class Handed:
 
 @dataclass(frozen=True, slots=True)
 class ZoneLane:
-    """A lane of a zone as its runners see it; due: something of it may leave now."""
+    """A lane of a zone as its runners see it; due: something of it may leave now.
+
+    paused: nobody may begin anything of it, or its channel is stopped altogether.
+    """
 
     name: str
     mode: str
     width: int
     due: bool
+    paused: bool
 
 
 def beat(
@@ -122,11 +126,20 @@ def lanes_of(session: Session, zone: str, now: datetime) -> list[ZoneLane]:
     """Every lane of a zone."""
     due = set(outbox.lanes_with_work(session, now, zone))
     rows = session.execute(
-        select(Lane.name, Lane.mode, Lane.in_flight_count)
+        select(Lane.name, Lane.mode, Lane.in_flight_count, Lane.paused)
         .where(Lane.zone == zone, Lane.sends)
         .order_by(Lane.name)
     ).all()
-    return [ZoneLane(row.name, row.mode, row.in_flight_count, row.name in due) for row in rows]
+    return [
+        ZoneLane(
+            row.name,
+            row.mode,
+            row.in_flight_count,
+            row.name in due,
+            row.paused or not sending_stops.allowed(session, row.name)[0],
+        )
+        for row in rows
+    ]
 
 
 _HANDED = text(

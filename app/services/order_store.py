@@ -25,7 +25,7 @@ from app.doorbell import ring_after_commit
 from app.models.work_order import WorkOrder
 from app.services import inbound, order_requests, outbox, points, visit_notices, work_orders
 from app.services.order_requests import Request
-from app.services.partner_orders import Outgoing, outgoing, partner_item
+from app.services.partner_orders import Outgoing, outgoing, partner_item, unformed_item
 from app.services.slices import Slice
 from app.services.work_orders import Change
 from integrations.cis.types import CisWorkOrder
@@ -204,6 +204,15 @@ def _changed_values(one: Weighed, part: Slice) -> dict[str, Any]:
     return values
 
 
+def _kept_facts(order: CisWorkOrder) -> str:
+    """The order as it waits for its form: under a safety ban nobody is in it, as in any form of it."""
+    if order.safety_ban:
+        order = msgspec.structs.replace(
+            order, customer_id=None, customer_name=None, language=None, phone=None, email=None
+        )
+    return facts_json(order)
+
+
 def facts_json(order: CisWorkOrder) -> str:
     """What was given of the order as JSON, but for the key information.
 
@@ -266,7 +275,9 @@ def _items(session: Session, one: Weighed, part: Slice) -> list[outbox.NewItem]:
     heard = False
     if one.existing is not None and before is not None:
         order_id, kind = one.order.order_id, work_orders.KIND
-        outbox.cancel_waiting(session, [order_id], kind, part.now, untried_only=True)
+        outbox.cancel_waiting(
+            session, [order_id], kind, part.now, untried_only=True, held_too=after is None
+        )
         # An order that is only routed may be on the wire, or at the partner without our knowing.
         heard = one.existing.base_state not in _UNHEARD or outbox.may_have_left(
             session, order_id, kind
@@ -283,8 +294,13 @@ def _items(session: Session, one: Weighed, part: Slice) -> list[outbox.NewItem]:
 def _item(
     one: Weighed, partner_code: str, action: Action, part: Slice, suffix: str = ""
 ) -> outbox.NewItem | None:
-    """None where the partner has no bundle any more, so nobody can tell it of a cancellation."""
+    """None where the partner has no bundle any more, so nobody can tell it of a cancellation.
+
+    Where its bundle is there and this program cannot run it, the message waits for its form.
+    """
     order, made = one.order, one.made
+    if partner_code in part.lists.unreadable:
+        return unformed_item(order, partner_code, action, _kept_facts(order), suffix=suffix)
     if made is None or action != "NEW" or one.verdict is not Verdict.NEW:
         if partner_code not in part.lists.orders:
             return None

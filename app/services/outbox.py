@@ -27,6 +27,8 @@ from app.doorbell import ring_after_commit
 DEFAULT_PRIORITY = 50
 # What goes to partners about orders.
 ORDER_KIND = "WORK_ORDER"
+# Why an item is held that has no form yet, see unformed_orders.py.
+UNFORMED = "BUNDLE_UNREADABLE"
 _ANY_URGENCY = (-(2**31), 2**31 - 1)
 
 
@@ -468,20 +470,28 @@ def cancel_waiting(
     now: datetime,
     *,
     untried_only: bool = False,
+    held_too: bool = False,
 ) -> int:
     """Cancel items of these keys that wait: something newer takes their place.
 
     One that was tried may have arrived although its answer was lost. Where the receiver must then
     hear of the newer one as a change, only untried ones are cancelled; the others go first, again.
+    held_too: so do not those that are held, which would only come after it.
     """
     result = session.execute(
         text(
             "UPDATE outbox_item SET state = 'CANCELLED', settled_at = :now,"
             " last_error = 'superseded before it left'"
             " WHERE business_key = ANY(:keys) AND kind = :kind AND state IN ('READY', 'HELD')"
-            " AND (attempts = 0 OR NOT :untried_only) RETURNING id"
+            " AND (attempts = 0 OR NOT :untried_only OR :held_too AND state = 'HELD') RETURNING id"
         ),
-        {"keys": list(business_keys), "kind": kind, "now": now, "untried_only": untried_only},
+        {
+            "keys": list(business_keys),
+            "kind": kind,
+            "now": now,
+            "untried_only": untried_only,
+            "held_too": held_too,
+        },
     )
     return len(result.all())
 
@@ -529,13 +539,17 @@ def lanes_with_dead(session: Session, lane: str | None) -> list[str]:
 
 
 def release_held(session: Session, lane: str, ids: Sequence[int], now: datetime) -> int:
-    """Let items of a lane go that a check had held; the caller records who decided it."""
+    """Let items of a lane go that a check had held; the caller records who decided it.
+
+    What has no form yet cannot go, whoever decides.
+    """
     released = session.execute(
         text(
             "UPDATE outbox_item SET state = 'READY', next_at = :now, hold_reason = NULL"
-            " WHERE id = ANY(:ids) AND lane = :lane AND state = 'HELD' RETURNING id"
+            " WHERE id = ANY(:ids) AND lane = :lane AND state = 'HELD'"
+            " AND hold_reason IS DISTINCT FROM :unformed RETURNING id"
         ),
-        {"ids": list(ids), "lane": lane, "now": now},
+        {"ids": list(ids), "lane": lane, "now": now, "unformed": UNFORMED},
     ).all()
     if released:
         ring_after_commit(lane)

@@ -53,7 +53,10 @@ class Sender:
 
 
 def senders(session: Session, zone: str, now: datetime) -> list[Sender]:
-    """The partners in use whose files are fetched in a zone, that of their lanes."""
+    """The partners in use whose files are fetched in a zone, that of their lanes.
+
+    Where the files of one whose bundle cannot be run lie, nobody knows here: they wait there.
+    """
     own = select(Lane.zone).where(Lane.name == "partner." + Partner.code).scalar_subquery()
     partners = session.execute(
         select(Partner.code, Partner.base_url)
@@ -64,7 +67,8 @@ def senders(session: Session, zone: str, now: datetime) -> list[Sender]:
     if not partners:
         return []
     known = [
-        (one, bundles_in_force.load(session, one.document, Direction.IN, now)) for one in MEANT
+        (one, bundles_in_force.load(session, one.document, Direction.IN, now).in_force)
+        for one in MEANT
     ]
     found = (
         Sender(

@@ -15,7 +15,7 @@ from app.domain.findings import Finding, has_error
 from app.domain.lanes import partner_lane
 from app.services.bundle_content import CompiledBundle, file_payload
 from app.services.canonical_order import canonical_order
-from app.services.outbox import NewItem
+from app.services.outbox import UNFORMED, NewItem
 from app.services.slices import Lists, MassContext
 from app.services.work_orders import KIND
 from integrations.cis.types import CisWorkOrder
@@ -105,6 +105,15 @@ def partner_item(
         priority=10 * (order.priority or _DEFAULT_PRIORITY),
         hold_reason=mass.hold_reason if mass and action != "CANCEL" else None,
     )
+
+
+def unformed_item(
+    order: CisWorkOrder, partner_code: str, action: Action, facts: str, *, suffix: str = ""
+) -> NewItem:
+    """The item as it waits for its form, held: the order as we have it, without key information."""
+    kept = Outgoing({}, {"action": action, "order": msgspec.Raw(facts.encode())})
+    item = partner_item(order, partner_code, action, kept, suffix=suffix)
+    return msgspec.structs.replace(item, hold_reason=UNFORMED)
 
 
 def payload_bytes(made: Outgoing) -> bytes:

@@ -19,10 +19,12 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.db import copy_text
+from app.domain.lanes import CIS
 from app.domain.lock_spaces import LockSpace
 from app.domain.reconciliation import SnapshotFault, list_name, systems
 from app.domain.states import SnapshotState
-from app.models.partner import REST, Partner
+from app.domain.zones import CENTRAL
+from app.models.partner import REST, SFTP, Partner
 from app.models.process import Process
 from app.models.reconciliation import Snapshot
 from app.services import alarms
@@ -33,7 +35,9 @@ from integrations.snapshots.types import Head, Record
 
 OLD_ALARM = "DIFFERENCES_OLD"
 BROKEN_ALARM = "SNAPSHOT_BROKEN"
+LATE_ALARM = "SNAPSHOT_LATE"
 PROCESS = "reconcile"
+CHANGES = "reconcile-changes"
 OWNER = "operations"
 CLOCK = "system:reconciliation"
 
@@ -148,6 +152,25 @@ def note_broken(
     alarms.open_alarm(session, BROKEN_ALARM, system, f"{fault}: {detail}"[:500], now)
 
 
+def note_known(
+    session: Session, system: str, now: datetime, *, run_id: int | None = None, name: str
+) -> None:
+    """The very list that a system gave before: recorded, so that nobody asks it again at once."""
+    session.add(
+        Snapshot(
+            system=system,
+            ref=name,
+            record_count=0,
+            state=SnapshotState.STALE,
+            reason=SnapshotFault.STALE,
+            counts={},
+            run_id=run_id,
+            asked_at=now,
+            ended_at=now,
+        )
+    )
+
+
 _OLD = text(
     "SELECT system, count(*), min(opened_at) FROM difference"
     " WHERE state IN ('OPEN', 'REPAIRING') AND opened_at < :before GROUP BY system"
@@ -155,7 +178,8 @@ _OLD = text(
 
 
 def watch(session: Session, settings: Settings, now: datetime) -> None:
-    """An alarm for each system with differences that nobody ended in time."""
+    """An alarm for each system with differences that nobody ended in time, or without a fresh list."""
+    _watch_lists(session, settings, now)
     before = now - timedelta(hours=settings.reconcile_alarm_h)
     found = {}
     for row in session.execute(_OLD, {"before": before}):
@@ -164,6 +188,46 @@ def watch(session: Session, settings: Settings, now: datetime) -> None:
         alarms.open_alarm(session, OLD_ALARM, system, detail, now)
     for system in alarms.open_subjects(session, OLD_ALARM) - found.keys():
         alarms.close_alarm(session, OLD_ALARM, system, now)
+
+
+# A partner's stock of meters lies on the same server as the list of its orders.
+_NEWEST = text(
+    """
+    SELECT named.system, max(s.taken_at) AS taken_at, greatest(p.created_at, (
+        SELECT created_at FROM process WHERE run_name = :process)) AS since_at
+    FROM unnest(CAST(:systems AS text[])) AS named (system)
+    LEFT JOIN partner p ON named.system IN ('partner.' || p.code, 'stock.' || p.code)
+    LEFT JOIN lane ON lane.name = coalesce('partner.' || p.code, named.system)
+    LEFT JOIN snapshot s ON s.system = named.system AND s.state = 'DIFFED'
+    WHERE (named.system = :cis OR p.transport = :by_file OR lane.zone <> :central)
+      AND (p.code IS NULL OR p.active)
+    GROUP BY named.system, p.created_at
+    """
+)
+
+
+def _watch_lists(session: Session, settings: Settings, now: datetime) -> None:
+    """Whoever is asked by HTTP from here fails when it does not answer; a folder that stays empty says
+    nothing, and neither does a runner that has no way to a list.
+    """
+    before = now - timedelta(hours=settings.reconcile_list_late_h)
+    values = {
+        "systems": systems_of(session, settings),
+        "process": PROCESS,
+        "cis": CIS,
+        "by_file": SFTP,
+        "central": CENTRAL,
+    }
+    late = {}
+    for row in session.execute(_NEWEST, values):
+        if row.taken_at is not None and row.taken_at < before:
+            late[row.system] = f"Its newest list is of {row.taken_at:%Y-%m-%d %H:%M} UTC."
+        elif row.taken_at is None and row.since_at is not None and row.since_at < before:
+            late[row.system] = f"It has given no list since {row.since_at:%Y-%m-%d %H:%M} UTC."
+    for system, detail in late.items():
+        alarms.open_alarm(session, LATE_ALARM, system, detail, now)
+    for system in alarms.open_subjects(session, LATE_ALARM) - late.keys():
+        alarms.close_alarm(session, LATE_ALARM, system, now)
 
 
 def _check_head(head: Head, system: str, last: datetime | None, now: datetime) -> None:

@@ -101,9 +101,16 @@ def look_again(session: Session, *, by: str, now: datetime) -> int:
 
     For what the rules do not tell of: a partner that is in use again, or a form that can be sent.
     """
+    count = ask_again(session)
+    if count:
+        audit.record(session, by, "NO_ROUTE_LOOKED_AGAIN", "rules", {"count": count}, now)
+    return count
+
+
+def ask_again(session: Session) -> int:
+    """The same, as part of what somebody does that is on record by itself."""
     found = session.execute(_ASK_AGAIN).all()
     if found:
-        audit.record(session, by, "NO_ROUTE_LOOKED_AGAIN", "rules", {"count": len(found)}, now)
         ring_after_commit(UPKEEP)
     return len(found)
 

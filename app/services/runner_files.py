@@ -7,7 +7,7 @@ file again changes nothing, so a runner that died hands it over once more.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy.orm import Session
@@ -26,6 +26,8 @@ from integrations.partners.manifest import Sftp
 from integrations.runner_api.types import FILE_MOST_BYTES, FileTold, Folder, Heartbeat
 from integrations.sftp.file_names import safe_name
 
+# A runner speaks every few seconds, also while it is turned away for a moment.
+_TOLD_WITHIN = timedelta(seconds=60)
 STORED, DUPLICATE, REFUSED = "STORED", "DUPLICATE", "REFUSED"
 # The documents as a runner names them.
 _WORDS: Mapping[str, Literal["ack", "delivery"]] = {
@@ -39,7 +41,8 @@ def look_after(
 ) -> list[Folder]:
     """The folders into which partners of a zone lay files for us.
 
-    What its runner tells of them is an alarm for each partner until it is over.
+    What its runners tell of them is an alarm for each partner until none has told it for a while: the
+    word of one that reaches a folder must not end what another tells a moment later.
     """
     found = []
     for sender in partner_folders.senders(session, zone, now):
@@ -51,7 +54,7 @@ def look_after(
             if lane in about:
                 alarms.open_alarm(session, kind, sender.code, plain(about[lane])[:500], now)
             else:
-                alarms.close_alarm(session, kind, sender.code, now)
+                alarms.close_unseen(session, kind, sender.code, now - _TOLD_WITHIN, now)
         found += [
             folder
             for meant, bundle in sender.documents

@@ -14,14 +14,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.db import plain_array, text_array
-from app.domain.lanes import Mode
+from app.domain.lanes import Mode, mode_of
 from app.domain.zones import CallEnd
-from app.models.zone import LaneRunner
-from app.services import lane_runners, runs, sending_slices
+from app.models.zone import LaneRunner, RunnerClaim
+from app.services import lane_runners, lanes, runs, sending_slices
 from app.services.call_ends import after_error
 from app.services.outbox import Claimed, Settlement
 from app.settings import Settings
@@ -35,7 +35,7 @@ from integrations.outcomes import (
     UnknownOutcome,
     plain,
 )
-from integrations.runner_api.types import Report
+from integrations.runner_api.types import ClaimAsked, Report
 
 APPLIED, RECORDED, ALREADY, UNKNOWN = "APPLIED", "RECORDED", "ALREADY", "UNKNOWN"
 
@@ -85,6 +85,30 @@ def settle(
         else result
         for report, result in zip(reports, results, strict=True)
     ]
+
+
+def recall(
+    session: Session, row: LaneRunner, asked: ClaimAsked, settings: Settings, now: datetime
+) -> None:
+    """Take back what was handed in an answer that got lost, if its lane was paused meanwhile.
+
+    A runner asks for a claim again only as long as it has written nothing of it down. Not of messages
+    to people: those are not begun later than a moment after the last look, and a request that comes
+    twice by itself must put none of them back that has been begun.
+    """
+    name = plain(asked.lane)
+    if mode_of(name) is Mode.ONCE or not lanes.is_paused(session, name):
+        return
+    lost = session.execute(
+        select(RunnerClaim.attempt_id).where(
+            RunnerClaim.claim_id == asked.claim,
+            RunnerClaim.runner_id == row.id,
+            RunnerClaim.settled_at.is_(None),
+        )
+    ).scalars()
+    reports = [Report(attempt=attempt, end="NOT_BEGUN") for attempt in lost]
+    if reports:
+        settle(session, row, reports, settings, now)
 
 
 def _adopt_what_arrived(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.domain.lanes import NOTICE_LANES
 from app.domain.notice_types import TOPIC_PRIORITY, Topic
 from app.domain.route_choice import choose_route
-from app.services import budget, outbox, provider_routes, sending_rates, sending_stops
+from app.services import budget, lanes, outbox, provider_routes, sending_rates, sending_stops
 from app.services.budget import EXEMPT, Prices
 from app.services.lanes import OpenLane
 from app.services.outbox import Claimed
@@ -107,12 +107,16 @@ def claim(
 def may_go_on(
     session: Session, lane: OpenLane, slice_: Sequence[Claimed], now: datetime, *, first: bool
 ) -> bool:
-    """Whether the slice may begin: nobody has stopped the lane, and nothing overtakes it.
+    """Whether the slice may begin: nobody has paused or stopped the lane, and nothing overtakes it.
 
     The first slice of a claim is what was most urgent; something more urgent that cannot be
     claimed must not keep everything else waiting for ever.
     """
-    if lane.name not in NOTICE_LANES or not slice_:
+    if not slice_:
+        return True
+    if lanes.is_paused(session, lane.name):
+        return False
+    if lane.name not in NOTICE_LANES:
         return True
     may, urgencies = sending_stops.allowed(session, lane.name)
     most, least = min(i.priority for i in slice_), max(i.priority for i in slice_)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
@@ -18,6 +18,7 @@ from app.services import (
     lanes,
     last_look,
     notices,
+    order_pauses,
     outbox,
     provider_routes,
     runs,
@@ -25,11 +26,14 @@ from app.services import (
     settlement,
 )
 from app.services.budget import Prices
+from app.services.mass_orders import PAUSE_REASON
 from app.services.outbox import Claimed, Settlement
 from app.settings import Settings
 
 # What stands for the route of a lane that knows one receiver only.
 THE_ONE: frozenset[str | None] = frozenset({None})
+# When to look again at what somebody was deciding about.
+_LOOK_AGAIN = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,12 @@ def begin(
     costs: Mapping[int, int] = {}
     go = [item for item in items if item.id in live]
     until: Mapping[int, datetime] = {}
-    if mode is Mode.ONCE:
+    paused: set[int] = set()
+    if mode is Mode.IDEMPOTENT:
+        paused, undecided = order_pauses.keep_back(session, lease, go)
+        until = dict.fromkeys(undecided, now + _LOOK_AGAIN)
+        go = [item for item in go if item.id not in paused | undecided]
+    else:
         seen = last_look.look(session, go, settings, now)
         until = seen.held
         refused |= dict.fromkeys(seen.stale, "STALE")
@@ -76,7 +85,10 @@ def begin(
         outbox.begin_attempts(session, lease, attempts, now, routes)
         budget.spend(session, sum(one.cost_millicents for one in begun), now)
     ended = [_skipped(item, refused[item.id], now) for item in items if item.id in refused]
-    return begun, ended + [_held(item, until[item.id], now) for item in items if item.id in until]
+    why = "QUIET_HOURS" if mode is Mode.ONCE else PAUSE_REASON
+    ended += [_held(item, "HELD", None, PAUSE_REASON, now) for item in items if item.id in paused]
+    ended += [_held(item, "READY", until[item.id], why, now) for item in items if item.id in until]
+    return begun, ended
 
 
 def settle(
@@ -145,15 +157,15 @@ def _skipped(item: Claimed, why: str, now: datetime) -> Settlement:
     )
 
 
-def _held(item: Claimed, until: datetime, now: datetime) -> Settlement:
+def _held(item: Claimed, state: str, until: datetime | None, why: str, now: datetime) -> Settlement:
     return Settlement(
         item,
         None,
         "SKIPPED",
-        "READY",
+        state,
         now,
         now,
         next_at=until,
         error_class="Held",
-        error="QUIET_HOURS",
+        error=why,
     )

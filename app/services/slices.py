@@ -30,6 +30,8 @@ class Lists:
     orders: Mapping[str, InForce]
     # What the shadows among them do differently.
     tally: Tally
+    # Partners whose form of orders this program cannot run, and why: they keep what they have.
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, text
@@ -122,9 +122,27 @@ def tell_called_off(session: Session, revisions: Mapping[str, int], now: datetim
             tell_cancelled(session, order, name=f"revision {revisions[order_id]}", now=now)
 
 
-def remind(session: Session, now: datetime, limit: int = _BATCH_COUNT) -> int:
-    """Remind of visits that are tomorrow; returns how many were looked at, so that more may follow."""
-    due = visits.due_for_reminder(session, now, limit)
+def due_for_reminder(
+    session: Session, now: datetime, *, but: Collection[str] = (), only: str | None = None
+) -> list[str]:
+    """The next orders of whose visit somebody has to be reminded, locked."""
+    due = visits.due_for_reminder(session, now, _BATCH_COUNT, but=but, only=only)
+    return [order.order_id for order, _ in due]
+
+
+def remind(
+    session: Session,
+    now: datetime,
+    limit: int = _BATCH_COUNT,
+    *,
+    but: Collection[str] = (),
+    only: str | None = None,
+) -> int:
+    """Remind of visits that are tomorrow; returns how many were looked at, so that more may follow.
+
+    One that fails undoes all of this transaction: whoever calls it then asks for each alone.
+    """
+    due = visits.due_for_reminder(session, now, limit, but=but, only=only)
     for order, visit in due:
         if visits.needs_reminder(session, visit):
             _remind(session, order, visit, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
@@ -96,20 +96,31 @@ _DUE = text(
     WHERE o.state IN ('SCHEDULED', 'RESCHEDULED')
       AND v.from_at > :now AND v.from_at < :horizon
       AND v.told_from_at = v.from_at AND v.reminded_from_at IS DISTINCT FROM v.from_at
+      AND v.order_id <> ALL(CAST(:but AS text[]))
+      AND (CAST(:only AS text) IS NULL OR v.order_id = :only)
     ORDER BY v.order_id LIMIT :limit FOR UPDATE OF o SKIP LOCKED
     """
 )
 
 
-def due_for_reminder(session: Session, now: datetime, limit: int) -> list[tuple[WorkOrder, Visit]]:
+def due_for_reminder(
+    session: Session,
+    now: datetime,
+    limit: int,
+    *,
+    but: Collection[str] = (),
+    only: str | None = None,
+) -> list[tuple[WorkOrder, Visit]]:
     """Orders, locked, whose visit is tomorrow and has not been reminded of; never after it began.
 
-    One that was told of in the afternoon counts as reminded.
+    One that was told of in the afternoon counts as reminded. but: orders that are left alone now;
+    only: the one that is asked about.
     """
     if now.astimezone(HELSINKI).time() < REMIND_AT:
         return []
     horizon = midnight_before(now.astimezone(HELSINKI) + timedelta(days=2))
-    ids = session.execute(_DUE, {"now": now, "horizon": horizon, "limit": limit}).scalars().all()
+    values = {"now": now, "horizon": horizon, "limit": limit, "but": list(but), "only": only}
+    ids = session.execute(_DUE, values).scalars().all()
     due = []
     for order_id in ids:
         order = session.get_one(WorkOrder, order_id, populate_existing=True)

@@ -475,6 +475,10 @@ ALARM: Mapping[str, Label] = {
     "PARTNER_LEFT_ALONE": Label(
         _l("Something in a partner's inbox is never taken"), "warn", "inbox"
     ),
+    "REMINDER_FAILED": Label(_l("Nobody could be reminded of a visit"), "fail", "fail"),
+    "BUNDLE_UNREADABLE": Label(
+        _l("This program cannot run a partner's mapping: its documents wait"), "fail", "fail"
+    ),
     "BUNDLE_DRIFT": Label(_l("A partner sends fields that nobody reads"), "warn", "unknown"),
     "CIS_LEFT_ALONE": Label(_l("Something in the CIS's inbox is never taken"), "warn", "inbox"),
     "REDIS_DOWN": Label(_l("Redis is out of reach: work goes on, but slowly"), "fail", "off"),
@@ -493,6 +497,7 @@ ALARM: Mapping[str, Label] = {
     "PLANNED_BEGAN_CANCELLED": Label(_l("A cancelled cut happens all the same"), "fail", "warn"),
     "DIFFERENCES_OLD": Label(_l("Differences to another system wait for too long"), "fail", "wait"),
     "SNAPSHOT_BROKEN": Label(_l("A system gave no usable list"), "fail", "off"),
+    "SNAPSHOT_LATE": Label(_l("A system has given no fresh list"), "fail", "wait"),
     "PARTITION_MISSING": Label(_l("The next month has no partition"), "fail", "wait"),
     "PLANNED_STEP_FAILED": Label(_l("A planned cut is stuck by a fault of ours"), "fail", "fail"),
 }
@@ -521,6 +526,7 @@ INBOUND_KIND: Mapping[str, Label] = {
     "CIS_FILE": Label(_l("CIS file"), "info", "inbox"),
     "ACK": Label(_l("Acknowledgement"), "info", "order"),
     "PARTNER_FILE": Label(_l("File from a partner"), "info", "inbox"),
+    "LIST": Label(_l("List for reconciliation"), "info", "inbox"),
     "PLANNED_CUT": Label(_l("Planned cut"), "info", "off"),
     "DMS_OUTAGES": Label(_l("Outages from the DMS"), "info", "off"),
     "METER_EVENTS": Label(_l("Meter events"), "info", "meter"),

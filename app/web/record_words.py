@@ -109,6 +109,19 @@ _ALARMS: tuple[tuple[str, _Words], ...] = (
             **told,
         ),
     ),
+    ("Its newest list is of {at}.", _l("Its newest list is of %(at)s.")),
+    (
+        "It has given no list since {at}.",
+        _l("It has given no list since %(at)s."),
+    ),
+    (
+        "Nobody could be reminded of the visit: {ours}.",
+        _l("Nobody could be reminded of the visit: a fault of ours (%(ours)s)."),
+    ),
+    (
+        "This program cannot run {bundles}: {why}",
+        _l("This program cannot run %(bundles)s: %(why)s"),
+    ),
     ("No partition reaches {on}.", _l("No partition reaches %(on)s.")),
     (
         "Rows lie in the default partition, outside of every month.",
@@ -229,6 +242,10 @@ _ROUTES: tuple[tuple[str, _Words], ...] = (
             "%(partner)s has been told of this revision that it is called off, and would ignore it:"
             " the CIS has to send a new revision."
         ),
+    ),
+    (
+        "this program cannot run the bundle of {partner}: {why}.",
+        _l("this program cannot run the bundle of %(partner)s: %(why)s."),
     ),
     (
         "{partner} has no bundle in force for orders.",

@@ -33,6 +33,7 @@ _PROCESS = {
     "answer requests": _l("Answering changes to orders under way"),
     "poll CIS": _l("Fetching CIS files"),
     "poll partners": _l("Fetching partners' files"),
+    "fetch lists": _l("Fetching lists in other networks"),
     "partner files": _l("Reading partners' files"),
     "apply receipts": _l("Delivery reports"),
     "plan notices": _l("Deciding whom to tell"),
@@ -180,6 +181,7 @@ _PROVIDERS = {"twilio": "Twilio", "sendgrid": "SendGrid"}
 # What is wrong with a partner's body, where the partner gets the code itself.
 _BODY_CODES = {
     "MASS_PAUSED": _l("The mass order is paused"),
+    "BUNDLE_UNREADABLE": _l("This program cannot bring it into the partner's form"),
     "JSON_MALFORMED": _l("The body is no JSON object"),
     "TYPE_WRONG": _l("A value has the wrong type"),
     "VALUE_UNKNOWN": _l("A value is not in its code list"),

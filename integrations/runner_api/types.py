@@ -51,6 +51,8 @@ class Heartbeat(_Wire, frozen=True, kw_only=True, tag_field="act", tag="heartbea
     troubles: Annotated[dict[Short, Words], msgspec.Meta(max_length=200)] = {}
     # What lies in folders of lanes and is never taken.
     left_alone: Annotated[dict[Short, Words], msgspec.Meta(max_length=200)] = {}
+    # Systems whose lists cannot be fetched now, and why.
+    list_troubles: Annotated[dict[Short, Words], msgspec.Meta(max_length=200)] = {}
     error: Words | None = None
     ended: bool = False
 
@@ -107,12 +109,16 @@ class Standing(_Wire, frozen=True, kw_only=True):
 
 
 class LaneState(_Wire, frozen=True, kw_only=True):
-    """A lane of the zone; due: it has something that may leave now."""
+    """A lane of the zone; due: it has something that may leave now.
+
+    paused: nothing of it may begin, whatever was claimed before.
+    """
 
     name: str
     mode: Literal["once", "idempotent"]
     width: int
     due: bool
+    paused: bool = False
 
 
 class Folder(_Wire, frozen=True, kw_only=True):
@@ -132,27 +138,51 @@ class Folder(_Wire, frozen=True, kw_only=True):
     most_bytes: int
 
 
+class ListFolder(_Wire, frozen=True, kw_only=True):
+    """A folder on the server of a lane in which a system lays down its lists for reconciliation.
+
+    A list has its name only once it is whole, so it is taken at once.
+    """
+
+    lane: str
+    system: str
+    inbox: str
+    most_bytes: int
+
+
+class ListAsked(_Wire, frozen=True, kw_only=True):
+    """The list of a system that gives one by HTTP, wanted now; since: only what changed after that."""
+
+    lane: str
+    system: str
+    most_bytes: int
+    since: At | None = None
+
+
 class Beat(_Wire, frozen=True, kw_only=True):
     """The answer to a heartbeat."""
 
     standing: Standing
     lanes: list[LaneState]
     folders: list[Folder] = []
+    lists: list[ListFolder] = []
+    asked: list[ListAsked] = []
 
 
 class FileTold(_Wire, frozen=True, kw_only=True, tag_field="act", tag="file"):
     """A file that lay in a partner's folder, byte for byte; without a body it was too large to read.
 
-    The same file again changes nothing.
+    The same file again changes nothing. A list is packed by gzip, and says whose it is.
     """
 
     runner: UUID
     boot: UUID
     lane: Short
-    document: Literal["ack", "delivery"]
+    document: Literal["ack", "delivery", "list"]
     name: Short
     size: Annotated[int, msgspec.Meta(ge=0)]
     body: bytes | None = None
+    system: Short | None = None
 
 
 class FileTaken(_Wire, frozen=True, kw_only=True):

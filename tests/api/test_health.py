@@ -128,7 +128,10 @@ def test_every_lane_that_reads_what_came_in_shows_what_waits_for_it(
 ) -> None:
     now = datetime.now(UTC)
     with app.app_context(), transaction() as session:
-        for kind in ("CIS_FILE", "ACK", "DMS_OUTAGES", "METER_EVENTS"):
+        for kind in (
+            *("CIS_FILE", "METER_DELIVERY", "ACK", "DMS_OUTAGES", "METER_EVENTS"),
+            *("PARTNER_FILE", "LIST"),
+        ):
             inbound.store_small(
                 session, source="x", kind=kind, name=kind, body=kind.encode(), now=now
             )
@@ -147,8 +150,10 @@ def test_every_lane_that_reads_what_came_in_shows_what_waits_for_it(
         )
     found = _samples(client.get("/metrics").text)
     assert found["tiedolla_lane_items"] == {
-        ("intake", "STORED"): 1.0,
+        ("intake", "STORED"): 2.0,
         ("acks", "STORED"): 1.0,
+        ("partner_files", "STORED"): 1.0,
+        ("processes", "STORED"): 1.0,
         ("network", "STORED"): 2.0,
         ("replies", "WAITING"): 1.0,
         ("notices", "WAITING"): 1.0,
@@ -157,7 +162,10 @@ def test_every_lane_that_reads_what_came_in_shows_what_waits_for_it(
     assert found["tiedolla_lane_oldest_seconds"]["notices", "WAITING"] == 0.0
     with app.app_context():
         depths = {lane.name: lane.depth for lane in all_lanes(db.session()) if lane.depth}
-    assert depths == {"intake": 1, "acks": 1, "network": 2, "replies": 1, "notices": 1}
+    assert depths == {
+        **{"intake": 2, "acks": 1, "network": 2, "replies": 1, "notices": 1},
+        **{"partner_files": 1, "processes": 1},
+    }
 
 
 def _samples(body: str) -> dict[str, dict[tuple[str, ...], float]]:

@@ -69,6 +69,8 @@ def test_one_is_repaired_and_many_are_proposed(app: Flask, tmp_path: Path) -> No
     proposed = _run(app, "reconcile", "repair", "--system", "nis")
     assert "replay 1: 1 items" in proposed.output
     assert _run(app, "reconcile", "repair").exit_code == 2
+    many = _run(app, "reconcile", "repair", *map(str, range(1, 102)))
+    assert (many.exit_code, "second person" in many.output) == (2, True)
 
 
 def test_retention_says_what_is_kept_and_what_would_go(app: Flask) -> None:

@@ -26,16 +26,24 @@ def test_a_plan_is_imported_and_put_in_force_by_commands(app: Flask, tmp_path: P
     again = run.invoke(args=["rollout", "import-plan", str(file), "--propose"])
     assert again.output == "1 (known before)\n"
     assert run.invoke(args=["rollout", "plans"]).output.startswith("?    1")
-    # The account on the machine has brought it along and proposed it.
-    alone = run.invoke(args=["rollout", "activate-plan", "1"])
-    assert (alone.exit_code, "SAME_PERSON" in alone.output) == (1, True)
+    # The account on the machine is no second person, whatever it is called.
+    assert run.invoke(args=["rollout", "activate-plan", "1"]).exit_code == 2
     with app.app_context(), transaction() as session:
         staff.create(session, "otso", "Otso", PASSWORD, Role.OPERATOR, NOW, by="test")
     by_otso = ["rollout", "activate-plan", "1", "--by", "otso", "--password-stdin"]
     assert run.invoke(args=by_otso, input=PASSWORD + "\n").exit_code == 0
     assert run.invoke(args=["rollout", "plans"]).output.startswith("*    1")
     assert run.invoke(args=["rollout", "propose-plan", "1"]).exit_code == 1
-    assert run.invoke(args=["rollout", "activate-plan", "7"]).exit_code == 1
+    unknown = ["rollout", "activate-plan", "7", *by_otso[3:]]
+    assert run.invoke(args=unknown, input=PASSWORD + "\n").exit_code == 1
+    by_otso[1] = "propose-plan"
+    file.write_text(PLAN.replace("100", "200"), "utf-8")
+    assert run.invoke(args=["rollout", "import-plan", str(file)]).output == "2\n"
+    by_otso[2] = "2"
+    assert run.invoke(args=by_otso, input=PASSWORD + "\n").exit_code == 0
+    by_otso[1] = "activate-plan"
+    alone = run.invoke(args=by_otso, input=PASSWORD + "\n")
+    assert (alone.exit_code, "SAME_PERSON" in alone.output) == (1, True)
 
 
 def test_a_bad_plan_is_told_line_by_line(app: Flask, tmp_path: Path) -> None:

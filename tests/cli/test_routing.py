@@ -62,8 +62,8 @@ def test_a_file_becomes_a_draft_and_nobody_activates_their_own(
     path.write_text(_run(app, "routing", "show", "--json").output, "utf-8")
     assert "draft of 3 rules" in _run(app, "routing", "draft", str(path)).output
     assert _run(app, "routing", "submit", "2", "--note", "x").exit_code == 0
-    refused = _run(app, "routing", "activate", "2")
-    assert (refused.exit_code, refused.stderr) == (1, "refused: SAME_PERSON\n")
+    # The account on the machine is no second person, whatever it is called.
+    assert _run(app, "routing", "activate", "2").exit_code == 2
     assert "rejected" in _run(app, "routing", "reject", "2").output
     path.write_text("[{}]", "utf-8")
     assert _run(app, "routing", "draft", str(path)).exit_code == 1
@@ -74,7 +74,10 @@ def test_what_somebody_else_submitted_is_activated_and_rolled_back(app: Flask, w
         number = rule_sets.begin_draft(session, by="staff:aino", now=NOW).number
         rule_sets.save_rule(session, number, None, values(), by="staff:aino", now=NOW)
         rule_sets.submit(session, number, "x", by="staff:aino", now=NOW)
-    assert "decides from now on" in _run(app, "routing", "activate", "2").output
+    _add_people(app)
+    eino = ("--by", "eino", "--password-stdin")
+    done = _run(app, "routing", "activate", "2", *eino, given=f"{PASSWORD}\n")
+    assert "decides from now on" in done.output
     assert "equals version 1" in _run(app, "routing", "roll-back", "1", "--note", "wrong").output
     with app.app_context(), transaction() as session:
         states = {row.number: row.state for row in session.scalars(select(RuleSet))}
@@ -84,9 +87,7 @@ def test_what_somebody_else_submitted_is_activated_and_rolled_back(app: Flask, w
 def test_two_people_at_one_terminal_are_two_who_show_their_passwords(
     app: Flask, world: None, tmp_path: Path
 ) -> None:
-    with app.app_context(), transaction() as session:
-        for name in ("aino", "eino"):
-            staff.create(session, name, name, PASSWORD, Role.OPERATOR, datetime.now(UTC), by="test")
+    _add_people(app)
     path = tmp_path / "rules.json"
     path.write_text(_run(app, "routing", "show", "--json").output, "utf-8")
     aino, eino = (("--by", name, "--password-stdin") for name in ("aino", "eino"))
@@ -138,13 +139,46 @@ def test_a_replay_is_counted_before_it_is_done(app: Flask, world: None, tmp_path
     assert "1 items" in _run(app, "lanes", "replay", lane).output
     path = tmp_path / "orders.csv"
     path.write_text("A-1\nA-7\n", "utf-8")
-    done = _run(app, "lanes", "replay", lane, "--file", str(path), "--reason", "back").output
+    nobody = _run(app, "lanes", "replay", lane, "--reason", "back")
+    assert (nobody.exit_code, "--by USERNAME" in nobody.stderr) == (1, True)
+    _add_people(app)
+    aino, word = ("--by", "aino", "--password-stdin"), f"{PASSWORD}\n"
+    file = ("--file", str(path))
+    done = _run(app, "lanes", "replay", lane, *file, "--reason", "back", *aino, given=word).output
     assert "left out: 1 NOT_FOUND" in done
     assert "DONE, 1 are due again." in done
-    refused = _run(app, "lanes", "replay", "sms", "--arrived", "--key", "x", "--reason", "x")
+    wide = ("--arrived", "--key", "x", "--reason", "x")
+    refused = _run(app, "lanes", "replay", "sms", *wide, *aino, given=word)
     assert (refused.exit_code, refused.stderr) == (1, "refused: TOO_WIDE\n")
     with app.app_context(), transaction() as session:
         assert set(session.scalars(select(Replay.state))) == {"PREVIEWED", "DONE"}
+        askers = session.scalars(select(Replay.asked_by).where(Replay.state == "DONE"))
+        assert askers.all() == ["staff:aino"]
+
+
+def test_many_are_sent_again_by_two_who_show_their_passwords(app: Flask, world: None) -> None:
+    with app.app_context():
+        take([a_swap(number) for number in range(100, 202)], 5)
+        with transaction() as session:
+            session.execute(text("UPDATE outbox_item SET state = 'DEAD'"))
+    _add_people(app)
+    aino, eino = (("--by", name, "--password-stdin") for name in ("aino", "eino"))
+    word = f"{PASSWORD}\n"
+    lane = "partner.voima"
+    asked = _run(app, "lanes", "replay", lane, "--reason", "back", *aino, given=word)
+    assert "PROPOSED, 0 are due again." in asked.output
+    assert _run(app, "lanes", "replay-confirm", "1").exit_code == 2
+    same = _run(app, "lanes", "replay-confirm", "1", *aino, given=word)
+    assert same.stderr == "refused: SAME_PERSON\n"
+    assert "Confirmed" in _run(app, "lanes", "replay-confirm", "1", *eino, given=word).output
+    with app.app_context(), transaction() as session:
+        assert session.get_one(Replay, 1).decided_by == "staff:eino"
+
+
+def _add_people(app: Flask) -> None:
+    with app.app_context(), transaction() as session:
+        for name in ("aino", "eino"):
+            staff.create(session, name, name, PASSWORD, Role.OPERATOR, datetime.now(UTC), by="test")
 
 
 def _run(app: Flask, *arguments: str, given: str | None = None) -> Result:
@@ -165,5 +199,8 @@ def test_waiting_orders_are_counted_and_moved(app: Flask, world: None) -> None:
         put_in_force(values("piiri", order_type_codes=["MVM"]))
     assert "1 voima -> piiri (as A-1)" in _run(app, "routing", "move").output
     assert "APPROVED, 1 orders" in _run(app, "routing", "move", "--reason", "down").output
-    assert _run(app, "routing", "move-confirm", "1").stderr == "refused: CHANGED_MEANWHILE\n"
+    _add_people(app)
+    eino = ("--by", "eino", "--password-stdin")
+    over = _run(app, "routing", "move-confirm", "1", *eino, given=f"{PASSWORD}\n")
+    assert over.stderr == "refused: CHANGED_MEANWHILE\n"
     assert "2 orders" not in _run(app, "routing", "look-again").output

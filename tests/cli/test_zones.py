@@ -12,12 +12,15 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.db import db, transaction
-from app.services import lane_runners, zones
+from app.domain.roles import Role
+from app.services import lane_runners, staff, zones
 from app.services.environments import signed_export
 from app.settings import Settings
 from integrations.runner_api.client import read_credential
 from integrations.runner_api.types import Heartbeat
 from workers.cli import worker_command
+
+PASSWORD = "a password of twelve"
 
 
 def test_a_zone_is_added_gets_its_key_file_and_lanes(app: Flask, tmp_path: Path) -> None:
@@ -86,12 +89,21 @@ def test_a_file_is_compared_brought_and_let_in_by_another_person(
     dry = run(args=["environment", "import", str(path), "--dry-run"])
     assert (dry.exit_code, "every_s: 10 -> 33" in dry.output) == (0, True)
     assert "waits for a second person" not in dry.output
-    told = json.loads(run(args=["environment", "import", str(path), "--json"]).output)
+    with app.app_context(), transaction() as session:
+        for name in ("aino", "otso"):
+            staff.create(session, name, name, PASSWORD, Role.OPERATOR, datetime.now(UTC), by="test")
+    aino, otso = (["--by", name, "--password-stdin"] for name in ("aino", "otso"))
+    word = f"{PASSWORD}\n"
+    brought = run(args=["environment", "import", str(path), "--json", *aino], input=word)
+    told = json.loads(brought.output)
     assert [one["key"] for one in told["changes"]] == ["upkeep"]
     number = str(told["import"])
-    assert "SAME_PERSON" in run(args=["environment", "approve", number, "--yes"]).output
+    approve = ["environment", "approve", number, "--yes"]
+    assert "SAME_PERSON" in run(args=[*approve, *aino], input=word).output
+    # Whatever the account on the machine is called, it is no second person.
     monkeypatch.setenv("LOGNAME", "otso")
-    done = run(args=["environment", "approve", number, "--yes"])
+    assert run(args=approve).exit_code == 2
+    done = run(args=[*approve, *otso], input=word)
     assert (done.exit_code, "It is let in" in done.output) == (0, True)
     assert "APPLIED" in run(args=["environment", "list"]).output
     again = run(args=["environment", "import", str(path)])

@@ -360,7 +360,7 @@ def test_a_shadow_that_this_program_cannot_run_keeps_no_message_from_its_way(
         ),
         {"id": row.id},
     )
-    found = bundles_in_force.load(session, "order", "out", _later(2))["voima"]
+    found = bundles_in_force.load(session, "order", "out", _later(2)).in_force["voima"]
     assert (found.active.content.version, found.shadow) == (1, None)
 
 

@@ -13,6 +13,7 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from app.db import transaction
+from app.domain.notice_types import Channel
 from app.models import Alarm, Attempt, AuditEntry, Lane, LaneRunner, OutboxItem, Run
 from app.queries import zone_list
 from app.services import (
@@ -21,6 +22,7 @@ from app.services import (
     processes,
     purge,
     runner_reports,
+    sending_stops,
     unknowns,
     zone_watch,
     zones,
@@ -30,7 +32,7 @@ from app.services.processes import Edited, ProcessRefused
 from app.services.zones import ZoneRefused
 from app.settings import Settings
 from integrations.runner_api.types import ClaimAsked, Fault, Heartbeat, Report
-from tests.services.queueing import queue, states
+from tests.services.queueing import queue, set_lane, states
 from tests.services.world import scalar
 from tests.workers.runner_world import put
 from workers.drain import Drain, drain
@@ -102,6 +104,40 @@ def test_a_lost_answer_is_given_again_under_the_name_of_its_claim(world: _World)
     again = world.claim("nis", claim)
     assert [one.attempt_id for one in again] == [one.attempt_id for one in first]
     assert [one.item.dedupe_key for one in world.claim("nis")] == ["c"]
+
+
+def test_an_answer_that_was_lost_before_a_pause_hands_nothing_over_in_it(world: _World) -> None:
+    put("a", "b")
+    claim = uuid4()
+    assert len(world.claim("nis", claim)) == 2
+    set_lane("nis", paused=True)
+    asked = ClaimAsked(runner=world.runner, boot=world.boot, claim=claim, lane="nis", most=10)
+    with transaction() as session:
+        row = lane_runners.speaks(
+            session, world.zone, world.runner, world.boot, _settings(world.app), _now()
+        )
+        runner_reports.recall(session, row, asked, _settings(world.app), _now())
+        assert lane_runners.claim(session, row, asked, _settings(world.app), _now()) == []
+    with transaction() as session:
+        assert set(session.scalars(select(OutboxItem.state))) == {"READY"}
+        told = session.execute(text("SELECT DISTINCT told FROM runner_claim")).scalars().all()
+        tried = session.execute(text("SELECT DISTINCT attempts FROM outbox_item")).scalars().all()
+    assert (told, tried) == (["NOT_BEGUN"], [0])
+    set_lane("nis", paused=False)
+    assert len(world.claim("nis")) == 2
+
+
+def test_a_runner_is_told_which_lanes_are_paused_or_stopped(world: _World) -> None:
+    for lane in ("sms", "dms"):
+        world.move(lane)
+    set_lane("nis", paused=True)
+    with transaction() as session:
+        sending_stops.stop(
+            session, [Channel.SMS], keep_service=False, reason="wrong text", by=BY, now=_now()
+        )
+    with transaction() as session:
+        paused = {one.name: one.paused for one in lane_runners.lanes_of(session, "plant", _now())}
+    assert paused == {"nis": True, "sms": True, "dms": False}
 
 
 def test_a_report_counts_once_and_only_for_the_zone_that_the_item_was_handed_to(

@@ -16,6 +16,7 @@ from app.models import Alarm, Meter, Snapshot
 from app.services import difference_acts, outbox, reconciliation
 from app.services.difference_acts import DifferenceRefused
 from integrations.snapshots.codec import SnapshotInvalid
+from tests.conftest import test_settings
 from tests.field_work import add_order, gsrn
 from tests.services.reconciling import (
     SENT_AT,
@@ -32,6 +33,7 @@ from tests.services.reconciling import (
     sent,
     take,
 )
+from tests.services.routing_world import add_partner
 from tests.services.world import scalar
 
 HOUR = timedelta(hours=1)
@@ -386,6 +388,44 @@ def test_old_differences_raise_an_alarm_that_ends_with_them() -> None:
     with transaction() as session:
         reconciliation.watch(session, SETTINGS, after)
         assert session.query(Alarm).filter_by(closed_at=None).count() == 0
+
+
+def test_a_folder_in_which_nothing_is_laid_down_any_more_raises_an_alarm() -> None:
+    settings = test_settings(reconcile_systems="cis,nis,partner.rautio,stock.rautio,partner.voima")
+    with transaction() as session:
+        add_partner(
+            session, "rautio", transport="SFTP", created_at=TAKEN_AT - 40 * HOUR, active=True
+        )
+        session.execute(text("UPDATE process SET created_at = '2020-01-01'"))
+    records = [{"id": "WO-1", "version": 1, "state": "OPEN"}]
+    take(a_list(records, of="orders"), "partner.rautio")
+
+    def _late(hours: int) -> dict[str, str]:
+        with transaction() as session:
+            reconciliation.watch(session, settings, TAKEN_AT + hours * HOUR)
+            rows = session.query(Alarm).filter_by(closed_at=None, kind="SNAPSHOT_LATE")
+            return {row.subject: row.detail for row in rows}
+
+    # Whoever is asked by HTTP is not among them: it fails where it gives none.
+    assert _late(-15) == {"cis": "It has given no list since 2020-01-01 00:00 UTC."}
+    assert _late(29).keys() == {"cis", "stock.rautio"}
+    assert _late(31)["partner.rautio"] == "Its newest list is of 2026-11-25 01:00 UTC."
+    after = TAKEN_AT + 31 * HOUR
+    take(a_list(records, of="orders", taken_at=after), "partner.rautio", now=after)
+    assert _late(32).keys() == {"cis", "stock.rautio"}
+    with transaction() as session:
+        session.execute(text("UPDATE partner SET active = false WHERE code = 'rautio'"))
+    assert _late(99).keys() == {"cis"}
+    with transaction() as session:
+        # Of what a runner has to ask there, nobody here would see that it is not asked.
+        session.execute(
+            text(
+                "INSERT INTO zone (code, name, active, created_at, key_generation,"
+                " oldest_key_generation) VALUES ('plant', 'Plant', true, now(), 1, 1)"
+            )
+        )
+        session.execute(text("UPDATE lane SET zone = 'plant' WHERE name = 'nis'"))
+    assert _late(99).keys() == {"cis", "nis"}
 
 
 def _repair(number: int = 1) -> None:

@@ -25,6 +25,7 @@ from app.services import (
     inbound,
     partner_files,
     setup,
+    unreadable_bundles,
 )
 from app.services.bundle_content import shipped_content
 from app.web.operators import bundle_upload as upload_page
@@ -76,6 +77,33 @@ def test_a_version_goes_from_a_draft_by_a_shadow_into_force_by_two_people(
             ("staff:armi", "BUNDLE_ACTIVATED"),
             ("staff:otso", "BUNDLE_ROLLED_BACK"),
         ]
+
+
+def test_a_version_in_force_that_this_program_cannot_run_says_so_on_the_pages(
+    app: Flask, world: dict[str, int], operator: Visitor
+) -> None:
+    with app.app_context(), transaction() as session:
+        session.execute(
+            text(
+                "UPDATE partner_bundle SET content = (content - 'transport') || '{\"wire\": 2}'"
+                " WHERE id = :id"
+            ),
+            {"id": world["first"]},
+        )
+        unreadable_bundles.watch(session, datetime.now(UTC))
+    words = "This program cannot run it"
+    assert words in operator.get(f"/bundles?partner={CODE}&lang=en").text
+    page = operator.get(f"/bundles/{world['first']}?lang=en")
+    assert page.status_code == 200
+    assert words in page.text
+    assert "transport" in page.text
+    # Its next version can still be looked at, and be brought into force in its place.
+    assert operator.get(f"/bundles/{world['draft']}?lang=en").status_code == 200
+    alarms = operator.get("/alarms?lang=en").text
+    assert f'href="/bundles?partner={CODE}"' in alarms
+    assert "This program cannot run order out 1: " in alarms
+    back = f"/bundles/{world['first']}"
+    assert operator.get(f"{back}/bench?lang=en").status_code in (200, 403)
 
 
 def test_a_version_is_proposed_from_a_moment_on(

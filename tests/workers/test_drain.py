@@ -190,6 +190,33 @@ def test_a_paused_lane_sends_nothing(app: Flask, loop: asyncio.AbstractEventLoop
         assert nis.received == []
 
 
+def test_a_pause_ends_a_claim_between_two_slices(
+    app: Flask, loop: asyncio.AbstractEventLoop
+) -> None:
+    def _pause() -> None:
+        # It waits for the slice that is being settled, as a person's click does.
+        with app.app_context(), db.engine.begin() as other:
+            other.execute(text("UPDATE lane SET paused = true WHERE name = 'nis'"))
+
+    clicks = [threading.Thread(target=_pause)]
+
+    def _click_at_the_second() -> bool:
+        if len(nis.received) >= 100 and not clicks[0].ident:
+            clicks[0].start()
+        return False
+
+    with app.app_context(), StubServer(OK) as nis:
+        _put(*(f"item-{number}" for number in range(450)))
+        _drain(app, loop, nis, stopping=_click_at_the_second)
+        clicks[0].join()
+        sent = len(nis.received)
+        assert 100 <= sent < 450
+        with transaction() as session:
+            rows = session.execute(select(OutboxItem.state, OutboxItem.attempts))
+            counts = sorted((row.state, row.attempts) for row in rows)
+            assert counts == [("READY", 0)] * (450 - sent) + [("SENT", 1)] * sent
+
+
 def test_an_expired_item_is_cancelled_before_its_call(
     app: Flask, loop: asyncio.AbstractEventLoop
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +68,24 @@ def test_what_was_claimed_is_worked_off_while_the_centre_is_away(plant: Plant) -
         1,
         1,
     )
+
+
+def test_a_pause_reaches_what_the_runner_has_claimed_and_not_begun(plant: Plant) -> None:
+    set_lane("nis", in_flight_count=1)
+    put(*(f"k{number:03d}" for number in range(400)))
+    with StubServer(OK) as nis:
+        plant.write_reach(nis={"client": "nis", "base_url": nis.url, "token": "t"})
+        runner = plant.start()
+        until(lambda: nis.received, "the first call")
+        set_lane("nis", paused=True)
+        until(lambda: "CLAIMED" not in states().values(), "what was claimed to be given back")
+        sent = len(nis.received)
+        assert sent < 400
+        assert Counter(states().values()) == {"SENT": sent, "READY": 400 - sent}
+        set_lane("nis", paused=False, in_flight_count=20)
+        until(lambda: set(states().values()) == {"SENT"}, "the rest to be sent")
+        assert plant.stop(runner) == 0, plant.output()
+        assert len(nis.received) == 400
 
 
 def test_two_runners_of_a_zone_share_a_lane_and_call_for_each_item_once(plant: Plant) -> None:
@@ -190,8 +209,9 @@ def test_no_death_between_two_steps_sends_a_message_twice_or_loses_it(
     assert sent <= set(arrived)
     doubtful = {f"text {row[0]}" for row in rows(_DOUBTFUL)}
     assert set(arrived) - sent <= doubtful
-    # Between the begin and the end of the calls, and nowhere else: three steps of two items.
-    assert 0 < len(doubtful) <= 6
+    # Between the begin and the end of the calls, and nowhere else: two steps of two items, and of one
+    # item those six at which the end of the other is written down, told and forgotten.
+    assert 0 < len(doubtful) <= 10
 
 
 _SENT = "SELECT payload->>'notice_id' FROM outbox_item WHERE state = 'SENT'"

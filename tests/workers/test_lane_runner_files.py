@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -15,9 +16,10 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.db import db, transaction
-from app.services import bundle_activation, bundle_versions, inbound
+from app.services import bundle_activation, bundle_versions, inbound, runner_files
 from app.services.bundle_content import shipped_content
 from app.settings import Settings
+from integrations.runner_api.types import Heartbeat
 from tests.servers import SftpServer
 from tests.workers.contractor import (
     CODE,
@@ -142,6 +144,38 @@ def test_what_is_never_taken_is_told_as_well(plant: Plant, sshd: SftpServer) -> 
     assert plant.stop(runner) == 0, plant.output()
 
 
+def test_the_word_of_one_runner_does_not_end_what_another_tells(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_files, "_TOLD_WITHIN", timedelta(seconds=60))
+    now = datetime.now(UTC)
+
+    def _beat(after_s: float, **told: dict[str, str]) -> list[str]:
+        beat = Heartbeat(
+            runner=uuid4(),
+            boot=uuid4(),
+            first=True,
+            host="plant-1",
+            version="1",
+            started_at=now,
+            clock_offset_ms=0,
+            open=0,
+            unreported=0,
+            **told,  # type: ignore[arg-type] # only these two words
+        )
+        with transaction() as session:
+            at = now + timedelta(seconds=after_s)
+            runner_files.look_after(session, "plant", beat, plant.settings, at)
+        return [row.detail for row in rows("SELECT detail FROM alarm WHERE closed_at IS NULL")]
+
+    assert _beat(0, troubles={LANE: "no way"}) == ["no way"]
+    assert _beat(2) == ["no way"]
+    assert _beat(59, troubles={LANE: "no way"}) == ["no way"]
+    assert _beat(100) == ["no way"]
+    assert _beat(120) == []
+    assert len(rows("SELECT id FROM alarm")) == 1
+
+
 def _let_files_have(most_bytes: int) -> None:
     content = shipped_content("regional_contractor", "ack", "in")
     limits = msgspec.structs.replace(content.limits, file_max_bytes=most_bytes)
@@ -181,6 +215,7 @@ def plant(
     monkeypatch.setitem(app.extensions, "tiedolla_settings", own)
     folder = tmp_path / "plant"
     folder.mkdir()
+    monkeypatch.setattr(runner_files, "_TOLD_WITHIN", timedelta(seconds=0.5))
     with plant_of(app, folder) as plant:
         with transaction() as session:
             install(session, CODE, f"sftp://{sshd.user}@{sshd.host}:{sshd.port}", own)

@@ -14,9 +14,9 @@ import structlog
 
 from app.logs import set_up_logs
 from integrations.runner_api.client import Central, CredentialUnreadable
-from workers.lane_runner.journal import Journal, JournalUnusable
+from workers.lane_runner.journal import Journal, JournalUnusable, RunnerReplaced
 from workers.lane_runner.reach import Reach, ReachInvalid
-from workers.lane_runner.runner import Pace, Runner, RunnerReplaced
+from workers.lane_runner.runner import Pace, Runner
 
 log = structlog.get_logger()
 

@@ -34,6 +34,10 @@ class JournalUnusable(Exception):
     """Another process has it, it belongs to another zone, or it cannot be read or written."""
 
 
+class RunnerReplaced(Exception):
+    """Another process speaks for this journal, or the zone is not the journal's: end, and look."""
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """An item that was claimed and has not been begun."""

@@ -72,6 +72,7 @@ class Reach:
         self._builders: dict[str, Callable[[], Client]] = {}
         self._channels: dict[tuple[str, str], Callable[[], Channel]] = {}
         self._places: dict[str, SftpPlace] = {}
+        self._targets: dict[str, HttpTarget] = {}
         self._built: dict[object, Any] = {}
         faults: list[str] = []
         try:
@@ -85,8 +86,10 @@ class Reach:
                 faults.append(f"{part.name}.client: has to be one of {', '.join(sorted(_CLIENTS))}")
             else:
                 self._builders[lane] = maker(part)
-                if maker is _partner_files:
+                if maker in _BY_FILE:
                     self._places[lane] = _sftp(part)
+                elif maker in _GIVE_LISTS:
+                    self._targets[lane] = _target(part)
         for account, values in _sections(found, "channels", faults):
             part = _Part(f"channels.{account}", values, path.parent, faults)
             adapter = str(values.get("adapter", ""))
@@ -100,7 +103,8 @@ class Reach:
         if not self._builders and not self._channels and not faults:
             faults.append("there is neither a lane nor a channel in it")
         if faults:
-            raise ReachInvalid("\n  ".join([f"{path.name}:", *faults]))
+            # Some sections are read twice, for two uses.
+            raise ReachInvalid("\n  ".join([f"{path.name}:", *dict.fromkeys(faults)]))
 
     def serves(self, lane: str, mode: str) -> bool:
         """Whether there is a client for a lane; those of messages go by their channels."""
@@ -124,8 +128,12 @@ class Reach:
         return client
 
     def place(self, lane: str) -> SftpPlace | None:
-        """The server in whose folders the partner of a lane leaves files, None where it has none."""
+        """The server in whose folders the system of a lane leaves files, None where it has none."""
         return self._places.get(lane)
+
+    def target(self, lane: str) -> HttpTarget | None:
+        """Where the system of a lane gives lists by HTTP, None where it gives none."""
+        return self._targets.get(lane)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -259,6 +267,8 @@ _CLIENTS: Mapping[str, Callable[[_Part], Callable[[], Client]]] = {
     "cis": _cis,
     "partner_files": _partner_files,
 }
+_BY_FILE = (_cis, _partner_files)
+_GIVE_LISTS = (_nis, _dms, _billing, _installer)
 _CHANNELS: Mapping[str, Callable[[_Part, str], Callable[[], Channel]]] = {
     "twilio": _twilio,
     "sendgrid": _sendgrid,

@@ -12,7 +12,7 @@ import asyncio
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,9 +27,6 @@ from integrations.runner_api.types import (
     CLAIM_MOST,
     REPORTS_MOST,
     ClaimAsked,
-    FileTaken,
-    FileTold,
-    Folder,
     Heartbeat,
     LaneState,
     Report,
@@ -37,8 +34,8 @@ from integrations.runner_api.types import (
     Standing,
 )
 from workers.lane_runner.calls import batches, call, report_of
-from workers.lane_runner.folders import FolderLook
-from workers.lane_runner.journal import Held, Journal
+from workers.lane_runner.journal import Held, Journal, RunnerReplaced
+from workers.lane_runner.looks import Looks
 from workers.lane_runner.reach import Reach
 
 log = structlog.get_logger()
@@ -51,12 +48,6 @@ _AWAY_MOST_S = 15.0
 _LOCKED_OUT_S = 30.0
 _FAULT_PAUSE_S = 5.0
 _LAST_WORD_S = 10.0
-# Answers that end the process: somebody else speaks for this journal, or nobody may.
-_NOT_OURS = ("RUNNER_REPLACED", "RUNNER_ELSEWHERE", "RUNNER_UNKNOWN")
-
-
-class RunnerReplaced(Exception):
-    """Another process speaks for this journal, or the zone is not the journal's: end, and look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +90,7 @@ class Runner:
         self._error: str | None = None
         self._reports_most = REPORTS_MOST
         self._held_back: dict[UUID, float] = {}
-        self._looks: dict[Folder, FolderLook] = {}
-        self._troubles: dict[Folder, str] = {}
+        self._looks = Looks(central, reach, journal.runner, self._boot, self._note, monotonic)
 
     def stop(self) -> None:
         """End after the calls under way."""
@@ -117,27 +107,29 @@ class Runner:
         beats = asyncio.create_task(self._beat_on())
         reports = asyncio.create_task(self._report_on())
         looks = asyncio.create_task(self._look_on())
+        asks = asyncio.create_task(self._ask_on())
         stopped = asyncio.create_task(self._until_stopped())
         try:
             await asyncio.wait(
-                {beats, reports, looks, stopped}, return_when=asyncio.FIRST_COMPLETED
+                {beats, reports, looks, asks, stopped}, return_when=asyncio.FIRST_COMPLETED
             )
             self.stop()
             lanes = list(self._tasks.values())
             # The calls under way end first, whatever else there is to say.
             await asyncio.gather(*lanes, return_exceptions=True)
-            for task in (beats, reports, looks, *lanes):
+            for task in (beats, reports, looks, asks, *lanes):
                 if task.done() and not task.cancelled():
                     task.result()
             await self._last_words()
         finally:
-            for task in (beats, reports, looks, stopped, *self._tasks.values()):
+            for task in (beats, reports, looks, asks, stopped, *self._tasks.values()):
                 task.cancel()
             await asyncio.gather(
-                beats, reports, looks, stopped, *self._tasks.values(), return_exceptions=True
+                *(beats, reports, looks, asks, stopped),
+                *self._tasks.values(),
+                return_exceptions=True,
             )
-            for look in self._looks.values():
-                look.close()
+            self._looks.close()
             await self._reach.aclose()
             await self._central.aclose()
 
@@ -183,12 +175,9 @@ class Runner:
                     for one in self._lanes.values()
                     if not self._reach.serves(one.name, one.mode)
                 ],
-                troubles={folder.lane: why for folder, why in self._troubles.items()},
-                left_alone={
-                    folder.lane: look.left_alone[:2000]
-                    for folder, look in self._looks.items()
-                    if look.left_alone
-                },
+                troubles=dict(self._looks.troubles),
+                left_alone=dict(self._looks.left_alone),
+                list_troubles=dict(self._looks.list_troubles),
                 error=self._error,
                 ended=ended,
             )
@@ -197,7 +186,7 @@ class Runner:
         self._introduced = True
         self._error = None
         self._lanes = {one.name: one for one in answer.lanes}
-        self._know_folders(answer.folders)
+        self._looks.know(answer)
         held = self._journal.lanes_held()
         asked_for = set(self._journal.open_claims().values())
         for name in held | asked_for | {one.name for one in answer.lanes if one.due}:
@@ -299,16 +288,20 @@ class Runner:
             part = held[at : at + width]
             if self._stop.is_set():
                 return
-            go = [one for one in part if self._may_begin(one)]
+            go = [one for one in part if self._may_begin(lane, one)]
             late = [one for one in part if one not in go]
             if late:
                 self._end([Report(attempt=one.item.attempt, end="NOT_BEGUN") for one in late])
             if go:
                 await self._send(lane, go)
 
-    def _may_begin(self, held: Held) -> bool:
+    def _may_begin(self, lane: str, held: Held) -> bool:
         """Whether the centre still counts on us for this item, and nothing made it too late."""
         now = self._monotonic()
+        known = self._lanes.get(lane)
+        if known is not None and known.paused:
+            # As far as we have heard; what goes back comes again once the lane may send.
+            return False
         if held.lease != self._lease or now > self._lease_ends - _CALL_MOST_S:
             return False
         if held.item.begin_within_s is None:
@@ -347,57 +340,19 @@ class Runner:
             self._begin_until.pop(report.attempt, None)
         self._told_something.set()
 
-    # Files that partners lay down
-
-    def _know_folders(self, folders: Sequence[Folder]) -> None:
-        for folder in self._looks.keys() - set(folders):
-            self._looks.pop(folder).close()
-            self._troubles.pop(folder, None)
-        for folder in folders:
-            place = self._reach.place(folder.lane)
-            if place is not None and folder not in self._looks:
-                self._looks[folder] = FolderLook(folder, place, self._monotonic)
+    # What is fetched near by
 
     async def _look_on(self) -> None:
+        await self._again(self._looks.look)
+
+    async def _ask_on(self) -> None:
+        await self._again(self._looks.ask)
+
+    async def _again(self, look: Callable[[], Awaitable[None]]) -> None:
         while not self._stop.is_set():
-            for look in list(self._looks.values()):
-                await self._look(look)
+            await look()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), self._pace.poll_s)
-
-    async def _look(self, look: FolderLook) -> None:
-        lane = look.folder.lane
-
-        async def _hand(name: str, size: int, body: bytes | None) -> FileTaken:
-            return await self._central.file(
-                FileTold(
-                    runner=self._journal.runner,
-                    boot=self._boot,
-                    lane=lane,
-                    document=look.folder.document,
-                    name=name[:200],
-                    size=size,
-                    body=body,
-                )
-            )
-
-        try:
-            trouble = await look.look(_hand, self._central.now())
-        except (Away, NotAdmitted) as error:
-            self._note(f"the centre is away: {error}")
-            return
-        except Refused as error:
-            if error.code in _NOT_OURS:
-                raise RunnerReplaced(str(error)) from None
-            trouble = f"the centre does not take it: {error}"
-        except Exception as error:
-            # One folder's trouble must not end what the lanes do.
-            log.exception("folder_failed", lane=lane)
-            trouble = f"our own fault: {type(error).__name__}"
-        if trouble is None:
-            self._troubles.pop(look.folder, None)
-        else:
-            self._troubles[look.folder] = trouble[:2000]
 
     # Reports
 

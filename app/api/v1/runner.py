@@ -28,6 +28,7 @@ from app.services import (
     lane_runners,
     provider_routes,
     runner_files,
+    runner_lists,
     runner_reports,
     zone_credentials,
 )
@@ -82,11 +83,21 @@ def beat() -> Response:
     def act(session: Session, key: ZoneKey, told: Heartbeat, now: datetime) -> object:
         row = lane_runners.beat(session, key.zone, told, _settings(), now)
         lanes = [
-            LaneState(name=one.name, mode=_mode(one.mode), width=one.width, due=one.due)
+            LaneState(
+                name=one.name,
+                mode=_mode(one.mode),
+                width=one.width,
+                due=one.due,
+                paused=one.paused,
+            )
             for one in lane_runners.lanes_of(session, key.zone, now)
         ]
         folders = runner_files.look_after(session, key.zone, told, _settings(), now)
-        return Beat(standing=_standing(row, now), lanes=lanes, folders=folders)
+        lists = runner_lists.look_after(session, key.zone, told, _settings(), now)
+        asked = runner_lists.wanted(session, key.zone, _settings())
+        return Beat(
+            standing=_standing(row, now), lanes=lanes, folders=folders, lists=lists, asked=asked
+        )
 
     return _answer(Heartbeat, act)
 
@@ -96,6 +107,7 @@ def claim() -> Response:
 
     def act(session: Session, key: ZoneKey, told: ClaimAsked, now: datetime) -> object:
         row = lane_runners.speaks(session, key.zone, told.runner, told.boot, _settings(), now)
+        runner_reports.recall(session, row, told, _settings(), now)
         handed = lane_runners.claim(session, row, told, _settings(), now)
         width = next(
             (
@@ -149,7 +161,10 @@ def file() -> Response:
 
     def act(session: Session, key: ZoneKey, told: FileTold, now: datetime) -> object:
         row = lane_runners.speaks(session, key.zone, told.runner, told.boot, _settings(), now)
-        result = runner_files.take(session, row, told, now)
+        if told.document == "list":
+            result = runner_lists.take(session, row, told, _settings(), now)
+        else:
+            result = runner_files.take(session, row, told, now)
         log.info("runner_file", zone=key.zone, lane=told.lane, result=result)
         return FileTaken(standing=_standing(row, now), result=_result(result))
 

@@ -39,7 +39,7 @@ class Bundles:
             .order_by(PartnerBundle.valid_from, PartnerBundle.id)
         ).scalars()
         # Of several that have begun the latest counts.
-        return {_key(row): to_row(from_row(row.content)) for row in rows}
+        return {_key(row): _as_kept(row.content) for row in rows}
 
     def difference(self, session: Session, wanted: Records, settings: Settings) -> list[Change]:
         here = self.read(session)
@@ -88,6 +88,14 @@ class Bundles:
         if digest == digest_of(content):
             return Standing.WAITS, None
         return Standing.BLOCKED, "VERSION_TAKEN"
+
+
+def _as_kept(content: dict[str, Any]) -> dict[str, Any]:
+    """A version as this program writes it; one that it cannot run as whoever wrote it did."""
+    try:
+        return to_row(from_row(content))
+    except BundleUnreadable:
+        return content
 
 
 def _key(row: PartnerBundle) -> str:

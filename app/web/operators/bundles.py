@@ -16,12 +16,13 @@ from app.domain.states import BundleState
 from app.models.partner_bundle import PartnerBundle
 from app.queries import bundle_list
 from app.queries.bundle_list import BundleRow
-from app.services import bundle_drift, bundle_limits
+from app.services import bundle_drift, bundle_limits, bundles_in_force, unreadable_bundles
 from app.web.access import actor, role_required
 from app.web.clock import now
 from app.web.labels import BUNDLE
 from app.web.operators.blueprint import blueprint
 from app.web.operators.moment_field import local_text
+from integrations.partners.manifest import BundleUnreadable
 
 _DOCUMENTS = frozenset({"order", "ack", "delivery"})
 _STATES: frozenset[str | None] = frozenset(BundleState)
@@ -53,6 +54,7 @@ def bundles() -> ResponseReturnValue:
         partner=partner,
         state=state,
         shown_state=shown_state,
+        unreadable={one.id: one.why for one in unreadable_bundles.find(session, now())},
     )
 
 
@@ -67,19 +69,23 @@ def bundle(number: int) -> ResponseReturnValue:
     before = None
     if in_force is not None and in_force.id != row.id:
         before = bundle_list.find(session, in_force.id, now())
+    why = _why_unreadable(stored)
     content = stored.content
-    rules = content["mapping"]["rules"]
-    old_rules = before[1].content["mapping"]["rules"] if before is not None else rules
+    rules = [] if why else content["mapping"]["rules"]
+    old_rules = rules
+    if before is not None and not why and not _why_unreadable(before[1]):
+        old_rules = before[1].content["mapping"]["rules"]
     return render_template(
         "operators/bundle.html",
         row=row,
         state=shown_state(row),
         content=content,
+        why=why,
         rules=[(rule, rule not in old_rules) for rule in rules],
         gone_rules=[rule for rule in old_rules if rule not in rules],
         in_force=in_force,
         differences=bundle_list.differences(session, number),
-        offer=bundle_limits.find_offer(session, stored) if row.in_force else None,
+        offer=bundle_limits.find_offer(session, stored) if row.in_force and not why else None,
         partners=bundle_list.partner_names(session),
         me=actor(),
         moment_now=local_text(now()),
@@ -129,6 +135,15 @@ def get_version(session: Session, number: int) -> tuple[BundleRow, PartnerBundle
     if found is None:
         abort(404)
     return found
+
+
+def _why_unreadable(stored: PartnerBundle) -> str | None:
+    """Why this program cannot run a version, if it cannot: a newer release has written it."""
+    try:
+        bundles_in_force.run_content(stored.content)
+    except BundleUnreadable as error:
+        return str(error)
+    return None
 
 
 def versions_of(session: Session, row: BundleRow) -> Sequence[BundleRow]:
