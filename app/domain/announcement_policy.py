@@ -32,7 +32,7 @@ from app.domain.telling import (
     TellingRow,
     TellingView,
 )
-from app.domain.telling_obstacles import find_obstacle, unheard_points
+from app.domain.telling_obstacles import find_obstacle, unended_points, unheard_points
 from app.domain.telling_times import decide_time, quiet_time
 
 
@@ -159,7 +159,7 @@ def _summary(view: TellingView, waiting: tuple[int, ...]) -> TellingDecision:
 def _spoken_of(view: TellingView) -> tuple[PointFacts, ...]:
     """The points that the text is about: those still out, or for an end those that are back."""
     if view.telling.type is NoticeType.FAULT_RESTORED:
-        return tuple(point for point in view.points if not point.off_elsewhere)
+        return unended_points(view)
     if view.telling.type is NoticeType.FAULT_STARTED:
         return tuple(p for p in view.points if p.on_at is None and not p.off_elsewhere)
     if view.telling.type is NoticeType.PLANNED_NOTICE:

@@ -50,7 +50,7 @@ class PointFacts(Struct, frozen=True):
 class TellingRow(Struct, frozen=True):
     """An earlier notice about the same subject to the same contact.
 
-    gsrns: the points that it spoke of, where the policy asks for them (plans).
+    gsrns: the points that it spoke of, where the policy asks for them (plans and ends).
     """
 
     notice_id: int

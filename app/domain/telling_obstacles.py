@@ -78,8 +78,25 @@ def _restored(view: TellingView) -> Obstacle | None:
     if ended > max(row.notice_id for row in told):
         if any(row.notice_id > ended for row in view.waiting(CUT_TOLD)):
             return SuppressReason.NEVER_TOLD, "The recipient was not told that it had gone again."
-        return SuppressReason.DUPLICATE, "The recipient knows of the end already."
+        if not unended_points(view):
+            return SuppressReason.DUPLICATE, "The recipient knows of the end already."
     return None
+
+
+def unended_points(view: TellingView) -> tuple[PointFacts, ...]:
+    """The points that are back and of whose end no text has spoken since the last one of the cut.
+
+    Of several points some may have been off in another outage when the others' end was told.
+    """
+    told = max((row.notice_id for row in view.left(KNOWS_OF_CUT)), default=0)
+    ends = [row for row in view.left(ENDS) if row.notice_id > told]
+    ends += [row for row in view.waiting(ENDS) if row.notice_id > told]
+    back = tuple(point for point in view.points if not point.off_elsewhere)
+    if any(row.type is not NoticeType.FAULT_RESTORED for row in ends):
+        # A correction and a summary are about everything.
+        return ()
+    ended = {gsrn for row in ends for gsrn in row.gsrns}
+    return tuple(point for point in back if point.gsrn not in ended)
 
 
 def _last(view: TellingView, kinds: Iterable[NoticeType]) -> int:

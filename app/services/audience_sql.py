@@ -470,7 +470,8 @@ _WITH_LETTERS = SQL(
 _LEDGER = SQL(
     """
     SELECT n.channel, n.sent_to, n.id, n.type, {standing}, n.event_at,
-        coalesce(n.sent_at, n.state_at), n.announcement_id, CASE WHEN n.type IN ('PLANNED_NOTICE', 'PLANNED_CHANGED')
+        coalesce(n.sent_at, n.state_at), n.announcement_id,
+        CASE WHEN n.type IN ('PLANNED_NOTICE', 'PLANNED_CHANGED', 'FAULT_RESTORED')
             THEN array_append(ARRAY(
                 SELECT CAST(np.gsrn AS text) FROM notice_point np WHERE np.notice_id = n.id), n.gsrn)
             ELSE '{{}}' END

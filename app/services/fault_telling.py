@@ -270,31 +270,36 @@ _OVERSHADOWED = text(
 # it: what is still being planned counts, since its rows come later.
 _OWED = text(
     """
+    WITH here AS (
+        SELECT gsrn, id FROM notice WHERE gsrn = ANY(:gsrns) AND created_at > :since
+        UNION SELECT gsrn, notice_id FROM notice_point WHERE gsrn = ANY(:gsrns))
     SELECT EXISTS (
         SELECT 1 FROM announcement
         WHERE outage_id = ANY(:ids) AND type = ANY(:kinds) AND state NOT IN ('DONE', 'WITHDRAWN'))
     OR EXISTS (
-        SELECT 1 FROM notice n
+        SELECT 1 FROM here JOIN notice n ON n.id = here.id
         WHERE n.outage_id = ANY(:ids) AND n.type = ANY(:kinds)
-          AND (n.gsrn = ANY(:gsrns) OR n.point_count > 1)
           AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
           AND NOT EXISTS (
-              SELECT 1 FROM notice ended
-              WHERE ended.outage_id = ANY(:ids) AND ended.contact_id = n.contact_id
-                AND ended.id > n.id AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
+              SELECT 1 FROM here same JOIN notice ended ON ended.id = same.id
+              WHERE same.gsrn = here.gsrn AND ended.contact_id = n.contact_id
+                AND ended.outage_id = ANY(:ids) AND ended.id > n.id
+                AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
                 AND ended.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED',
                     'HELD', 'QUEUED', 'SENDING')))
     """
 )
 
 
-def _is_owed(session: Session, outage_id: int, gsrns: frozenset[str]) -> bool:
+def _is_owed(telling: Telling, outage_id: int, gsrns: frozenset[str]) -> bool:
     """Whether anybody at these points may still believe in the cut; else nobody is looked for.
 
     In a storm each fault overlaps many that ended before, and for most of those all has been said.
     """
+    session = telling.session
     ours = family(session, outage_id)
     values = {
+        "since": telling.now - _OWED_FOR,
         "ids": [*ours, *believed(session, ours)],
         "kinds": [str(kind) for kind in (*CUT_KINDS, NoticeType.CORRECTION_STILL_OFF)],
         "gsrns": sorted(gsrns),
@@ -319,7 +324,7 @@ def tell_overshadowed(telling: Telling, back: frozenset[str]) -> None:
         known = last.get(row.id)
         last[row.id] = max(known, (row.on_at, row.off_at)) if known else (row.on_at, row.off_at)
     for outage_id, (on_at, off_at) in last.items():
-        if not _is_owed(session, outage_id, back):
+        if not _is_owed(telling, outage_id, back):
             continue
         announcements.announce(
             session,

@@ -242,6 +242,23 @@ def test_req_05_nobody_is_looked_for_to_whom_no_end_is_owed(people: None) -> Non
     assert scalar(after) == 1
 
 
+def test_req_05_whoever_heard_of_the_end_at_one_point_is_owed_that_at_the_other(app: Flask) -> None:
+    with app.app_context():
+        settle_people(2, phones=["+358401234560"] * 2)
+        state(record(1, points={A: None, B: None}), minutes=10)
+        assert sent(10) == ["FAULT_STARTED"]
+        state(record(2, points={A: 20, B: None}, stated=21), minutes=22)
+        assert sent(22) == ["FAULT_PARTLY_RESTORED"]
+        state(record(1, ref="F-2", points={B: None}, started=40, stated=41), minutes=42)
+        assert sent(42) == []
+        state(record(3, points={A: 20, B: 50}, stated=51), minutes=52)
+        assert sent(52) == ["FAULT_RESTORED"]
+        assert (ledger()[-1].gsrn, ledger()[-1].point_count) == (A, 1)
+        state(record(2, ref="F-2", points={B: 60}, started=40, stated=61), minutes=62)
+        assert sent(62) == ["FAULT_RESTORED"]
+        assert ledger()[-1].gsrn == B
+
+
 def test_req_05_the_end_of_a_planned_cut_tells_that_of_the_fault_in_it(people: None) -> None:
     state(record(1, points={A: None}), minutes=10)
     sent(10)
