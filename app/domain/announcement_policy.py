@@ -15,6 +15,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from app.domain.clock import HELSINKI
+from app.domain.night_hold import quiet_end
 from app.domain.notice_policy import Action, Decision, Recipient, SuppressReason
 from app.domain.notice_types import NOTICE_RULES, NoticeType
 from app.domain.states import NoticeState
@@ -32,7 +33,7 @@ from app.domain.telling import (
     TellingView,
 )
 from app.domain.telling_obstacles import find_obstacle, unheard_points
-from app.domain.telling_times import decide_time, quiet_end, quiet_time
+from app.domain.telling_times import decide_time, quiet_time
 
 
 def decide_telling(

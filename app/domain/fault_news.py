@@ -83,7 +83,10 @@ def decide_news(before: Before, after: Course, told: Told, now: datetime) -> Dec
     """What to tell now that the fault stands as it does."""
     if after.state in SILENT:
         return _silenced(after.state) if before.state is not after.state else Decided()
-    if after.confirmed_at is None or not after.points:
+    # A mere suspicion is told to nobody, but its end is owed to whoever believes in the cut all the
+    # same: they heard of a false alarm at the same place.
+    suspected = after.confirmed_at is None
+    if not after.points or (suspected and (after.off or not told.somebody)):
         return Decided()
     if not after.off:
         return _over(before, after, told)
@@ -113,7 +116,8 @@ def _over(before: Before, after: Course, told: Told) -> Decided:
     back = before.off & after.on
     if told.somebody and back:
         news.append(_restored(after, back))
-    if after.state is FaultState.CLOSED and before.state is not FaultState.CLOSED:
+    closed = after.state is FaultState.CLOSED and before.state is not FaultState.CLOSED
+    if closed and after.confirmed_at is not None:
         news += _compensation(after)
     return Decided(CUT_KINDS, "The power was back before it was told.", news)
 

@@ -212,6 +212,7 @@ _REQUIRED: Mapping[NoticeType, str] = {
     _T.METER_SWAP_CANCELLED: "addr date",
     _T.METER_SWAP_STARTED: "addr t1",
     _T.METER_SWAP_DONE: "addr t2 phone",
+    _T.METER_SWAP_DONE_STILL_OFF: "addr t2 phone",
     _T.METER_SWAP_FAILED: "addr date reason",
     _T.FAULT_STARTED: "addr t1",
     _T.FAULT_ETR: "addr date t2",

@@ -17,8 +17,8 @@ from hashlib import sha256
 from msgspec import Struct
 
 from app.domain.languages import ASSUMED_LANGUAGE, Language
-from app.domain.notice_types import NOTICE_RULES, Channel, NoticeRule, NoticeType, Urgency
-from app.domain.quiet_hours import quiet_until
+from app.domain.night_hold import night_hold
+from app.domain.notice_types import NOTICE_RULES, Channel, NoticeRule, NoticeType
 from app.domain.states import NoticeState
 
 
@@ -159,7 +159,7 @@ def decide_notice(
     )
     if found is not None:
         return Decision(Action.SUPPRESS, found[1], found[0], supersedes=supersedes)
-    action, why, until = _when(event, recipient, rule, now)
+    action, why, until = _when(event, recipient, now)
     expires_at = event.happened_at + rule.good_for
     if event.true_until is not None:
         expires_at = min(expires_at, event.true_until)
@@ -329,18 +329,18 @@ def _is_for(row: LedgerRow, recipient: Recipient) -> bool:
 
 
 def _when(
-    event: NoticeEvent, recipient: Recipient, rule: NoticeRule, now: datetime
+    event: NoticeEvent, recipient: Recipient, now: datetime
 ) -> tuple[Action, str, datetime | None]:
-    until = quiet_until(now, recipient.quiet_from, recipient.quiet_to)
-    if until is None:
-        return Action.SEND, "Outside quiet hours.", None
-    if rule.urgency is Urgency.SAFETY:
-        return Action.SEND, "In quiet hours, but it is about safety.", None
-    if recipient.night_ok:
-        return Action.SEND, "In quiet hours, which the recipient has lifted for this topic.", None
-    if rule.urgency is Urgency.LIVE and event.live and now - event.happened_at <= rule.live_for:
-        return Action.SEND, "In quiet hours, but it is happening right now.", None
-    return Action.HOLD, "Held until the end of quiet hours.", until
+    until, why = night_hold(
+        event.type,
+        now,
+        event_at=event.happened_at,
+        quiet_from=recipient.quiet_from,
+        quiet_to=recipient.quiet_to,
+        night_ok=recipient.night_ok,
+        live=event.live,
+    )
+    return Action.SEND if until is None else Action.HOLD, why, until
 
 
 # What tells of a visit to come.

@@ -49,6 +49,7 @@ class NoticeType(StrEnum):
     METER_SWAP_CANCELLED = "METER_SWAP_CANCELLED"
     METER_SWAP_STARTED = "METER_SWAP_STARTED"
     METER_SWAP_DONE = "METER_SWAP_DONE"
+    METER_SWAP_DONE_STILL_OFF = "METER_SWAP_DONE_STILL_OFF"
     METER_SWAP_FAILED = "METER_SWAP_FAILED"
     FAULT_STARTED = "FAULT_STARTED"
     FAULT_ETR = "FAULT_ETR"
@@ -225,6 +226,14 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
         only_while_it_lasts=True,
     ),
     _T.METER_SWAP_DONE: NoticeRule(
+        Topic.METER_SWAP,
+        Urgency.LIVE,
+        live_for=_HALF_HOUR,
+        good_for=_DAY,
+        supersedes=frozenset({_T.METER_SWAP_STARTED, _T.METER_SWAP_FAILED, *_VISITS_AHEAD}),
+    ),
+    # The same news where another cut is on as it leaves (last_words.py).
+    _T.METER_SWAP_DONE_STILL_OFF: NoticeRule(
         Topic.METER_SWAP,
         Urgency.LIVE,
         live_for=_HALF_HOUR,

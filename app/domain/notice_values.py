@@ -161,6 +161,7 @@ _VALUES: Mapping[NoticeType, Mapping[str, _Fill]] = {
     _T.METER_SWAP_CANCELLED: _WINDOW,
     _T.METER_SWAP_STARTED: {"date": _day("happened_at"), "t1": _time("happened_at")},
     _T.METER_SWAP_DONE: {"date": _day("happened_at"), "t2": _time("happened_at")},
+    _T.METER_SWAP_DONE_STILL_OFF: {"date": _day("happened_at"), "t2": _time("happened_at")},
     _T.METER_SWAP_FAILED: {"date": _day("happened_at"), "reason": _reason},
     _T.FAULT_STARTED: {"date": _day("off_at"), "t1": _time("off_at")},
     _T.FAULT_ETR: {"date": _day("etr_at"), "t2": _time("etr_at"), "cause": _cause},

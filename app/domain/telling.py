@@ -20,6 +20,7 @@ class Telling(Struct, frozen=True):
 
     true_until: when the text stops being true by itself, for instance when the estimate in it
     passes. needed_by: when somebody who has not heard by then acts on what is no longer so.
+    first_event_at: of what was kept back and is told after all, when it was news first.
     """
 
     announcement_id: int
@@ -28,6 +29,7 @@ class Telling(Struct, frozen=True):
     true_until: datetime | None = None
     corrects_id: int | None = None
     needed_by: datetime | None = None
+    first_event_at: datetime | None = None
 
 
 class PointFacts(Struct, frozen=True):

@@ -101,7 +101,7 @@ def _remaining(view: TellingView) -> Obstacle | None:
     """
     kinds = ESTIMATES if view.telling.type in ESTIMATES else (view.telling.type,)
     same = [*view.left(kinds), *view.waiting(kinds)]
-    if any(row.event_at == view.telling.event_at for row in same):
+    if any(row.event_at in (view.telling.event_at, view.telling.first_event_at) for row in same):
         return SuppressReason.DUPLICATE, "The recipient has been told the same."
     if view.points and all(point.off_elsewhere for point in view.points):
         return SuppressReason.KNOWS_OTHER, "The recipient knows of another cut that lasts as long."
@@ -132,15 +132,19 @@ def _change_of_plan(view: TellingView) -> Obstacle | None:
 
 def _correction(view: TellingView) -> Obstacle | None:
     """A correction reaches exactly those whom the wrong text may have reached (REQ-34)."""
-    wrong = view.telling.corrects_id
-    if not any(row.announcement_id == wrong and row.state in LEFT for row in view.ledger):
+    wrong = [
+        row.notice_id
+        for row in view.ledger
+        if row.announcement_id == view.telling.corrects_id and row.state in LEFT
+    ]
+    if not wrong:
         return SuppressReason.NEVER_TOLD, "The wrong text had not left, and was stopped."
     if view.points and all(point.off_elsewhere for point in view.points):
         # That the supply is normal would be the next untruth.
         return SuppressReason.STILL_OFF, "Another outage still cuts the power there."
-    # One mistake may have made several texts wrong; whoever heard them all is corrected once.
-    same = [*view.left((view.telling.type,)), *view.waiting((view.telling.type,))]
-    if any(row.event_at == view.telling.event_at for row in same):
+    # One mistake may have made several texts wrong, and may be corrected again for those who could not
+    # be told so at once; whoever heard all of them is corrected once.
+    if _last(view, (view.telling.type,)) > max(wrong):
         return SuppressReason.DUPLICATE, "The recipient has been told the same."
     return None
 

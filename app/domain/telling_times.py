@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
 
+from app.domain.night_hold import night_hold
 from app.domain.notice_policy import Action, Decision, SuppressReason
-from app.domain.notice_types import NOTICE_RULES, NoticeType, Urgency
-from app.domain.quiet_hours import quiet_until
+from app.domain.notice_types import NOTICE_RULES, NoticeType
 from app.domain.telling import CHANGES, UPDATES, TellingView
 
 # No more than one piece of news about the same outage in this time (REQ-01).
 UPDATE_GAP = timedelta(hours=1)
-# Hundreds of thousands of recipients share a handful of quiet hours.
-quiet_end = lru_cache(maxsize=1024)(quiet_until)
 
 
 def true_until(kind: NoticeType, facts: Mapping[str, object]) -> datetime | None:
     """When a text of this kind turns untrue by itself: its estimate passes, its visit begins."""
     name = _TRUE_UNTIL.get(kind)
     value = facts.get(name) if name else None
+    return datetime.fromisoformat(value) if isinstance(value, str) else None
+
+
+def first_event_at(facts: Mapping[str, object]) -> datetime | None:
+    """When it was news first, if it was kept back then."""
+    value = facts.get("first_event_at")
     return datetime.fromisoformat(value) if isinstance(value, str) else None
 
 
@@ -62,20 +65,16 @@ def decide_time(view: TellingView, waiting: tuple[int, ...]) -> Decision:
 
 def quiet_time(view: TellingView, at: datetime) -> tuple[datetime | None, str]:
     """Until when quiet hours hold what would leave at this time, and why (REQ-09, REQ-10)."""
-    rule = NOTICE_RULES[view.telling.type]
-    until = quiet_end(at, view.recipient.quiet_from, view.recipient.quiet_to)
-    if until is None:
-        return None, "Outside quiet hours."
-    if rule.urgency is Urgency.SAFETY:
-        return None, "In quiet hours, but it is about safety."
-    if view.recipient.night_ok:
-        return None, "In quiet hours, which the recipient has lifted for this topic."
-    if rule.urgency is Urgency.LIVE and at - view.telling.event_at <= rule.live_for:
-        return None, "In quiet hours, but it is happening right now."
-    needed = view.telling.needed_by
-    if needed is not None and at < needed <= until:
-        return None, "In quiet hours, but it changes what begins before they end."
-    return until, "Held until the end of quiet hours."
+    telling, recipient = view.telling, view.recipient
+    return night_hold(
+        telling.type,
+        at,
+        event_at=telling.event_at,
+        quiet_from=recipient.quiet_from,
+        quiet_to=recipient.quiet_to,
+        night_ok=recipient.night_ok,
+        needed_by=telling.needed_by,
+    )
 
 
 def _update_cap(view: TellingView) -> datetime | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
+
+from app.domain.notice_types import NoticeType
 
 LIST_LIMIT = 500
 POINTS_SHOWN = 200
@@ -219,6 +222,41 @@ _TOLD = text(
 def told_counts(session: Session, outage_id: int) -> list[Told]:
     """Who was told of a cut, in numbers."""
     return [Told(*row) for row in session.execute(_TOLD, {"id": outage_id})]
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How far the messages of a plan have come: notices that left, that wait for the morning, that wait
+    to be sent; announcements that are being written, and that a second person has to let go."""
+
+    left: int
+    held: int
+    queued: int
+    being_written: int
+    guarded: int
+
+
+_TELLING = text(
+    """
+    SELECT count(n.id) FILTER (WHERE n.state IN ('SENDING', 'SENT', 'UNKNOWN', 'RESENT', 'DELIVERED',
+            'UNDELIVERED', 'FALLBACK')),
+        count(n.id) FILTER (WHERE n.state = 'HELD'),
+        count(n.id) FILTER (WHERE n.state IN ('CREATED', 'QUEUED')),
+        count(DISTINCT a.id) FILTER (WHERE a.state = 'PENDING'),
+        count(DISTINCT a.id) FILTER (WHERE a.state = 'HELD')
+    FROM announcement a LEFT JOIN notice n ON n.announcement_id = a.id AND n.fallback_of IS NULL
+    WHERE a.outage_id = :id AND a.type = ANY(:kinds) AND a.created_at >= :since
+      AND a.state <> 'WITHDRAWN'
+    """
+)
+
+
+def telling_of(
+    session: Session, outage_id: int, kinds: Sequence[NoticeType], since: datetime
+) -> Telling:
+    """How far these kinds of messages, announced since then, have come."""
+    values = {"id": outage_id, "kinds": [str(kind) for kind in kinds], "since": since}
+    return Telling(*session.execute(_TELLING, values).one())
 
 
 _LETTERS = text(

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.domain.acks import Derived, keep_reporting
 from app.domain.failure_reasons import FAILURE_REASONS, NextStep
 from app.domain.order_path import path_between
 from app.domain.states import SwapOutageState, WorkOrderState
+from app.models.outage import Outage
 from app.models.work_order import WorkOrder
 from app.services import (
     ack_notices,
     alarms,
+    announcements,
     fan_out,
     fault_candidates,
+    fault_telling,
     meter_register,
     order_ends,
     outages,
@@ -23,6 +27,7 @@ from app.services import (
 )
 from app.services.ack_news import News, Reports, derive
 from app.services.completion import Completion, completion_of, register_report
+from app.services.fault_telling import Telling
 from app.services.order_facts import load_surroundings
 from app.services.outages import Cut
 from app.services.work_orders import Change
@@ -79,10 +84,33 @@ def _cut(session: Session, news: News) -> None:
     after = _last_cut(news.order, news.after, news.reports)
     if _last_cut(news.order, news.before, known) != after:
         outages.record_swap(session, news.order.order_id, news.order.gsrn, after, news.now)
+        if after is None or after.on_at is not None:
+            _tell_overshadowed(session, news)
         if after is not None:
             fault_candidates.explain_by_visit(
                 session, news.order.gsrn, after.off_at, after.on_at, news.now
             )
+
+
+def _tell_overshadowed(session: Session, news: News) -> None:
+    """A fault whose end this swap kept from being told, since the power was off all the same."""
+    outage_id = session.execute(
+        _ENDED_MEANWHILE, {"source": outages.SOURCE, "order_id": news.order.order_id}
+    ).scalar_one_or_none()
+    if outage_id is not None:
+        swap = session.get_one(Outage, outage_id, populate_existing=True)
+        telling = Telling(session, swap, news.now, announcements.SYSTEM)
+        fault_telling.tell_overshadowed(telling, frozenset({news.order.gsrn}))
+
+
+_ENDED_MEANWHILE = text(
+    """
+    SELECT mine.id FROM outage mine JOIN outage_point point ON point.outage_id = mine.id
+    WHERE mine.source = :source AND mine.source_ref = :order_id AND EXISTS (
+        SELECT 1 FROM outage_point p JOIN outage o ON o.id = p.outage_id
+        WHERE p.gsrn = point.gsrn AND o.kind = 'FAULT' AND p.on_at >= point.off_at)
+    """
+)
 
 
 def _last_cut(order: WorkOrder, derived: Derived, reports: Reports) -> Cut | None:

@@ -115,6 +115,7 @@ def open_audience(
         "after_id": announcement.facts.get("after_id"),
         "behind_id": announcement.facts.get("behind_id"),
         "etr_at": announcement.facts.get("etr_at"),
+        "event_at": announcement.event_at,
         "dropped": announcement.facts.get("gsrns"),
         "corrects_id": announcement.corrects_id,
         "subject": announcement.subject,

@@ -34,7 +34,7 @@ def listeners_of(kind: NoticeType, subject: str) -> Composed:
 
     Parameters: topic, on (day), outage_id, outages (its family), after_id (the outage that kept
     this from being told), behind_id
-    (the false alarm that hid this), etr_at, corrects_id, dropped (only who has these points and no others),
+    (the false alarm that hid this), etr_at, event_at, corrects_id, dropped (only who has these points and no others),
     municipality, order_no.
     """
     if kind in _CORRECTIONS:
@@ -151,7 +151,8 @@ _LASTED_LONGEST = SQL(
         SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
         WHERE q.gsrn = p.gsrn AND q.outage_id <> p.outage_id AND q.off_at <= p.on_at
           AND (q.on_at IS NULL OR (q.on_at, q.outage_id) > (p.on_at, p.outage_id))
-          AND coalesce(q.on_at, now()) - q.off_at >= interval '12 hours'
+          AND coalesce(q.on_at, CAST(%(event_at)s AS timestamptz)) - q.off_at
+              >= interval '12 hours'
           AND other.kind = 'FAULT' AND other.state NOT IN ('MERGED', 'FALSE_ALARM'))
     """
 )
@@ -221,13 +222,25 @@ _KNOWS_OTHER_FAULT = _TOLD_OF_OTHER.format(
         """
     )
 )
-# Nor is an estimate of a second fault that says no more than the first one's.
+# Nor is an estimate of a second fault that says no more than the first one's, nor one in the words of
+# a fault that has ended meanwhile, when nobody could say so.
 _KNOWS_OTHER_ESTIMATE = _TOLD_OF_OTHER.format(
     but=SQL(
         """
-        AND q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
-        AND other.etr_at >= CAST(%(etr_at)s AS timestamptz)
         AND n.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED')
+        AND (q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+                AND other.etr_at >= CAST(%(etr_at)s AS timestamptz)
+            OR q.on_at >= listed.off_at AND other.state NOT IN ('MERGED', 'FALSE_ALARM')
+                AND EXISTS (
+                    SELECT 1 FROM announcement a WHERE a.id = n.announcement_id
+                      AND CAST(a.facts->>'etr_at' AS timestamptz)
+                          = CAST(%(etr_at)s AS timestamptz))
+                AND NOT EXISTS (
+                    SELECT 1 FROM notice later
+                    WHERE later.contact_id = same.id AND later.gsrn = n.gsrn AND later.id > n.id
+                      AND later.type IN ('FAULT_RESTORED', 'CORRECTION', 'FAULT_ETR',
+                          'FAULT_ETR_CHANGED', 'FAULT_ETR_DELAYED')
+                      AND later.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')))
         """
     )
 )

@@ -33,12 +33,18 @@ _ESTIMATE = text(
 
 
 def correct(
-    session: Session, announcement: Announcement, *, still_off: bool, by: str, now: datetime
+    session: Session,
+    announcement: Announcement,
+    *,
+    still_off: bool,
+    by: str,
+    now: datetime,
+    occurrence: str = "",
 ) -> int | None:
     """Announce that an announcement was wrong; None if that has been said before.
 
-    still_off: the power is off although the wrong text said otherwise. What has not left is
-    stopped. The row must be locked, so that its planner and we come one after the other.
+    still_off: the power is off although the wrong text said otherwise. occurrence: what lets it be said
+    again to those who could not be told so at once. What has not left is stopped. The row must be locked, so that its planner and we come one after the other.
     """
     if announcement.topic not in CORRECTABLE:
         return None
@@ -60,7 +66,7 @@ def correct(
         session,
         kind,
         about_correction(announcement.id),
-        occurrence="",
+        occurrence=occurrence,
         event_at=now,
         facts=facts,
         now=now,

@@ -27,7 +27,8 @@ _SETTLES = timedelta(minutes=5)
 
 _LAST_ESTIMATE = text(
     """
-    SELECT id, event_at, facts ->> 'etr_at' AS etr_at,
+    SELECT id, coalesce(CAST(facts ->> 'first_event_at' AS timestamptz), event_at) AS event_at,
+        facts ->> 'etr_at' AS etr_at,
         state IN ('PENDING', 'HELD') AND told_count + suppressed_count = 0 AS untold
     FROM announcement
     WHERE outage_id = :id AND type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED') AND state <> 'WITHDRAWN'
@@ -189,20 +190,33 @@ def _correct(telling: Telling, kind: NoticeType) -> None:
     All corrections of one mistake are one event, so that whoever heard several wrong texts is
     corrected once.
     """
+    session, now, by = telling.session, telling.now, telling.by
     still_off = kind is NoticeType.CORRECTION_STILL_OFF
     wrong = (NoticeType.FAULT_RESTORED,) if still_off else CUT_KINDS
     for announcement in _told_of_cut(telling, wrong):
+        corrections.correct(session, announcement, still_off=still_off, by=by, now=now)
+    if still_off:
+        return
+    # Whoever heard of another false alarm was not corrected as long as this one cut them, too.
+    for announcement in _told_of_cut(telling, wrong, believed(session, [telling.outage.id])):
+        after = f"after:{telling.outage.id}/{now.isoformat()}"
         corrections.correct(
-            telling.session, announcement, still_off=still_off, by=telling.by, now=telling.now
+            session, announcement, still_off=False, occurrence=after, by=by, now=now
         )
 
 
-def _told_of_cut(telling: Telling, kinds: tuple[NoticeType, ...]) -> Sequence[Announcement]:
-    """The announcements of these kinds that somebody has been told, held against their planner."""
+def _told_of_cut(
+    telling: Telling, kinds: tuple[NoticeType, ...], outage_ids: Sequence[int] | None = None
+) -> Sequence[Announcement]:
+    """The announcements of these kinds that somebody has been told, held against their planner.
+
+    outage_ids: of these outages instead of this one.
+    """
+    ids = [telling.outage.id] if outage_ids is None else outage_ids
     statement = (
         select(Announcement)
         .where(
-            Announcement.outage_id == telling.outage.id,
+            Announcement.outage_id.in_(ids),
             Announcement.type.in_([str(one) for one in kinds]),
             Announcement.told_count > 0,
         )
@@ -252,6 +266,42 @@ _OVERSHADOWED = text(
 )
 
 
+# Somebody at these points who heard of a cut and has heard of no end yet, or may be about to hear of
+# it: what is still being planned counts, since its rows come later.
+_OWED = text(
+    """
+    SELECT EXISTS (
+        SELECT 1 FROM announcement
+        WHERE outage_id = ANY(:ids) AND type = ANY(:kinds) AND state NOT IN ('DONE', 'WITHDRAWN'))
+    OR EXISTS (
+        SELECT 1 FROM notice n
+        WHERE n.outage_id = ANY(:ids) AND n.type = ANY(:kinds)
+          AND (n.gsrn = ANY(:gsrns) OR n.point_count > 1)
+          AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
+          AND NOT EXISTS (
+              SELECT 1 FROM notice ended
+              WHERE ended.outage_id = ANY(:ids) AND ended.contact_id = n.contact_id
+                AND ended.id > n.id AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
+                AND ended.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED',
+                    'HELD', 'QUEUED', 'SENDING')))
+    """
+)
+
+
+def _is_owed(session: Session, outage_id: int, gsrns: frozenset[str]) -> bool:
+    """Whether anybody at these points may still believe in the cut; else nobody is looked for.
+
+    In a storm each fault overlaps many that ended before, and for most of those all has been said.
+    """
+    ours = family(session, outage_id)
+    values = {
+        "ids": [*ours, *believed(session, ours)],
+        "kinds": [str(kind) for kind in (*CUT_KINDS, NoticeType.CORRECTION_STILL_OFF)],
+        "gsrns": sorted(gsrns),
+    }
+    return bool(session.execute(_OWED, values).scalar_one())
+
+
 def tell_overshadowed(telling: Telling, back: frozenset[str]) -> None:
     """The end of other faults that this outage kept from being told (REQ-05).
 
@@ -269,6 +319,8 @@ def tell_overshadowed(telling: Telling, back: frozenset[str]) -> None:
         known = last.get(row.id)
         last[row.id] = max(known, (row.on_at, row.off_at)) if known else (row.on_at, row.off_at)
     for outage_id, (on_at, off_at) in last.items():
+        if not _is_owed(session, outage_id, back):
+            continue
         announcements.announce(
             session,
             NoticeType.FAULT_RESTORED,

@@ -26,7 +26,7 @@ from app.domain.notice_types import Channel, NoticeType
 from app.domain.notice_values import HIDDEN_ADDRESS, several_points, values_for
 from app.domain.states import AnnouncementState, NoticeState
 from app.domain.telling import PointFacts, Telling, TellingDecision
-from app.domain.telling_times import needed_by, true_until
+from app.domain.telling_times import first_event_at, needed_by, true_until
 from app.models.announcement import Announcement
 from app.services import blast_guard, message_templates, published_texts
 from app.services.audience import Listener, believed, family, open_audience
@@ -131,6 +131,7 @@ def _plan_of(session: Session, announcement: Announcement, settings: Settings) -
             true_until=true_until(kind, announcement.facts),
             corrects_id=announcement.corrects_id,
             needed_by=needed_by(kind, announcement.facts),
+            first_event_at=first_event_at(announcement.facts),
         ),
         Texts(settings, announcement.facts, published_texts.current(session)),
     )

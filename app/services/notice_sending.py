@@ -13,19 +13,18 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.db import plain_array, text_array
-from app.domain.night_hold import HELD_AT_NIGHT, night_end
-from app.domain.notice_types import NoticeType
 from app.domain.states import NoticeState
 from app.services import budget, contact_standing, outbox
 from app.services.budget import FREE, Prices
 from app.services.contact_standing import ProviderWord
+from app.services.last_words import STILL_CUT
 from app.services.notice_items import KIND, STANDING, notice_key
 from app.services.outbox import Settlement
 
 # suppress_reason on a notice that has not ended is a mark: it must not leave (again).
 # UNKNOWN becomes RESENT, and is counted, when the call before may have reached somebody.
 _BEGIN = text(
-    """
+    f"""
     WITH judged AS (
         SELECT n.id,
             coalesce(n.suppress_reason, CASE
@@ -48,7 +47,14 @@ _BEGIN = text(
                     AND (n.point_count = 1 OR NOT EXISTS (
                         SELECT 1 FROM notice_point np JOIN outage_point q
                             ON q.outage_id = n.outage_id AND q.gsrn = np.gsrn AND q.on_at IS NULL
-                        WHERE np.notice_id = n.id)) THEN 'STALE'
+                        WHERE np.notice_id = n.id))
+                    -- Nor has it gone on in a fault that was split off from this one.
+                    AND NOT EXISTS (
+                        SELECT 1 FROM (SELECT n.gsrn UNION SELECT np.gsrn FROM notice_point np
+                            WHERE np.notice_id = n.id) mine (gsrn)
+                        JOIN outage_point q ON q.gsrn = mine.gsrn AND q.on_at IS NULL
+                        JOIN outage_event e ON e.outage_id = q.outage_id AND e.type = 'SPLIT_OFF'
+                          AND CAST(e.facts ->> 'from_id' AS bigint) = n.outage_id) THEN 'STALE'
                 -- Held for the night, it may find the power gone again by something else.
                 WHEN n.type IN ('FAULT_RESTORED', 'MORNING_SUMMARY') AND NOT EXISTS (
                     SELECT 1 FROM (SELECT n.gsrn UNION SELECT np.gsrn FROM notice_point np
@@ -56,10 +62,7 @@ _BEGIN = text(
                     WHERE NOT EXISTS (
                         SELECT 1 FROM outage_point q JOIN outage o ON o.id = q.outage_id
                         WHERE q.gsrn = mine.gsrn AND q.on_at IS NULL
-                          AND q.outage_id IS DISTINCT FROM n.outage_id
-                          AND (o.kind = 'FAULT' AND o.confirmed_at IS NOT NULL
-                              AND o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
-                            OR o.kind = 'PLANNED' AND o.state IN ('ONGOING', 'OVERRUN'))))
+                          AND q.outage_id IS DISTINCT FROM n.outage_id AND {STILL_CUT}))
                     THEN 'STILL_OFF'
             END) AS reason,
             n.state = 'UNKNOWN' AND EXISTS (
@@ -89,7 +92,7 @@ _BEGIN = text(
         state_at = :now
     FROM judged j WHERE n.id = j.id
     RETURNING n.id, n.suppress_reason
-    """
+    """  # noqa: S608 - made of our own constants only.
 )
 
 
@@ -126,70 +129,18 @@ def hold_still(session: Session, notice_ids: Sequence[int]) -> dict[int, NoticeS
     return {row.id: NoticeState(row.state) for row in rows}
 
 
-_AWAKE = text(
-    """
-    SELECT n.id, n.type, n.event_at, c.quiet_from, c.quiet_to
-    FROM notice n LEFT JOIN contact c ON c.id = n.contact_id
-    WHERE n.id = ANY(CAST(:notices AS bigint[])) AND n.state IN ('QUEUED', 'HELD')
-      AND n.type = ANY(:kinds) AND n.suppress_reason IS NULL
-      AND NOT coalesce((
-        SELECT p.night_ok FROM preference p
-        WHERE p.contact_id = n.contact_id AND p.topic = n.topic
-          AND (p.gsrn = n.gsrn OR p.gsrn IS NULL)
-        ORDER BY p.gsrn NULLS LAST LIMIT 1), false)
-    """
-)
-_HELD_AT_NIGHT = [str(kind) for kind in HELD_AT_NIGHT]
-_HOLD = text(
-    """
-    UPDATE notice n SET state = 'HELD', state_at = :now, not_before_at = h.until,
-        decision = 'Held until the end of quiet hours.'
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:untils AS timestamptz[])) AS h (id, until)
-    WHERE n.id = h.id
-    """
-)
-
-
-def hold_at_night(
-    session: Session, notice_ids: Mapping[int, int], now: datetime
-) -> dict[int, datetime]:
-    """Hold what has come into its recipient's quiet hours while it waited (item id -> their end).
-
-    notice_ids: outbox item id -> notice id.
-    """
-    notices = list(notice_ids.values())
-    lock_notices(session, notices)
-    ends = {
-        row.id: until
-        for row in session.execute(
-            _AWAKE, {"notices": plain_array(notices), "kinds": _HELD_AT_NIGHT}
-        )
-        if (
-            until := night_end(
-                NoticeType(row.type), row.event_at, now, row.quiet_from, row.quiet_to
-            )
-        )
-    }
-    if ends:
-        values = {"ids": plain_array(ends), "untils": plain_array(ends.values()), "now": now}
-        session.execute(_HOLD, values)
-    return {item: ends[notice] for item, notice in notice_ids.items() if notice in ends}
-
-
 def begin_sending(
     session: Session, notice_ids: Mapping[int, int], now: datetime, prices: Prices = FREE
 ) -> dict[int, str]:
     """Let pass what may still be sent, and tell why for every other item (item id -> reason).
 
-    notice_ids: outbox item id -> notice id. Must run in the transaction that commits the attempts:
-    whoever withdraws a notice later waits for its row and finds it on the wire, whoever did so
-    before is seen here (I4).
+    notice_ids: outbox item id -> notice id. The notices are locked (last_look.py), and it must run in
+    the transaction that commits the attempts: whoever withdraws a notice later waits for its row and
+    finds it on the wire, whoever did so before is seen here (I4).
     """
     if not notice_ids:
         return {}
     notices = list(notice_ids.values())
-    lock_notices(session, notices)
-    # A statement of its own, so that it sees what was committed while we waited for the rows.
     costs = {"sms_part": prices.sms_part, "email": prices.email}
     rows = session.execute(_BEGIN, {"notices": plain_array(notices), "now": now, **costs})
     judged: dict[int, str | None] = {row.id: row.suppress_reason for row in rows}

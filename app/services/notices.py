@@ -37,13 +37,15 @@ from app.models.work_order import WorkOrder
 from app.services import message_templates, outbox, published_texts
 from app.services.message_templates import Rendered
 from app.services.notice_items import build_item
-from app.services.notice_sending import begin_sending, hold_at_night, note_settled, stop_older
+from app.services.notice_sending import begin_sending, note_settled, stop_older
 from app.services.recipients import find_recipients, find_told
 from app.settings import Settings
 
-__all__ = ["begin_sending", "hold_at_night", "note_settled", "plan_for_swap"]
+__all__ = ["begin_sending", "note_settled", "plan_for_swap"]
 
 _ENDS = frozenset({NoticeType.METER_SWAP_DONE, NoticeType.METER_SWAP_FAILED})
+# What the last look before the sending may have made of a notice: to the policy it is the same one.
+_DECIDED_AS = {NoticeType.METER_SWAP_DONE_STILL_OFF: NoticeType.METER_SWAP_DONE}
 _STATES = {
     Action.SEND: NoticeState.QUEUED,
     Action.HOLD: NoticeState.HELD,
@@ -144,8 +146,9 @@ def _ledger(session: Session, order: WorkOrder) -> list[LedgerRow]:
         ).where(Notice.order_id == order.order_id, Notice.gsrn == order.gsrn)
     )
     return [
-        LedgerRow(row[0], NoticeType(row[1]), row[2], row[3], row[4], NoticeState(row[5]))
-        for row in rows
+        LedgerRow(id_, _DECIDED_AS.get(kind, kind), key, value, at, NoticeState(state))
+        for id_, name, key, value, at, state in rows
+        for kind in (NoticeType(name),)
     ]
 
 

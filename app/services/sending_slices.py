@@ -16,6 +16,7 @@ from app.domain.lanes import NOTICE_LANES, Mode
 from app.services import (
     budget,
     lanes,
+    last_look,
     notices,
     order_pauses,
     outbox,
@@ -59,20 +60,17 @@ def begin(
     refused = dict.fromkeys(expired, "EXPIRED")
     costs: Mapping[int, int] = {}
     go = [item for item in items if item.id in live]
-    until: dict[int, datetime] = {}
+    until: Mapping[int, datetime] = {}
     paused: set[int] = set()
     if mode is Mode.IDEMPOTENT:
         paused, undecided = order_pauses.keep_back(session, lease, go)
-        soon = now + _LOOK_AGAIN
-        until = dict.fromkeys(undecided, soon)
+        until = dict.fromkeys(undecided, now + _LOOK_AGAIN)
         go = [item for item in go if item.id not in paused | undecided]
     else:
-        night = notices.hold_at_night(
-            session, {item.id: item.payload["notice_id"] for item in go}, now
-        )
-        until = dict(night)
-        go = [item for item in go if item.id not in until]
-        go, costs = sending_plan.affordable(session, go, settings, now)
+        seen = last_look.look(session, go, settings, now)
+        until = seen.held
+        refused |= dict.fromkeys(seen.stale, "STALE")
+        go, costs = sending_plan.affordable(session, seen.go, settings, now)
         unwanted = notices.begin_sending(
             session,
             {item.id: item.payload["notice_id"] for item in go},

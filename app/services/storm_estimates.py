@@ -25,7 +25,9 @@ _WAITING = text(
 # The last estimate that was announced, where it still holds and somebody's text was kept back.
 _KEPT_BACK = text(
     """
-    SELECT last.id, last.event_at, last.facts FROM (
+    SELECT last.id, coalesce(CAST(last.facts ->> 'first_event_at' AS timestamptz), last.event_at)
+        AS event_at, last.facts
+    FROM (
         SELECT * FROM announcement
         WHERE outage_id = :id AND type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED')
           AND state <> 'WITHDRAWN'
@@ -52,7 +54,7 @@ def tell_after_all(
 ) -> None:
     """Damage is assessed: whoever's text was kept back since the storm began hears what still holds.
 
-    It is the same event, so whoever heard of it before the storm is not told again.
+    It is news of now, however old it is; whoever heard of it before the storm is not told again.
     """
     if outage.etr_at is None or outage.etr_at <= now:
         return
@@ -66,8 +68,8 @@ def tell_after_all(
         NoticeType.FAULT_ETR,
         about_outage(outage.id),
         occurrence=f"kept:{last.id}",
-        event_at=last.event_at,
-        facts=facts,
+        event_at=now,
+        facts=facts | {"first_event_at": last.event_at.isoformat()},
         now=now,
         by=by,
     )

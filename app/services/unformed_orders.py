@@ -123,7 +123,7 @@ def _form(
         return _note(session, row, "what is stored of it cannot be read by this program")
     if row.key_info:
         order = msgspec.structs.replace(order, key_info=row.key_info)
-    order = intake.guarded(order, intake.find_banned(session, [order], now))
+    order = intake.guarded(order, intake.banned_among(session, [order], now))
     suffix = row.dedupe_key.removeprefix(f"{row.business_key}-{row.version}")
     try:
         made = outgoing(order, code, row.action, lists, suffix=suffix, mass=mass)

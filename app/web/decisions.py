@@ -1,7 +1,8 @@
 """The policy's sentences in the reader's language.
 
 The ledger keeps the sentence itself, in English, because it is the record; here it is only read
-out. tests/web/test_why_page.py looks for sentences of the policies that are missing here.
+out. What happened to a message later stands after it, in sentences of its own.
+tests/web/test_why_page.py looks for sentences of the policies that are missing here.
 """
 
 from __future__ import annotations
@@ -45,12 +46,29 @@ _SENTENCES = (
     _l("In quiet hours, but it changes what begins before they end."),
     _l("Held until the end of quiet hours, when the estimate will have passed."),
     _l("The power went and came back while the recipient was not to be disturbed."),
+    _l("The address was taken out as it left, because of a safety ban."),
+    _l("As it left, another cut was on, so it does not say that the power is on."),
+    _l("As it left, the other cut was over."),
+    _l("It did not arrive and there is another channel."),
+    _l("The CIS enrolled the contact."),
+    _l("A code was asked for."),
 )
+_INSTEAD = re.compile(r"In place of notice (\d+)\.")
 _AGO = re.compile(r"It happened (\d+) min ago(?:, more than (\d+) min)?\.")
 
 
 def decision_text(sentence: str) -> str:
-    """A sentence of the policy; one that is not known here is read out as it was written."""
+    """Sentences of the policy; one that is not known here is read out as it was written."""
+    return " ".join(_read_out(one) for one in _ENDS_OF_SENTENCES.split(sentence))
+
+
+_ENDS_OF_SENTENCES = re.compile(r"(?<=[a-z0-9]\.) (?=[A-Z])")
+
+
+def _read_out(sentence: str) -> str:
+    instead = _INSTEAD.fullmatch(sentence)
+    if instead is not None:
+        return gettext("In place of message %(number)s.", number=instead[1])
     ago = _AGO.fullmatch(sentence)
     if ago is not None and ago[2]:
         return gettext(

@@ -87,7 +87,7 @@ NOTICE: Mapping[str, Label] = {
     "DELIVERED": Label(_l("Delivered"), "ok", "ok"),
     "UNDELIVERED": Label(_l("Not delivered"), "fail", "fail"),
     "FALLBACK": Label(_l("Sent another way"), "info", "sent"),
-    "SUPERSEDED": Label(_l("Replaced by a newer one"), "calm", "calm"),
+    "SUPERSEDED": Label(_l("Stopped, no longer true"), "calm", "calm"),
     "EXPIRED": Label(_l("Expired before sending"), "calm", "calm"),
 }
 
@@ -99,6 +99,9 @@ NOTICE_TYPE: Mapping[str, Label] = {
     "METER_SWAP_CANCELLED": Label(_l("Meter replacement called off"), "calm", "meter"),
     "METER_SWAP_STARTED": Label(_l("Meter replacement started"), "info", "meter"),
     "METER_SWAP_DONE": Label(_l("Meter replacement done"), "ok", "meter"),
+    "METER_SWAP_DONE_STILL_OFF": Label(
+        _l("Meter replacement done, power still off"), "warn", "meter"
+    ),
     "METER_SWAP_FAILED": Label(_l("Meter replacement could not be done"), "warn", "meter"),
     "FAULT_STARTED": Label(_l("Power cut: start"), "warn", "off"),
     "FAULT_ETR": Label(_l("Power cut: estimate"), "info", "wait"),

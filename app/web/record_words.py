@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from flask import Flask
-from flask_babel import LazyString, gettext
+from flask_babel import LazyString, gettext, ngettext
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
 
@@ -32,6 +33,8 @@ from app.web.wording import (
     outcome_name,
 )
 
+# Words, or what makes them of a number and the parts that were found.
+_Words: TypeAlias = LazyString | str | Callable[[int, Mapping[str, str]], str]
 _AT = r"\d{4}-\d\d-\d\d \d\d:\d\d"
 # What stands in braces in the patterns below, by how its name begins.
 _GROUPS = {
@@ -44,20 +47,35 @@ _GROUPS = {
     "fault": "[A-Z]+(?:_[A-Z]+)+",
     "ours": r"[A-Za-z]+(?:Error|Exception|Warning|Exit|Interrupt)",
 }
-_ALARMS: tuple[tuple[str, LazyString | str], ...] = (
+_ALARMS: tuple[tuple[str, _Words], ...] = (
     (
         "{count} orders are sent and not acknowledged, the oldest since {at}.",
-        _l("%(count)s orders are sent and not acknowledged, the oldest since %(at)s."),
+        lambda count, told: ngettext(
+            "%(count)s order is sent and not acknowledged, since %(at)s.",
+            "%(count)s orders are sent and not acknowledged, the oldest since %(at)s.",
+            count,
+            **told,
+        ),
     ),
     ("{count} wait, the oldest since {at}.", _l("%(count)s wait, the oldest since %(at)s.")),
     ("{count} will not be tried again.", _l("%(count)s will not be tried again.")),
     (
         "Of {count} calls nobody knows whether they reached the receiver.",
-        _l("Of %(count)s calls nobody knows whether they reached the receiver."),
+        lambda count, told: ngettext(
+            "Of %(count)s call nobody knows whether it reached the receiver.",
+            "Of %(count)s calls nobody knows whether they reached the receiver.",
+            count,
+            **told,
+        ),
     ),
     (
         "{count} received messages wait for a person, the first is number {number}.",
-        _l("%(count)s received messages wait for a person, the first is number %(number)s."),
+        lambda count, told: ngettext(
+            "%(count)s received message waits for a person: number %(number)s.",
+            "%(count)s received messages wait for a person, the first is number %(number)s.",
+            count,
+            **told,
+        ),
     ),
     ("The circuit opened: {why}", _l("The circuit opened: %(why)s")),
     (
@@ -73,14 +91,23 @@ _ALARMS: tuple[tuple[str, LazyString | str], ...] = (
     (
         "It holds {count} items and was heard of last at {at}; only its journal knows what became of"
         " them.",
-        _l(
+        lambda count, told: ngettext(
+            "It holds %(count)s item and was heard of last at %(at)s; only its journal knows what"
+            " became of it.",
             "It holds %(count)s items and was heard of last at %(at)s; only its journal knows what"
-            " became of them."
+            " became of them.",
+            count,
+            **told,
         ),
     ),
     (
         "Fields that no rule reads: {fields} ({count} times)",
-        _l("Fields that no rule reads: %(fields)s (%(count)s times)"),
+        lambda count, told: ngettext(
+            "Fields that no rule reads: %(fields)s (%(count)s time)",
+            "Fields that no rule reads: %(fields)s (%(count)s times)",
+            count,
+            **told,
+        ),
     ),
     ("Its newest list is of {at}.", _l("Its newest list is of %(at)s.")),
     (
@@ -132,7 +159,12 @@ _ALARMS: tuple[tuple[str, LazyString | str], ...] = (
     ),
     (
         "{count} differences, the oldest since {at}.",
-        _l("%(count)s differences, the oldest since %(at)s."),
+        lambda count, told: ngettext(
+            "%(count)s difference, since %(at)s.",
+            "%(count)s differences, the oldest since %(at)s.",
+            count,
+            **told,
+        ),
     ),
     (
         "The money for this hour is spent; messages wait for the next or for more.",
@@ -142,7 +174,15 @@ _ALARMS: tuple[tuple[str, LazyString | str], ...] = (
         "The money for this day is spent; messages wait for the next or for more.",
         _l("The money for this day is spent; messages wait for the next or for more."),
     ),
-    ("{mass}: {count} items, {hold}", _l("%(mass)s: %(count)s items. %(hold)s")),
+    (
+        "{mass}: {count} items, {hold}",
+        lambda count, told: ngettext(
+            "%(mass)s: %(count)s item. %(hold)s",
+            "%(mass)s: %(count)s items. %(hold)s",
+            count,
+            **told,
+        ),
+    ),
     (
         "Nobody has approved the draft; soon it is too late to announce it in time.",
         _l("Nobody has approved the draft; soon it is too late to announce it in time."),
@@ -181,7 +221,7 @@ _ALARMS: tuple[tuple[str, LazyString | str], ...] = (
     ("{mass}: {ours}", _l("%(mass)s: a fault of ours (%(ours)s)")),
     ("{ours}", _l("A fault of ours (%(ours)s)")),
 )
-_ROUTES: tuple[tuple[str, LazyString | str], ...] = (
+_ROUTES: tuple[tuple[str, _Words], ...] = (
     (
         "Rule {rule} sends {what} to {partner}. But {reason_why}",
         _l("Rule %(rule)s sends it to %(partner)s (%(what)s). But %(reason_why)s"),
@@ -217,7 +257,7 @@ _ROUTES: tuple[tuple[str, LazyString | str], ...] = (
     ),
     ("it lacks what {partner} needs: {why}.", _l("it lacks what %(partner)s needs: %(why)s.")),
 )
-_CAUSES: tuple[tuple[str, LazyString | str], ...] = (
+_CAUSES: tuple[tuple[str, _Words], ...] = (
     ("partner has it", _l("The contractor has it")),
     ("partner refused it: {why}", _l("The contractor refused it: %(why)s")),
     ("CIS {verdict}: {reason}", _l("CIS %(verdict)s: %(reason)s")),
@@ -226,7 +266,7 @@ _CAUSES: tuple[tuple[str, LazyString | str], ...] = (
     ("every system has been told", _l("All systems have been told")),
 )
 # The parts of a rule that an order met, and what kept the nearest rule from fitting.
-_MATCHES: tuple[tuple[str, LazyString | str], ...] = (
+_MATCHES: tuple[tuple[str, _Words], ...] = (
     ("order type {type}", _l("order type %(type)s")),
     ("municipality {area}", _l("municipality %(area)s")),
     ("meter model {model}", _l("meter model %(model)s")),
@@ -234,7 +274,7 @@ _MATCHES: tuple[tuple[str, LazyString | str], ...] = (
     ("single orders", _l("single orders")),
     ("every order", _l("every order")),
 )
-_MISSES: tuple[tuple[str, LazyString | str], ...] = (
+_MISSES: tuple[tuple[str, _Words], ...] = (
     (
         "it is for order type {wanted} and the order has {has}",
         _l("it is for order type %(wanted)s and the order has %(has)s"),
@@ -294,8 +334,10 @@ def read_out(sentence: str) -> tuple[str, bool]:
     return sentence, False
 
 
-def _said(words: LazyString | str, parts: Mapping[str, str]) -> str:
+def _said(words: _Words, parts: Mapping[str, str]) -> str:
     told = {name: _read(name, part) for name, part in parts.items()}
+    if not isinstance(words, LazyString | str):
+        return words(int(parts["count"]), told)
     return str(words) % told if told else str(words)
 
 
@@ -304,7 +346,7 @@ def _read(name: str, part: str) -> str:
     return reader(part) if reader is not None else part
 
 
-def _listed(text: str, table: tuple[tuple[str, LazyString | str], ...], mark: str = " and ") -> str:
+def _listed(text: str, table: tuple[tuple[str, _Words], ...], mark: str = " and ") -> str:
     """Parts that a sentence joins, each in the reader's language."""
     told = []
     for part in text.split(mark):

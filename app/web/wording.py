@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
 
@@ -326,7 +326,13 @@ def mass_hold_text(reason: str) -> str:
             items=figures[0],
             declared=figures[1],
         ),
-        "BAD_COUNT": gettext("%(bad)s items are bad, more than %(most)s", bad=bad, most=most),
+        "BAD_COUNT": ngettext(
+            "%(bad)s item is bad, more than %(most)s",
+            "%(bad)s items are bad, more than %(most)s",
+            int(bad) if bad.isdigit() else 0,
+            bad=bad,
+            most=most,
+        ),
         "BAD_SHARE": gettext(
             "%(bad)s of %(items)s items are bad, more than %(most)s %%",
             bad=bad,
@@ -345,13 +351,13 @@ def suppress_text(reason: str) -> str:
     """Why a message was not sent, in words."""
     words = {
         "OPTED_OUT": gettext("the customer does not want these messages"),
-        "NO_CONTACT": gettext("no phone number or e-mail address is known"),
+        "NO_CONTACT": gettext("there is no phone number or e-mail address to tell it to"),
         "CONTACT_INVALID": gettext("the phone number or address does not work"),
         "CONTACT_UNVERIFIED": gettext("the phone number or address has not been verified"),
         "UNCONFIRMED": gettext("the event has not been confirmed"),
         "STALE": gettext("the news came too late to be of use"),
         "DUPLICATE": gettext("the customer had been told already"),
-        "SUPERSEDED": gettext("a later message took its place"),
+        "SUPERSEDED": gettext("what it says was no longer so"),
         "NO_OUTAGE": gettext("the power was not cut"),
         "NEVER_TOLD": gettext("the customer had not been told of it in the first place"),
         "STILL_OFF": gettext("another outage still cuts the power there"),

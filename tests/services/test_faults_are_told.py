@@ -202,6 +202,46 @@ def test_req_07_an_estimate_of_a_nested_fault_is_news_only_if_it_lasts_longer(
     assert _sent(101) == ["FAULT_ETR_CHANGED"]
 
 
+@pytest.mark.parametrize(
+    ("second", "told"), [(200, []), (150, ["FAULT_ETR"]), (400, ["FAULT_ETR"])]
+)
+def test_req_07_the_estimate_of_a_fault_that_ended_unheard_is_no_news_from_the_next_one(
+    people: None, second: int, told: list[str]
+) -> None:
+    state(record(1, points={A: None}), minutes=10)
+    state(record(1, ref="F-2", points={A: None}, started=1, stated=2), minutes=12)
+    assert _sent(12) == ["FAULT_STARTED"]
+    state(record(2, points={A: None}, etrAt=200, stated=20), minutes=21)
+    assert _sent(21) == ["FAULT_ETR"]
+    state(record(3, points={A: 60}, etrAt=200, stated=61), minutes=62)
+    assert _sent(62) == []
+    state(record(2, ref="F-2", points={A: None}, etrAt=second, stated=90), minutes=91)
+    assert _sent(91) == told
+    state(record(3, ref="F-2", points={A: None}, etrAt=600, stated=160), minutes=161)
+    assert len(_sent(161)) == 1
+
+
+def test_req_05_nobody_is_looked_for_to_whom_no_end_is_owed(people: None) -> None:
+    """A storm's faults overlap by the hundred, and of most all has been said."""
+    state(record(1, points={A: None, B: None}), minutes=10)
+    assert len(_sent(10)) == 2
+    state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
+    _sent(30)
+    # B has heard of its end, A is owed it.
+    state(record(2, points={A: 50, B: 50}, stated=51), minutes=52)
+    assert _sent(52) == ["FAULT_RESTORED"]
+    state(record(2, ref="F-2", points={A: 60}, started=20, stated=61), minutes=62)
+    assert _sent(62) == ["FAULT_RESTORED"]
+    after = "SELECT count(*) FROM announcement WHERE occurrence LIKE 'after:%'"
+    assert scalar(after) == 1
+    # One that had begun before, so that it was overlapped by both.
+    state(record(1, ref="F-3", points={A: None, B: None}, started=40, stated=70), minutes=71)
+    _sent(71)
+    state(record(2, ref="F-3", points={A: 80, B: 80}, started=40, stated=81), minutes=82)
+    _sent(82)
+    assert scalar(after) == 1
+
+
 def test_req_05_the_end_of_a_planned_cut_tells_that_of_the_fault_in_it(people: None) -> None:
     state(record(1, points={A: None}), minutes=10)
     _sent(10)
@@ -263,6 +303,70 @@ def test_whoever_reads_that_a_false_alarm_was_none_is_told_of_the_fault_in_it(ap
         state(record(2, ref="F-2", points={A: 90}, stated=91), minutes=92)
         assert _sent(92) == ["FAULT_RESTORED"]
         db.session.remove()
+
+
+def test_a_start_that_waits_for_the_morning_is_told_although_its_point_was_split_off_at_night(
+    people: None,
+) -> None:
+    """Its fault has the point no more; the one that has it counts it among those who know."""
+    state(record(1, points={A: None, B: None}, started=610, stated=611), minutes=620)
+    assert _sent(620) == []
+    state(
+        record(1, ref="F-2", points={B: None}, splitFrom="F-1", started=610, stated=640),
+        record(2, points={A: None}, started=610, stated=641),
+        minutes=642,
+    )
+    assert _sent(642) == []
+    assert _sent(1141) == ["FAULT_STARTED", "FAULT_STARTED"]
+    state(
+        record(2, ref="F-2", points={B: 1200}, splitFrom="F-1", started=610, stated=1201),
+        minutes=1202,
+    )
+    assert _sent(1202) == ["FAULT_RESTORED"]
+
+
+def test_req_34_whoever_believes_in_a_false_alarm_is_corrected_when_the_one_inside_it_was_none_either(
+    people: None,
+) -> None:
+    state(record(1, points={A: None, B: None}), minutes=10)
+    assert len(_sent(10)) == 2
+    state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
+    assert _sent(30) == []
+    state(record(2, points={A: None, B: None}, state="FALSE_ALARM", stated=40), minutes=41)
+    assert _sent(41) == ["CORRECTION"]
+    assert ledger()[-1].gsrn == B or ledger()[-2].gsrn == B
+    state(record(2, ref="F-2", points={A: None}, state="FALSE_ALARM", stated=50), minutes=51)
+    assert _sent(51) == ["CORRECTION"]
+    told = [one.gsrn for one in ledger() if one.type == "CORRECTION" and one.state == "SENT"]
+    assert told == [B, A]
+
+
+def test_req_05_whoever_believes_in_a_false_alarm_hears_of_the_end_of_a_fault_that_was_only_suspected(
+    people: None,
+) -> None:
+    """While it is suspected, nobody says that all is well there."""
+    state(record(1, points={A: None}), minutes=10)
+    assert _sent(10) == ["FAULT_STARTED"]
+    suspected = record(1, ref="F-2", points={A: None}, started=20, stated=21, state="DETECTED")
+    state(suspected, minutes=30)
+    state(record(2, points={A: None}, state="FALSE_ALARM", stated=40), minutes=41)
+    assert _sent(41) == []
+    back = record(2, ref="F-2", points={A: 90}, started=20, stated=91, state="DETECTED")
+    state(back, minutes=92)
+    assert _sent(92) == ["FAULT_RESTORED"]
+    assert _sent(300) == []
+
+
+def test_req_34_points_left_out_and_corrected_are_not_corrected_again_with_the_false_alarm(
+    people: None,
+) -> None:
+    state(record(1, points={A: None, B: None}), minutes=10)
+    assert len(_sent(10)) == 2
+    state(record(2, points={A: None}, stated=20), minutes=21)
+    assert _sent(26) == ["CORRECTION"]
+    state(record(3, points={A: None}, state="FALSE_ALARM", stated=40), minutes=41)
+    assert _sent(41) == ["CORRECTION"]
+    assert sorted(one.gsrn for one in ledger() if one.type == "CORRECTION") == [A, B]
 
 
 def test_that_a_second_fault_is_partly_repaired_is_no_news_to_whoever_read_so_of_the_first(

@@ -12,11 +12,23 @@ from sqlalchemy import text
 
 from app.db import db, transaction
 from app.domain.lanes import Mode
-from app.domain.night_hold import night_end
+from app.domain.night_hold import night_hold
 from app.domain.notice_types import NoticeType
 from app.services import runs, sending_slices
 from app.services.outbox import Settlement
-from tests.services.world import GRACE_S, LEASE, NOW, claim, items, ledger, scalar, settle_in, tell
+from tests.services.announcing import POINTS, add_outage, settle_people, tell_all
+from tests.services.world import (
+    GRACE_S,
+    LEASE,
+    NOW,
+    claim,
+    items,
+    leave_unknown,
+    ledger,
+    scalar,
+    settle_in,
+    tell,
+)
 
 # Noon, eleven in the evening and seven the next morning in Finland.
 EVENING = NOW + timedelta(hours=11)
@@ -83,15 +95,82 @@ def test_a_death_before_the_hold_is_recorded_loses_nothing() -> None:
         (NoticeType.METER_SWAP_DONE, 40, True),
         (NoticeType.VERIFY_CODE, 9, False),
         (NoticeType.SAFETY_WARNING, 90, False),
-        # Let go at night since it changes what begins before the morning.
-        (NoticeType.PLANNED_CANCELLED, 90, False),
+        (NoticeType.PLANNED_CANCELLED, 90, True),
     ],
 )
 def test_only_what_may_disturb_leaves_at_night(kind: NoticeType, age_min: int, held: bool) -> None:
-    until = night_end(kind, EVENING - timedelta(minutes=age_min), EVENING, None, None)
+    event_at = EVENING - timedelta(minutes=age_min)
+    until, _ = night_hold(kind, EVENING, event_at=event_at, quiet_from=None, quiet_to=None)
     assert until == (MORNING if held else None)
     no_night = time(3)
-    assert night_end(kind, NOW, EVENING, no_night, no_night) is None
+    free, _ = night_hold(kind, EVENING, event_at=NOW, quiet_from=no_night, quiet_to=no_night)
+    assert free is None
+
+
+@pytest.mark.parametrize(("begins_h", "sent"), [(18, 1), (24 * 7, 0)])
+def test_req_09_a_change_leaves_at_night_only_if_it_is_needed_before_the_morning(
+    begins_h: int, sent: int
+) -> None:
+    """Decided by day, when nobody had to ask whether it may disturb."""
+    settle_people()
+    old_at = NOW + timedelta(hours=begins_h)
+    outage_id = add_outage(off_at=old_at, kind="PLANNED", state="ANNOUNCED")
+    times = {"from_at": old_at, "to_at": old_at + timedelta(hours=2)}
+    tell_all(NoticeType.PLANNED_NOTICE, outage_id, NOW - timedelta(days=3), **times)
+    assert _send(NOW) == 1
+    tell_all(NoticeType.PLANNED_CANCELLED, outage_id, NOW, **times)
+    assert [one.state for one in ledger()] == ["SENT", "QUEUED"]
+    assert _send(EVENING) == sent
+    assert _send(MORNING) == 1 - sent
+
+
+def test_req_09_one_point_for_which_the_night_is_lifted_is_enough_as_when_it_was_decided() -> None:
+    settle_people(2, phones=["+358401234567"] * 2)
+    outage_id = add_outage(POINTS[:2])
+    with transaction() as session:
+        session.execute(
+            text(
+                "UPDATE preference SET night_ok = true WHERE contact_id = (SELECT max(id) FROM contact)"
+            )
+        )
+        session.execute(
+            text(
+                "INSERT INTO preference (contact_id, gsrn, topic, enabled, night_ok, source,"
+                " legal_basis, changed_at) SELECT id, :gsrn, 'FAULT', true, true, 'PORTAL',"
+                " 'CONTRACT', now() FROM contact WHERE id = (SELECT min(id) FROM contact)"
+            ),
+            {"gsrn": POINTS[1]},
+        )
+    tell_all(NoticeType.FAULT_STARTED, outage_id, EVENING, off_at=EVENING)
+    (notice,) = ledger()
+    assert (notice.state, notice.point_count) == ("QUEUED", 2)
+    assert _send(EVENING) == 1
+
+
+def test_req_09_what_is_sent_again_in_doubt_waits_for_the_morning_too() -> None:
+    settle_in()
+    tell("METER_SWAP_DONE")
+    leave_unknown()
+    with transaction() as session:
+        session.execute(text("UPDATE outbox_item SET state = 'READY', next_at = :at"), {"at": NOW})
+    assert _send(EVENING) == 0
+    (notice,) = ledger()
+    assert (notice.state, notice.resent_count) == ("UNKNOWN", 0)
+    assert items()[0].next_at == MORNING
+    assert _send(MORNING) == 1
+    assert ledger()[0].resent_count == 1
+
+
+def test_what_will_not_be_true_in_the_morning_does_not_wait_for_it() -> None:
+    settle_people()
+    outage_id = add_outage()
+    etr_at = NOW + timedelta(hours=15)
+    tell_all(NoticeType.FAULT_ETR, outage_id, NOW, off_at=NOW, etr_at=etr_at, cause_code="TREE")
+    assert _send(EVENING) == 0
+    (notice,) = ledger()
+    assert (notice.state, notice.suppress_reason) == ("EXPIRED", "STALE")
+    assert notice.decision == "Quiet hours end only after the text has gone stale."
+    assert items()[0].state == "CANCELLED"
 
 
 def _begin(now: datetime) -> tuple[list[sending_slices.Begun], list[Settlement]]:

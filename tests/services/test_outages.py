@@ -9,9 +9,10 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.db import db, transaction
-from app.models import Alarm, Notice, Outage
+from app.models import Alarm, Announcement, Notice, Outage
 from app.services import outages
-from tests.field_work import ORDER, add_order, arrive, at, make_ack
+from tests.field_work import ORDER, add_order, arrive, at, gsrn, make_ack
+from tests.services.announcing import add_outage, restore
 
 
 def test_a_cut_of_two_hours_without_an_end_raises_an_alarm(started: Flask) -> None:
@@ -52,13 +53,26 @@ def test_an_end_that_was_reported_in_time_raises_nothing(started: Flask) -> None
     assert _alarms() == []
 
 
+@pytest.mark.parametrize(("back_at", "owed"), [(10, True), (-5, False)])
+def test_req_05_the_end_of_a_fault_that_the_swap_kept_from_being_told_is_told_with_its_own(
+    started: Flask, back_at: float, owed: bool
+) -> None:
+    fault = add_outage((gsrn(),), off_at=at(-60), state="RESTORED")
+    restore(fault, at(back_at))
+    arrive(make_ack("COMPLETED", 20), 20)
+    found = db.session.execute(select(Announcement)).scalars().all()
+    told = [(one.type, one.outage_id, one.event_at) for one in found]
+    assert told == ([("FAULT_RESTORED", fault, at(20))] if owed else [])
+
+
 def _mark(minutes: float) -> int:
     with transaction() as session:
         return outages.mark_stale(session, at(minutes))
 
 
 def _outage() -> Outage:
-    statement = select(Outage).execution_options(populate_existing=True)
+    swaps = select(Outage).where(Outage.kind == outages.KIND)
+    statement = swaps.execution_options(populate_existing=True)
     return db.session.execute(statement).scalar_one()
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from flask import current_app
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
@@ -21,7 +22,7 @@ from app.models import (
     Preference,
     WorkOrder,
 )
-from app.services import notices, outbox, settlement
+from app.services import last_look, notices, outbox, settlement
 from app.services.outbox import Claimed, Settlement
 
 # A Tuesday at noon in Finland: no quiet hours.
@@ -210,7 +211,10 @@ def gate_in(
     """The same inside an open transaction."""
     live, expired = outbox.lock_leased(session, [item.id for item in claimed], lease, now)
     refused = dict.fromkeys(expired, "EXPIRED")
-    wanted = {item.id: item.payload["notice_id"] for item in claimed if item.id in live}
+    settings = current_app.extensions["tiedolla_settings"]
+    seen = last_look.look(session, [item for item in claimed if item.id in live], settings, now)
+    refused |= dict.fromkeys(seen.stale, "STALE") | dict.fromkeys(seen.held, "HELD")
+    wanted = {item.id: item.payload["notice_id"] for item in seen.go}
     refused |= notices.begin_sending(session, wanted, now)
     attempts = {item: uuid4() for item in wanted if item not in refused}
     outbox.begin_attempts(session, lease, attempts, now)

@@ -57,6 +57,24 @@ def test_req_06_an_estimate_that_has_passed_is_shown_nowhere(app: Flask, operato
     assert "takes longer than estimated" in operator.get(f"/points/{gsrn(1)}").text
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "1 of 1 metering point is without power"),
+        ("fi", "Sähköttä 1 käyttöpaikka (yhteensä 1)"),
+        ("sv", "1 av 1 förbrukningsplats är utan ström"),
+    ],
+)
+def test_one_metering_point_is_spoken_of_as_one(
+    app: Flask, operator: Visitor, language: str, said: str
+) -> None:
+    number = _fault(app)
+    with app.app_context(), transaction() as session:
+        session.execute(text("DELETE FROM outage_point WHERE gsrn <> :one"), {"one": gsrn(1)})
+    operator.client.set_cookie("lang", language)
+    assert said in operator.get(f"/outages/{number}").text
+
+
 def test_one_outage_shows_its_course_points_and_what_was_told(
     app: Flask, operator: Visitor
 ) -> None:

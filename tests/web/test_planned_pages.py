@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from app.models import AuditEntry, Outage, OutagePoint, PlannedCut
 from tests.web.conftest import StandingClock, Writing
-from tests.web.sample_rows import add_point, gsrn
+from tests.web.sample_rows import add_notice, add_point, gsrn
 from tests.web.visitor import Visitor
 
 # A Monday at noon in Finland.
@@ -64,10 +64,42 @@ def test_a_plan_is_made_looked_at_approved_and_announced(
     assert "Ask somebody else." in refused.text
 
     assert _act(admin, "approve", when="now").status_code == 302
-    assert "people have been told" in admin.get("/planned/1").text
+    assert "The messages are being written." in admin.get("/planned/1").text
     with writing() as session:
         actions = session.scalars(select(AuditEntry.action)).all()
     assert {"PLANNED_CUT_DRAFTED", "PLANNED_CUT_APPROVED", "PLANNED_CUT_ANNOUNCED"} <= set(actions)
+
+
+def test_the_page_says_who_has_been_told_and_who_not_yet(
+    operator: Visitor, admin: Visitor, writing: Writing
+) -> None:
+    _draft(operator, points=f"{gsrn(1)}\n{gsrn(2)}\n")
+    _act(admin, "approve", when="now")
+    with writing() as session:
+        session.execute(text("UPDATE announcement SET state = 'HELD'"))
+    page = admin.get("/planned/1").text
+    assert "A second person has to let the messages go first." in page
+    assert "td-sentence--warn" in page
+    with writing() as session:
+        session.execute(text("UPDATE announcement SET state = 'DONE'"))
+        number = session.execute(text("SELECT id FROM announcement")).scalar_one()
+    assert "No message goes to anybody." in admin.get("/planned/1").text
+    for place, state in enumerate(("SENT", "DELIVERED", "HELD", "QUEUED", "QUEUED", "SUPPRESSED")):
+        with writing() as session:
+            add_notice(
+                session,
+                gsrn(1),
+                "PLANNED_NOTICE",
+                datetime.now(UTC),
+                state=state,
+                topic="PLANNED",
+                announcement_id=number,
+                outage_id=1,
+                order_id=None,
+                dedupe_key=f"told/{place}",
+            )
+    page = admin.get("/planned/1").text
+    assert "2 messages have left. 1 waits for the end of quiet hours. 2 wait to be sent." in page
 
 
 def test_a_second_click_makes_no_second_draft(operator: Visitor, writing: Writing) -> None:

@@ -35,6 +35,15 @@ _NO_ALARM = frozenset({"The estimate has passed."})
             "1203 wait, the oldest since 2026-11-24 07:05 UTC.",
             "1 203 odottaa, vanhin alkaen 24.11.2026 klo 09.05.",
         ),
+        (
+            "1 differences, the oldest since 2026-11-24 07:05 UTC.",
+            "1 ero, alkaen 24.11.2026 klo 09.05.",
+        ),
+        ("M-1: 1 items, BAD_COUNT 1 0", "M-1: 1 rivi. 1 rivi on virheellinen, enemmän kuin 0"),
+        (
+            "M-1: 2 items, BROKEN XML_MALFORMED 1 2",
+            "M-1: 2 riviä. Tiedosto katkesi 1 rivin jälkeen, ilmoitettu 2: Virheellinen XML",
+        ),
         ("12.5 orders an hour: 12.5, the limit is 100.", "12.5 orders an hour: 12,5, raja on 100."),
         (
             "Rule Massa sends order type MVM and municipality 837 to voima.",

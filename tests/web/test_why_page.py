@@ -8,9 +8,16 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 from sqlalchemy.orm import Session
 
-from app.domain import announcement_policy, notice_policy, telling_obstacles, telling_times
+from app.domain import (
+    announcement_policy,
+    night_hold,
+    notice_policy,
+    telling_obstacles,
+    telling_times,
+)
 from app.models import (
     Announcement,
     Attempt,
@@ -25,6 +32,7 @@ from app.models import (
     PreferenceChange,
 )
 from app.models.outage import Outage
+from app.services import last_look, last_words
 from app.web import decisions
 from tests.web.conftest import Writing
 from tests.web.sample_rows import add_item, add_notice, add_point, gsrn
@@ -187,7 +195,7 @@ def test_a_replaced_message_leads_to_the_one_that_took_its_place(
         later = _notice(session, point, kind="METER_SWAP_DONE", at=end, **order)
         numbers = first.id, later.id
     page = agent.get(f"/notices/{numbers[0]}").text
-    assert "a later message took its place" in page
+    assert "A later message took its place:" in page
     assert f'href="/notices/{numbers[1]}"' in page
 
 
@@ -201,6 +209,53 @@ def test_a_point_named_beside_others_shows_the_message_too(
         session.add_all(NoticePoint(notice_id=notice.id, gsrn=one) for one in (first, second))
         number = notice.id
     assert f'id="message-{number}"' in agent.get(f"/points/{second}").text
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["called off", "planned anew"])
+def test_a_plan_that_was_stopped_is_not_said_to_be_replaced_unless_it_was(
+    agent: Visitor, writing: Writing, again: bool
+) -> None:
+    with writing() as session:
+        point = add_point(session, 1)
+        plan = {"topic": "PLANNED", "outage_id": 7, "order_id": None}
+        stopped = {"state": "SUPERSEDED", "suppress_reason": "SUPERSEDED"}
+        number = _notice(session, point, "PLANNED_NOTICE", **plan, **stopped).id
+        if again:
+            _notice(session, point, "PLANNED_NOTICE", NOW + timedelta(hours=1), **plan)
+    page = agent.get(f"/notices/{number}").text
+    assert "Stopped, no longer true" in page
+    assert ("A later message took its place:" in page) is again
+    assert ("the plan was changed or called off before it left" in page) is not again
+
+
+def test_whoever_reads_letters_is_told_by_letter(agent: Visitor, writing: Writing) -> None:
+    with writing() as session:
+        point = add_point(session, 1)
+        reason = {"state": "SUPPRESSED", "suppress_reason": "NO_CONTACT", "channel": None}
+        words = {"decision": "There is no contact to tell.", "sent_to": None, "body": None}
+        notice = _notice(session, point, "PLANNED_NOTICE", topic="PLANNED", **reason, **words)
+        letter = Letter(
+            dedupe_key="1",
+            notice_id=notice.id,
+            gsrn=point,
+            type="PLANNED_NOTICE",
+            language="fi",
+            reason="NO_CONTACT",
+            subject="Katko",
+            body="Katko",
+            state="DUE",
+            created_at=NOW,
+        )
+        session.add(letter)
+        number = notice.id
+    page = agent.get(f"/notices/{number}").text
+    assert "Told by letter" in page
+    assert "so they read of it in a letter" in page
+    with writing() as session:
+        session.query(Letter).update({"state": "WITHDRAWN"})
+    page = agent.get(f"/notices/{number}").text
+    assert "so they read of it in a letter" not in page
+    assert "there is no phone number or e-mail address to tell it to" in page
 
 
 def test_a_message_that_does_not_exist_is_not_found(agent: Visitor) -> None:
@@ -280,7 +335,15 @@ def test_every_sentence_of_the_policies_is_known_in_three_languages() -> None:
     known = {str(sentence._args[0]) for sentence in decisions._SENTENCES}
     missing = {
         sentence
-        for module in (notice_policy, announcement_policy, telling_obstacles, telling_times)
+        for module in (
+            notice_policy,
+            announcement_policy,
+            telling_obstacles,
+            telling_times,
+            night_hold,
+            last_words,
+            last_look,
+        )
         for sentence in _sentences(Path(str(module.__file__)))
         if sentence not in known and not decisions._AGO.fullmatch(sentence)
     }

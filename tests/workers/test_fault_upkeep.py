@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from flask import Flask, current_app
 from sqlalchemy import text
 
 from app.db import db, transaction
+from app.domain.lanes import UPKEEP
 from app.models import Customer
-from app.services import storms
+from app.services import fault_watch, schedules, setup, storms
 from app.settings import Settings
 from tests.services.fault_world import (
     A,
@@ -28,6 +31,7 @@ from tests.services.fault_world import (
     state,
 )
 from tests.services.world import add_customer, scalar
+from workers import upkeep
 from workers.fault_upkeep import look_after_faults
 
 
@@ -50,6 +54,33 @@ def test_req_06_an_estimate_that_passes_in_silence_raises_an_alarm_and_is_told_o
     assert kinds()[-1] == "FAULT_ETR_CHANGED"
     assert _look(401) == {"EXPIRED": 1}
     assert kinds().count("FAULT_ETR_DELAYED") == 2
+
+
+def test_req_06_whatever_passes_is_looked_at_within_ten_minutes_also_in_a_storm(
+    network: None,
+) -> None:
+    """From the schedule that setup writes to the chore: nothing in between may take longer."""
+    settings: Settings = current_app.extensions["tiedolla_settings"]
+    with transaction() as session:
+        setup.install_defaults(session, settings)
+        session.execute(text("UPDATE schedule SET next_at = :at"), {"at": at(59.9)})
+        schedules.move_on(session, at(59.9))
+    state(record(1, points={A: None}, etrAt=60))
+    all_told()
+    rings = 0
+    now = at(60)
+    while now <= at(70):
+        with transaction() as session:
+            rings += UPKEEP in schedules.move_on(session, now)
+        now += timedelta(seconds=1)
+    storm = 1_400
+    assert rings * fault_watch.BATCH_COUNT >= 2 * storm
+    loop = asyncio.new_event_loop()
+    chores = dict(upkeep._chores(settings, 1, "test", loop, at(60)))
+    loop.close()
+    chores["faults"]()
+    assert kinds()[-1] == "FAULT_ETR_DELAYED"
+    assert _alarms() == [("FAULT_ETR_EXPIRED", f"fault:{fault().id}")]
 
 
 def test_req_06_an_estimate_that_nobody_heard_in_time_is_not_told_any_more(network: None) -> None:

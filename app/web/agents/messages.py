@@ -80,8 +80,11 @@ def _lines(notice: Notice) -> list[str]:
         parts = ngettext("%(num)d SMS part", "%(num)d SMS parts", notice.segments)
         lines.append(f"{parts}, {notice.encoding}" if notice.encoding else parts)
     if notice.resent_count:
-        text = gettext(
-            "sent again %(count)s times after an unknown outcome", count=notice.resent_count
+        lines.append(
+            ngettext(
+                "sent again %(num)d time after an unknown outcome",
+                "sent again %(num)d times after an unknown outcome",
+                notice.resent_count,
+            )
         )
-        lines.append(text)
     return lines

@@ -18,9 +18,13 @@ from app.web.access import role_required
 from app.web.agents.blueprint import blueprint
 from app.web.decisions import decision_text
 from app.web.formats import span
-from app.web.labels import label
+from app.web.labels import Label, label
+from app.web.wording import suppress_text
 
 _WAITED = frozenset({NoticeState.SUPERSEDED, NoticeState.SUPPRESSED, NoticeState.EXPIRED})
+_AHEAD_OF_A_CUT = frozenset(
+    {NoticeType.PLANNED_NOTICE, NoticeType.PLANNED_CHANGED, NoticeType.PLANNED_REMINDER}
+)
 
 
 @blueprint.get("/notices/<int:number>")
@@ -31,13 +35,18 @@ def notice(number: int) -> ResponseReturnValue:
     if why is None:
         abort(404)
     rule = NOTICE_RULES[NoticeType(why.notice.type)]
+    replaced_by = _replaced_by(why)
     return render_template(
         "agents/notice.html",
         why=why,
+        state=Label(gettext("Told by letter"), "info", "sent")
+        if _is_by_letter(why)
+        else label("notice", why.notice.state),
         decision=decision_text(why.notice.decision),
+        why_not=_why_not(why, replaced_by),
         rule_lines=_rule_lines(rule),
         quiet=_quiet_hours(why),
-        replaced_by=_replaced_by(why),
+        replaced_by=replaced_by,
         way_back=_way_back(why),
     )
 
@@ -71,14 +80,41 @@ def _quiet_hours(why: NoticeWhy) -> tuple[str, bool]:
     return why.quiet.replace("-", "–"), False
 
 
+def _why_not(why: NoticeWhy, replaced_by: Sibling | None) -> str | None:
+    """Why nothing left, in a sentence; None where nothing kept it."""
+    reason = why.notice.suppress_reason
+    if reason is None:
+        return None
+    if _is_by_letter(why):
+        return gettext(
+            "Neither a text message nor an e-mail reaches them, so they read of it in a letter."
+        )
+    if replaced_by is not None:
+        return gettext("A later message took its place:")
+    if reason == "SUPERSEDED" and NoticeType(why.notice.type) in _AHEAD_OF_A_CUT:
+        return gettext("Why not: the plan was changed or called off before it left")
+    return gettext("Why not: %(reason)s", reason=suppress_text(reason))
+
+
+def _is_by_letter(why: NoticeWhy) -> bool:
+    """Whether a letter was owed instead, and nobody has withdrawn it."""
+    if why.letter is None or why.letter.state == "WITHDRAWN":
+        return False
+    return why.notice.state == NoticeState.SUPPRESSED
+
+
 def _replaced_by(why: NoticeWhy) -> Sibling | None:
-    """The later message that made this one pointless, if that is why it did not leave."""
+    """The later message that took this one's place, if that is why it did not leave."""
     if why.notice.state not in _WAITED or why.notice.suppress_reason != "SUPERSEDED":
         return None
     kind = NoticeType(why.notice.type)
-    return next(
-        (one for one in why.after if kind in NOTICE_RULES[NoticeType(one.type)].supersedes), None
-    )
+    for one in why.after:
+        later = NoticeType(one.type)
+        if one.state != NoticeState.SUPPRESSED and (
+            later is kind or kind in NOTICE_RULES[later].supersedes
+        ):
+            return one
+    return None
 
 
 def _way_back(why: NoticeWhy) -> tuple[str, str]:

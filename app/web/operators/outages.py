@@ -130,7 +130,15 @@ def event_detail(event: OutageEvent) -> str:
     if facts.get("cause_code"):
         parts.append(cause_name(facts["cause_code"]))
     if facts.get("meters"):
-        parts.append(gettext("%(count)s meters say the same", count=quantity(facts["meters"])))
+        meters = int(facts["meters"])
+        parts.append(
+            ngettext(
+                "%(count)s meter says the same",
+                "%(count)s meters say the same",
+                meters,
+                count=quantity(meters),
+            )
+        )
     for name in ("parent_id", "from_id"):
         if facts.get(name):
             parts.append(gettext("fault %(number)s", number=facts[name]))
@@ -161,19 +169,28 @@ def _sentence(story: OutageStory, at: datetime) -> str:
         return gettext("It was a false alarm: the power was never off.")
     if outage.state == "MERGED":
         return gettext("It is part of fault %(number)s, which is told instead.", **facts)
+    count = story.point_count
     if outage.state == "DETECTED":
-        return gettext(
+        return ngettext(
+            "Suspected since %(since)s at %(all)s metering point. Nobody is told before it is"
+            " confirmed.",
             "Suspected since %(since)s at %(all)s metering points. Nobody is told before it is"
             " confirmed.",
+            count,
             **facts,
         )
     if outage.restored_at is not None:
-        return gettext(
+        return ngettext(
+            "%(all)s metering point has had power since %(back)s. It began %(since)s.",
             "All %(all)s metering points have had power since %(back)s. It began %(since)s.",
+            count,
             **facts,
         )
-    text = gettext(
-        "%(off)s of %(all)s metering points are without power. It began %(since)s.", **facts
+    text = ngettext(
+        "%(off)s of %(all)s metering point is without power. It began %(since)s.",
+        "%(off)s of %(all)s metering points are without power. It began %(since)s.",
+        count,
+        **facts,
     )
     return f"{text} {_estimate(outage, at)}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
 from flask import Response, abort, current_app, redirect, render_template, request, url_for
@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from app.db import db, transaction
 from app.domain.clock import HELSINKI, helsinki_day
+from app.domain.notice_types import NoticeType
 from app.domain.planned_course import ALLOWED_IN, Action, trouble_of
 from app.domain.roles import Permission
 from app.domain.states import PlannedCutState
@@ -84,7 +85,7 @@ def planned_cut(outage_id: int) -> ResponseReturnValue:
     plan, moment, session = get_plan(outage_id), now(), db.session()
     found = preview_of(plan)
     trouble = trouble_of(course_of(plan), moment, days_off(plan.from_at))
-    text, todo, tone, icon = sentence(plan, trouble, found)
+    text, todo, tone, icon = sentence(plan, trouble, found, _telling(plan))
     points = planned_list.points_of(session, outage_id, moment)
     told = planned_list.told_counts(session, outage_id)
     return render_template(
@@ -166,6 +167,19 @@ def preview_of(plan: Plan) -> Preview | None:
         return None
     settings: Settings = current_app.extensions["tiedolla_settings"]
     return planned_preview.preview(db.session(), plan.id, settings, now())
+
+
+_NEWS: Sequence[NoticeType] = (NoticeType.PLANNED_NOTICE, NoticeType.PLANNED_CHANGED)
+
+
+def _telling(plan: Plan) -> planned_list.Telling | None:
+    """How far the plan's own messages have come, while they are what people wait for."""
+    cut, kinds, since = plan.cut, _NEWS, plan.cut.told_at
+    if plan.state == "REMINDED":
+        kinds, since = (NoticeType.PLANNED_REMINDER,), cut.reminded_at
+    if plan.state not in ("ANNOUNCED", "RESCHEDULED", "REMINDED") or since is None:
+        return None
+    return planned_list.telling_of(db.session(), plan.id, kinds, since)
 
 
 def cut_href(outage_id: int) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _l
 
 from app.domain.cause_codes import PLANNED_CAUSES, cause_shown
 from app.domain.planned_course import Trouble
 from app.domain.point_list import POINT_FINDINGS, PointFindingCode
+from app.queries.planned_list import Telling
 from app.services.planned_preview import Preview
 from app.services.planned_rows import Plan, PlanRefused
-from app.web.formats import between, clock_time, moment
+from app.web.formats import between, clock_time, moment, quantity
 from app.web.i18n import current_language
 
 _REFUSED: Mapping[str, object] = {
@@ -51,7 +52,7 @@ def finding_text(code: str) -> str:
 
 
 def sentence(
-    plan: Plan, trouble: Trouble | None, found: Preview | None
+    plan: Plan, trouble: Trouble | None, found: Preview | None, telling: Telling | None
 ) -> tuple[str, str, str, str]:
     """How things are, what somebody has to do, and the tone and sign of both."""
     when = between(plan.from_at, plan.to_at)
@@ -59,12 +60,9 @@ def sentence(
     words = {
         "DRAFT": gettext("Planned for %(when)s; not approved yet.", when=when),
         "APPROVED": gettext("Approved for %(when)s; nobody has been told yet.", when=when),
-        "ANNOUNCED": gettext("The power will be off %(when)s; people have been told.", when=when),
-        "RESCHEDULED": gettext(
-            "Moved: the power will be off %(when)s; those who knew the old time have been told.",
-            when=when,
-        ),
-        "REMINDED": gettext("The power will be off %(when)s; people were reminded.", when=when),
+        "ANNOUNCED": gettext("Announced: the power will be off %(when)s.", when=when),
+        "RESCHEDULED": gettext("Moved: the power will be off %(when)s.", when=when),
+        "REMINDED": gettext("Time to remind: the power will be off %(when)s.", when=when),
         "ONGOING": gettext(
             "The power is off since %(since)s, until %(until)s by plan.",
             since=moment(plan.outage.started_at),
@@ -80,7 +78,48 @@ def sentence(
         text = gettext("The power is back since %(at)s.", at=moment(plan.outage.restored_at))
     else:
         text = words.get(plan.state, plan.state)
+    if telling is not None:
+        text = f"{text} {_told(telling)}"
+        if telling.guarded and tone == "info":
+            tone, icon = "warn", "held"
     return text, todo, tone, icon
+
+
+def _told(telling: Telling) -> str:
+    """Who has been told, and who has not yet, in numbers."""
+    parts = []
+    if telling.guarded:
+        parts.append(gettext("A second person has to let the messages go first."))
+    if telling.being_written:
+        parts.append(gettext("The messages are being written."))
+    if telling.left:
+        parts.append(
+            ngettext(
+                "%(count)s message has left.",
+                "%(count)s messages have left.",
+                telling.left,
+                count=quantity(telling.left),
+            )
+        )
+    if telling.held:
+        parts.append(
+            ngettext(
+                "%(count)s waits for the end of quiet hours.",
+                "%(count)s wait for the end of quiet hours.",
+                telling.held,
+                count=quantity(telling.held),
+            )
+        )
+    if telling.queued:
+        parts.append(
+            ngettext(
+                "%(count)s waits to be sent.",
+                "%(count)s wait to be sent.",
+                telling.queued,
+                count=quantity(telling.queued),
+            )
+        )
+    return " ".join(parts) or gettext("No message goes to anybody.")
 
 
 _TROUBLE: Mapping[Trouble, tuple[object, str, str]] = {
