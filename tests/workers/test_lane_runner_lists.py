@@ -184,7 +184,11 @@ def test_only_the_zone_of_a_systems_lane_hands_over_its_lists(plant: Plant) -> N
         assert _take(session, plant.settings, body) == "DUPLICATE"
 
 
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"x" * 1000)[:-12], b""])
+@pytest.mark.parametrize(
+    "body",
+    [b"no gzip", gzip.compress(b"x" * 1000)[:-12], b""],
+    ids=["other", "half", "nothing"],
+)
 def test_what_cannot_be_unpacked_is_refused(plant: Plant, body: bytes) -> None:
     with transaction() as session:
         assert _take(session, plant.settings, body) == "REFUSED"
