@@ -28,7 +28,7 @@ from app.services import (
     inbound,
     intake,
     lanes,
-    mass_files,
+    mass_weighing,
     master_data,
     rejects,
     runs,
@@ -37,7 +37,6 @@ from app.services.bundles_in_force import InForce
 from app.services.iec_orders import parse_iec_orders
 from app.services.slices import (
     Lists,
-    MassContext,
     Refusal,
     Slice,
     SliceResult,
@@ -46,7 +45,6 @@ from app.services.slices import (
 from app.settings import Settings
 from integrations.cis.connection_codec import parse_connections
 from integrations.cis.document import HEAD_BYTES, sniff
-from integrations.cis.mass_order_codec import MassReader
 from integrations.cis.master_data_codec import parse_master_data
 from integrations.cis.types import (
     CisContract,
@@ -61,7 +59,8 @@ from integrations.cis.types import (
     ParsedRecord,
 )
 from integrations.cis.work_order_codec import parse_work_orders
-from workers.mass_intake import STAGE_ROWS, MassReading, split_files, stage_all
+from workers.mass_intake import split_files
+from workers.mass_reading import MassReading, open_reading, stage_all
 from workers.reading import DIED, begin_reading
 
 log = structlog.get_logger()
@@ -72,8 +71,6 @@ _PROCESS = "intake"
 SLICE_COUNT = 250
 # Slices written at once; more only wait for the interpreter.
 _WRITERS = 2
-# What the CIS hears about one file; every finding stands in our own record all the same.
-_REFUSALS_MAX = 20_000
 # More in one file are not the fault of single records.
 _FAULTS_MOST = 20
 _IEC_RESULTS = {"INTERPRETED": "OK", "PARTLY": "PARTIAL", "REJECTED": "FAILED"}
@@ -102,7 +99,7 @@ class _Reading:
     def add(self, part: SliceResult) -> None:
         """Add what became of one slice."""
         self.result.counts.update(part.counts)
-        room = _REFUSALS_MAX - len(self.result.refusals)
+        room = rejects.TOLD_MOST - len(self.result.refusals)
         self.result.refusals.extend(part.refusals[: max(room, 0)])
 
 
@@ -168,8 +165,7 @@ def _read(settings: Settings, reading: _Reading) -> None:
         reading.document = kind
         reading.lists = lists
         if kind is DocumentKind.MASS_WORK_ORDERS:
-            reading.mass = MassReading(reading.message.id, MassReader(chunks))
-            _read_mass(reading, reading.mass, settings, lists)
+            _read_mass(reading, chunks, settings, lists)
             return
         parse, take = _reader(kind, lists)
         records = iter(parse(chunks))
@@ -179,23 +175,21 @@ def _read(settings: Settings, reading: _Reading) -> None:
         reading.refused = error.findings
 
 
-def _read_mass(reading: _Reading, mass: MassReading, settings: Settings, lists: Lists) -> None:
-    parts = iter(mass.reader)
-    _take_header(reading, next(parts, None), settings)
-    items = mass.items(parts, datetime.now(UTC))
-    message_id = reading.message.id
+def _read_mass(
+    reading: _Reading, chunks: Iterable[bytes], settings: Settings, lists: Lists
+) -> None:
+    message = reading.message
+    part = Slice(message.id, reading.run_id, datetime.now(UTC), lists)
+    mass = reading.mass = MassReading(part)
 
-    def _part(context: MassContext) -> Slice:
-        return Slice(message_id, reading.run_id, datetime.now(UTC), lists, context)
+    def _one_by_one(items: list[object]) -> SliceResult:
+        log.warning("records_taken_one_by_one", message=message.id, count=len(items))
+        return _take_one_by_one(reading, message.id, items, mass.take)
 
-    def _take_now(batch: list[object]) -> SliceResult:
-        return mass.take(_part(mass.context()), batch)
-
-    def _one_by_one(batch: list[object]) -> SliceResult:
-        log.warning("records_taken_one_by_one", message=message_id, count=len(batch))
-        return _take_one_by_one(reading, message_id, batch, _take_now)
-
-    stage_all(mass, _batches(items, STAGE_ROWS), _part, _one_by_one, reading.add)
+    with open_reading(part, chunks, message.size_bytes) as (source, decide):
+        parts = iter(source)
+        _take_header(reading, next(parts, None), settings)
+        stage_all(mass, mass.batches(source, parts), decide, _one_by_one, reading.add)
 
 
 def _take_header(reading: _Reading, header: object, settings: Settings) -> None:
@@ -420,12 +414,12 @@ def _weigh_mass(session: Session, reading: _Reading, now: datetime) -> list[Refu
     counts = reading.result.counts
     told = mass.head_refusals(lists)
     inbound.add_findings(session, reading.message.id, [(None, r.finding) for r in told], now)
-    weighing = mass_files.weigh_file(
+    weighing = mass_weighing.weigh_file(
         session,
         reading.message.id,
         mass.head,
         mass.staging,
-        mass.reader.known,
+        mass.known,
         reading.refused[0].code if reading.refused else None,
         settings,
         now,

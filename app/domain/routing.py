@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,7 @@ class RouteRule:
     partner_types: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class RouteFacts:
+class RouteFacts(NamedTuple):
     """What routing looks at in an order; mass tells whether it came in a mass order."""
 
     order_type_code: str
@@ -39,8 +39,7 @@ class RouteFacts:
     mass: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RouteDecision:
+class RouteDecision(NamedTuple):
     """The partner and the rule that chose it, or neither, and always a sentence that says why.
 
     set_number: the version of the rules that decided.

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from app.domain.datahub_codes import CLOSED_STATUSES, DATAHUB_CODES
 from app.domain.findings import Finding, find
@@ -70,8 +70,7 @@ class CodeLists:
     point_subtypes: frozenset[str] = frozenset(DATAHUB_CODES["AQ"])
 
 
-@dataclass(frozen=True, slots=True)
-class PointFacts:
+class PointFacts(NamedTuple):
     """What our register says about the order's metering point."""
 
     gsrn: str

@@ -73,7 +73,7 @@ class WorkOrder(Model):
     window_to: Mapped[At | None]
     due_on: Mapped[On | None]
     presence_required: Mapped[bool] = mapped_column(default=False)
-    # Every field of the CIS order as it came, key information apart; shape: CisWorkOrder.
+    # What the CIS gave of the order, key information apart; shape: CisWorkOrder.
     facts: Mapped[Json]
     key_info: Mapped[Str | None]
     partner_code: Mapped[Str | None] = mapped_column(ForeignKey("partner.code"))

@@ -239,13 +239,25 @@ _KNOWS_OTHER_FAULT = _TOLD_OF_OTHER.format(
         """
     )
 )
-# Nor is an estimate of a second fault that says no more than the first one's.
+# Nor is an estimate of a second fault that says no more than the first one's, nor one in the words of
+# a fault that has ended meanwhile, when nobody could say so.
 _KNOWS_OTHER_ESTIMATE = _TOLD_OF_OTHER.format(
     but=SQL(
         """
-        AND q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
-        AND other.etr_at >= CAST(%(etr_at)s AS timestamptz)
         AND n.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED')
+        AND (q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+                AND other.etr_at >= CAST(%(etr_at)s AS timestamptz)
+            OR q.on_at >= listed.off_at AND other.state NOT IN ('MERGED', 'FALSE_ALARM')
+                AND EXISTS (
+                    SELECT 1 FROM announcement a WHERE a.id = n.announcement_id
+                      AND CAST(a.facts->>'etr_at' AS timestamptz)
+                          = CAST(%(etr_at)s AS timestamptz))
+                AND NOT EXISTS (
+                    SELECT 1 FROM notice later
+                    WHERE later.contact_id = same.id AND later.gsrn = n.gsrn AND later.id > n.id
+                      AND later.type IN ('FAULT_RESTORED', 'CORRECTION', 'FAULT_ETR',
+                          'FAULT_ETR_CHANGED', 'FAULT_ETR_DELAYED')
+                      AND later.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')))
         """
     )
 )

@@ -95,7 +95,7 @@ def run_order(
     """An order as the partner would get it; a ban that we know of counts (REQ-31)."""
     partner = session.get(Partner, bench.partner_code)
     sees_key_info = partner is not None and partner.sees_key_info
-    order = intake.guarded(order, intake.find_banned(session, [order], bench.now))
+    order = intake.guarded(order, intake.banned_among(session, [order], bench.now))
     shown, hidden = (order, ()) if bench.sees_protected else bench_masks.hide_in_order(order)
 
     def _try(bundle: CompiledBundle) -> Trial:

@@ -34,6 +34,24 @@ class _Seen:
         if len(self.examples) < _EXAMPLES_MOST and key not in self.examples:
             self.examples.append(key)
 
+    def merge(self, count: int, examples: list[str]) -> None:
+        self.count += count
+        fresh = [key for key in examples if key not in self.examples]
+        self.examples += fresh[: _EXAMPLES_MOST - len(self.examples)]
+
+
+@dataclass(slots=True)
+class Noticed:
+    """What one tally hands to another, perhaps in another process.
+
+    differing: (shadow, path, kind, count, examples); shadows: (shadow, count, differing of them);
+    unmapped: (partner, document, path, count, examples).
+    """
+
+    differing: list[tuple[int, str, str, int, list[str]]]
+    shadows: list[tuple[int, int, int]]
+    unmapped: list[tuple[str, str, str, int, list[str]]]
+
 
 class Tally:
     """What was noticed since it was last written; for several threads."""
@@ -64,35 +82,46 @@ class Tally:
                 if place in self._unmapped or len(self._unmapped) < _FIELDS_MOST:
                     self._unmapped.setdefault(place, _Seen()).add(key)
 
-    def flush(self, session: Session, now: datetime) -> None:
-        """Add to the rows what was noticed, in the caller's transaction, and begin anew."""
+    def take(self) -> Noticed:
+        """What was noticed, and begin anew."""
         with self._lock:
             differing, self._differing = self._differing, {}
             shadows, self._shadows = self._shadows, {}
             unmapped, self._unmapped = self._unmapped, {}
-        for shadow_id, (count, differed) in sorted(shadows.items()):
+        return Noticed(
+            [(*place, seen.count, seen.examples) for place, seen in sorted(differing.items())],
+            [(shadow_id, one[0], one[1]) for shadow_id, one in sorted(shadows.items())],
+            [(*place, seen.count, seen.examples) for place, seen in sorted(unmapped.items())],
+        )
+
+    def add(self, noticed: Noticed) -> None:
+        """Take over what another tally noticed."""
+        with self._lock:
+            for shadow_id, count, differed in noticed.shadows:
+                counts = self._shadows.setdefault(shadow_id, [0, 0])
+                counts[0] += count
+                counts[1] += differed
+            for shadow_id, path, kind, count, examples in noticed.differing:
+                self._differing.setdefault((shadow_id, path, kind), _Seen()).merge(count, examples)
+            for code, document, path, count, examples in noticed.unmapped:
+                self._unmapped.setdefault((code, document, path), _Seen()).merge(count, examples)
+
+    def flush(self, session: Session, now: datetime) -> None:
+        """Add to the rows what was noticed, in the caller's transaction, and begin anew."""
+        noticed = self.take()
+        for shadow_id, count, differed in noticed.shadows:
             values = {"id": shadow_id, "count": count, "differed": differed}
             session.execute(_COUNT_SHADOW, values)
-        if differing:
-            rows = [
-                {"id": place[0], "path": place[1], "kind": place[2], **_counts(seen)}
-                for place, seen in sorted(differing.items())
-            ]
-            session.execute(_ADD_DIFFERENCES, {"rows": _json(rows), "now": now})
-        if unmapped:
-            rows = [
-                {"partner": place[0], "document": place[1], "path": place[2], **_counts(seen)}
-                for place, seen in sorted(unmapped.items())
-            ]
-            session.execute(_ADD_UNMAPPED, {"rows": _json(rows), "now": now, "most": _FIELDS_MOST})
+        if noticed.differing:
+            rows = _json(("id", "path", "kind", "count", "examples"), noticed.differing)
+            session.execute(_ADD_DIFFERENCES, {"rows": rows, "now": now})
+        if noticed.unmapped:
+            rows = _json(("partner", "document", "path", "count", "examples"), noticed.unmapped)
+            session.execute(_ADD_UNMAPPED, {"rows": rows, "now": now, "most": _FIELDS_MOST})
 
 
-def _counts(seen: _Seen) -> dict[str, Any]:
-    return {"count": seen.count, "examples": seen.examples}
-
-
-def _json(rows: list[dict[str, Any]]) -> str:
-    return msgspec.json.encode(rows).decode()
+def _json(names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
+    return msgspec.json.encode([dict(zip(names, row, strict=True)) for row in rows]).decode()
 
 
 _COUNT_SHADOW = text(

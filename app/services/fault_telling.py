@@ -266,6 +266,42 @@ _OVERSHADOWED = text(
 )
 
 
+# Somebody at these points who heard of a cut and has heard of no end yet, or may be about to hear of
+# it: what is still being planned counts, since its rows come later.
+_OWED = text(
+    """
+    SELECT EXISTS (
+        SELECT 1 FROM announcement
+        WHERE outage_id = ANY(:ids) AND type = ANY(:kinds) AND state NOT IN ('DONE', 'WITHDRAWN'))
+    OR EXISTS (
+        SELECT 1 FROM notice n
+        WHERE n.outage_id = ANY(:ids) AND n.type = ANY(:kinds)
+          AND (n.gsrn = ANY(:gsrns) OR n.point_count > 1)
+          AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
+          AND NOT EXISTS (
+              SELECT 1 FROM notice ended
+              WHERE ended.outage_id = ANY(:ids) AND ended.contact_id = n.contact_id
+                AND ended.id > n.id AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
+                AND ended.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED',
+                    'HELD', 'QUEUED', 'SENDING')))
+    """
+)
+
+
+def _is_owed(session: Session, outage_id: int, gsrns: frozenset[str]) -> bool:
+    """Whether anybody at these points may still believe in the cut; else nobody is looked for.
+
+    In a storm each fault overlaps many that ended before, and for most of those all has been said.
+    """
+    ours = family(session, outage_id)
+    values = {
+        "ids": [*ours, *believed(session, ours)],
+        "kinds": [str(kind) for kind in (*CUT_KINDS, NoticeType.CORRECTION_STILL_OFF)],
+        "gsrns": sorted(gsrns),
+    }
+    return bool(session.execute(_OWED, values).scalar_one())
+
+
 def tell_overshadowed(telling: Telling, back: frozenset[str]) -> None:
     """The end of other faults that this outage kept from being told (REQ-05).
 
@@ -283,6 +319,8 @@ def tell_overshadowed(telling: Telling, back: frozenset[str]) -> None:
         known = last.get(row.id)
         last[row.id] = max(known, (row.on_at, row.off_at)) if known else (row.on_at, row.off_at)
     for outage_id, (on_at, off_at) in last.items():
+        if not _is_owed(session, outage_id, back):
+            continue
         announcements.announce(
             session,
             NoticeType.FAULT_RESTORED,

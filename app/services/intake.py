@@ -32,7 +32,6 @@ from app.services.partner_orders import Outgoing, outgoing
 from app.services.slices import Lists, MassContext, Refusal, Slice, SliceResult, our_finding
 from integrations.cis.types import CisWorkOrder, ParsedOrder
 
-_encoder = msgspec.json.Encoder(decimal_format="string")
 _REASONS_MOST = 3
 # The capability of a bundle without which no item of a mass order goes to its partner.
 _MASS = "mass"
@@ -79,7 +78,7 @@ def _take_round(
 ) -> None:
     existing = find_existing(session, [p.order.order_id for p in parsed if p.order])
     points = find_points(session, [p.order.gsrn for p in parsed if p.order])
-    banned = find_banned(session, [p.order for p in parsed if p.order], part.now)
+    banned = banned_among(session, [p.order for p in parsed if p.order], part.now)
     weighed: list[Weighed] = []
     kept: list[tuple[str | None, Finding]] = []
     steps: list[runs.StepRow] = []
@@ -90,7 +89,7 @@ def _take_round(
             keys: tuple[str, ...] = (order_id,) if order_id else ()
         else:
             known = existing.get(item.order.order_id)
-            content_hash = hashlib.sha256(_encoder.encode(item.order)).hexdigest()
+            content_hash = hashlib.sha256(order_store.content_json(item.order)).hexdigest()
             one = weigh(guarded(item.order, banned), content_hash, known, points, part)
             weighed.append(one)
             order_id, outcome = one.order.order_id, one.outcome
@@ -240,7 +239,7 @@ def find_points(session: Session, gsrns: Sequence[str]) -> dict[str, PointFacts]
         ),
         {"gsrns": list(gsrns)},
     )
-    return {row.gsrn: PointFacts(row.gsrn, row.status, row.number) for row in rows}
+    return {row[0]: PointFacts(*row) for row in rows}
 
 
 _BANNED = text(
@@ -254,14 +253,22 @@ _BANNED = text(
 )
 
 
-def find_banned(session: Session, orders: Sequence[CisWorkOrder], now: datetime) -> set[str]:
-    """Customers under a safety ban and metering points where one lives, among those of the orders."""
+def find_banned(
+    session: Session, customers: Sequence[str], gsrns: Sequence[str], now: datetime
+) -> set[str]:
+    """Customers under a safety ban and metering points where one lives, among these."""
     parameters = {
-        "customers": [order.customer_id for order in orders if order.customer_id],
-        "gsrns": [order.gsrn for order in orders],
+        "customers": list(customers),
+        "gsrns": list(gsrns),
         "today": helsinki_day(now),
     }
     return set(session.execute(_BANNED, parameters).scalars())
+
+
+def banned_among(session: Session, orders: Sequence[CisWorkOrder], now: datetime) -> set[str]:
+    """The same of what these orders name."""
+    customers = [order.customer_id for order in orders if order.customer_id]
+    return find_banned(session, customers, [order.gsrn for order in orders], now)
 
 
 def guarded(order: CisWorkOrder, banned: set[str]) -> CisWorkOrder:

@@ -239,7 +239,7 @@ def _take_known(session: Session, part: Slice, rows: Sequence[Any], result: Slic
         if not row.counted and before is not None:
             order = msgspec.structs.replace(order, revision=_next_revision(before))  # noqa: PLW2901
         one = intake.weigh(order, row.content_hash, before, found, part)
-        weighed.append(replace(one, source_hash=row.source_hash))
+        weighed.append(msgspec.structs.replace(one, source_hash=row.source_hash))
         result.counts[one.outcome] += 1
         if row.verdict == one.outcome == "REJECTED":
             # What is wrong with it was recorded, and told, when the file was weighed.

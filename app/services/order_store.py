@@ -50,8 +50,7 @@ class Existing:
     route: RouteDecision
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
+class Weighed(msgspec.Struct, frozen=True):
     """One order and what was decided about it; state is None where nothing is to be written."""
 
     order: CisWorkOrder
@@ -206,9 +205,18 @@ def _changed_values(one: Weighed, part: Slice) -> dict[str, Any]:
 
 
 def facts_json(order: CisWorkOrder) -> str:
-    """The order as JSON without the key information, which has a column and a permission of its own."""
+    """What was given of the order as JSON, but for the key information.
+
+    That has a column and a permission of its own. What was left out would double the work of
+    PostgreSQL, which takes every key of it apart.
+    """
     plain = msgspec.structs.replace(order, key_info=None) if order.key_info else order
     return _encoder.encode(plain).decode()
+
+
+def content_json(order: CisWorkOrder) -> bytes:
+    """The whole order as JSON, with what was left out: of this its content hash is made."""
+    return _encoder.encode(msgspec.structs.asdict(order))
 
 
 def _request(one: Weighed) -> Request:

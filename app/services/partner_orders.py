@@ -7,7 +7,6 @@ the bundle meanwhile.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -25,8 +24,7 @@ from integrations.installer.types import Action
 _DEFAULT_PRIORITY = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """An order as a partner gets it, and what keeps it from being sent, if something does.
 
     value: what the mapping made; payload: what goes into the outbox, for files the file itself.

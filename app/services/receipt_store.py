@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.db import plain_array, text_array
 from app.domain.lanes import RECEIPTS
-from app.doorbell import ring_after_commit
+from app.doorbell import ring_seldom_after_commit
 
 TWILIO = "twilio"
 SENDGRID = "sendgrid"
@@ -66,5 +66,5 @@ def store(session: Session, receipts: Sequence[NewReceipt], now: datetime) -> in
         },
     ).all()
     if written:
-        ring_after_commit(RECEIPTS)
+        ring_seldom_after_commit(RECEIPTS)
     return len(written)

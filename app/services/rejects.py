@@ -18,6 +18,8 @@ from app.services import inbound, outbox
 
 KIND = "CIS_REJECT"
 REPLY_KIND = "CIS_REPLY"
+# What the CIS hears about one file; every finding stands in our own record all the same.
+TOLD_MOST = 20_000
 # A file with more refusals than this is answered in several parts.
 _PART_COUNT = 1000
 

@@ -184,7 +184,7 @@ def _weighed(
     written = _written(session, rows)
     looked = [_decide(row, lists, written, now) for row in rows]
     orders = [one.order for one in looked if one.order is not None]
-    banned = intake.find_banned(session, orders, now)
+    banned = intake.banned_among(session, orders, now)
     return _in_their_form(looked, lists, masses, banned)
 
 

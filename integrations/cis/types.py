@@ -63,8 +63,11 @@ class MessageHeader(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[CisFinding, ...] = ()
 
 
-class CisWorkOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One work order; key_info opens doors and stays out of logs and messages."""
+class CisWorkOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One work order; key_info opens doors and stays out of logs and messages.
+
+    Encoded it has only what was given: most orders leave half of it out.
+    """
 
     order_id: str
     revision: int

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from urllib.parse import parse_qsl, urlsplit
 
-from twilio.request_validator import RequestValidator
+from twilio.request_validator import RequestValidator, compare
 
 from integrations.twilio_sms.codes import STATES
 from integrations.twilio_sms.types import StatusCallback
@@ -101,7 +101,10 @@ def verify_form(
     if not signature:
         raise CallbackInvalid("SIGNATURE_MISSING", "X-Twilio-Signature is missing")
     form = _single_values(params)
-    if not RequestValidator(auth_token).validate(url, form, signature):
+    validator = RequestValidator(auth_token)
+    # The address as it was given is what is signed; with or without its port is for what is not.
+    signed = compare(validator.compute_signature(url, form), signature)
+    if not signed and not validator.validate(url, form, signature):
         raise CallbackInvalid("SIGNATURE_WRONG", "X-Twilio-Signature does not fit")
     return form
 

@@ -202,6 +202,46 @@ def test_req_07_an_estimate_of_a_nested_fault_is_news_only_if_it_lasts_longer(
     assert sent(101) == ["FAULT_ETR_CHANGED"]
 
 
+@pytest.mark.parametrize(
+    ("second", "told"), [(200, []), (150, ["FAULT_ETR"]), (400, ["FAULT_ETR"])]
+)
+def test_req_07_the_estimate_of_a_fault_that_ended_unheard_is_no_news_from_the_next_one(
+    people: None, second: int, told: list[str]
+) -> None:
+    state(record(1, points={A: None}), minutes=10)
+    state(record(1, ref="F-2", points={A: None}, started=1, stated=2), minutes=12)
+    assert _sent(12) == ["FAULT_STARTED"]
+    state(record(2, points={A: None}, etrAt=200, stated=20), minutes=21)
+    assert _sent(21) == ["FAULT_ETR"]
+    state(record(3, points={A: 60}, etrAt=200, stated=61), minutes=62)
+    assert _sent(62) == []
+    state(record(2, ref="F-2", points={A: None}, etrAt=second, stated=90), minutes=91)
+    assert _sent(91) == told
+    state(record(3, ref="F-2", points={A: None}, etrAt=600, stated=160), minutes=161)
+    assert len(_sent(161)) == 1
+
+
+def test_req_05_nobody_is_looked_for_to_whom_no_end_is_owed(people: None) -> None:
+    """A storm's faults overlap by the hundred, and of most all has been said."""
+    state(record(1, points={A: None, B: None}), minutes=10)
+    assert len(_sent(10)) == 2
+    state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
+    _sent(30)
+    # B has heard of its end, A is owed it.
+    state(record(2, points={A: 50, B: 50}, stated=51), minutes=52)
+    assert _sent(52) == ["FAULT_RESTORED"]
+    state(record(2, ref="F-2", points={A: 60}, started=20, stated=61), minutes=62)
+    assert _sent(62) == ["FAULT_RESTORED"]
+    after = "SELECT count(*) FROM announcement WHERE occurrence LIKE 'after:%'"
+    assert scalar(after) == 1
+    # One that had begun before, so that it was overlapped by both.
+    state(record(1, ref="F-3", points={A: None, B: None}, started=40, stated=70), minutes=71)
+    _sent(71)
+    state(record(2, ref="F-3", points={A: 80, B: 80}, started=40, stated=81), minutes=82)
+    _sent(82)
+    assert scalar(after) == 1
+
+
 def test_req_05_the_end_of_a_planned_cut_tells_that_of_the_fault_in_it(people: None) -> None:
     state(record(1, points={A: None}), minutes=10)
     sent(10)

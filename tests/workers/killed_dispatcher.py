@@ -18,7 +18,7 @@ from flask import Flask
 from app.domain.lanes import INTAKE, partner_lane
 from app.factory import create_app
 from tests.conftest import test_settings
-from workers import intake, jobs, mass_intake
+from workers import jobs, mass_intake, mass_reading
 from workers.dispatcher import Dispatcher
 from workers.holder import Holder
 
@@ -32,7 +32,8 @@ LANES = (INTAKE, partner_lane("voima"))
 def work(values: Mapping[str, Any]) -> None:
     """Dispatch, and work on both lanes, until somebody ends it."""
     mass_intake.SPLIT_ROWS = _SLICE_ROWS
-    intake.STAGE_ROWS = _SLICE_ROWS  # type: ignore[attr-defined] # as intake has imported it
+    mass_reading.BATCH_ROWS = _SLICE_ROWS  # type: ignore[attr-defined] # as it has imported it
+    mass_reading.BESIDE_FROM_BYTES = 1
     app = create_app(test_settings(**values))
     threading.Thread(target=_dispatch, args=(app,), daemon=True).start()
     with app.app_context():
@@ -53,7 +54,7 @@ def _dispatch(app: Flask) -> None:
 @contextmanager
 def working(values: Mapping[str, Any]) -> Iterator[ForkServerProcess]:
     """A process that is killed at the end, with SIGKILL."""
-    process = _SERVER.Process(target=work, args=(dict(values),), daemon=True)
+    process = _SERVER.Process(target=work, args=(dict(values),), daemon=False)
     process.start()
     try:
         yield process

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,23 +21,34 @@ from app.models import (
     MassStage,
     OrderRequest,
     OutboxItem,
+    PartnerBundle,
     Run,
     WorkOrder,
     WorkOrderChange,
 )
 from app.queries import run_list
-from app.services import inbound, mass_files, mass_follow, mass_orders, mass_split
+from app.services import bundle_versions, inbound, mass_files, mass_follow, mass_orders, mass_split
+from app.services.bundle_content import shipped_content
+from app.services.mass_deciding import answer_question
 from app.services.mass_orders import MassRefused
 from app.services.outbox import Settlement, claim, settle
 from simulators.cis.mass_orders import MassWish, write_mass_order
 from simulators.cis.work_orders import Wish, write_work_orders
 from simulators.cis.world import make_points
 from workers import intake as worker
-from workers import mass_intake
+from workers import mass_intake, mass_reading
 
 NOW = datetime.now(UTC)
 COUNT = 40
 WISH = MassWish("M-1", "2026-W50", "Tampere")
+
+
+@pytest.fixture(autouse=True, params=["here", "beside"])
+def _where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Items are decided about in our process, or slice by slice in the one beside it."""
+    if request.param == "beside":
+        monkeypatch.setattr(mass_reading, "BESIDE_FROM_BYTES", 1)
+        monkeypatch.setattr(mass_reading, "BATCH_ROWS", 7)
 
 
 def test_req_33_every_item_becomes_one_order_that_is_on_its_way(app: Flask, tmp_path: Path) -> None:
@@ -124,6 +136,44 @@ def test_reading_the_very_same_file_again_changes_no_row(app: Flask, tmp_path: P
             session.execute(text("UPDATE inbound_message SET state = 'STORED'"))
         _interpret(app)
         assert _orders() == before
+
+
+def test_what_a_shadow_does_differently_is_counted_beside_us_too(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mass_reading, "BESIDE_FROM_BYTES", 1)
+    monkeypatch.setattr(mass_reading, "BATCH_ROWS", 7)
+    with app.app_context():
+        with transaction() as session:
+            second = shipped_content("mass_installer", "order", "out", 2)
+            now = datetime.now(UTC)
+            shadow = bundle_versions.add(session, "voima", second, by="staff:lina", now=now)
+            bundle_versions.start_shadow(session, shadow, by="staff:aino", now=now)
+            shadow_id = shadow.id
+        _drop(tmp_path)
+        _interpret(app)
+        with transaction() as session:
+            counted = select(PartnerBundle.shadow_count).where(PartnerBundle.id == shadow_id)
+            assert session.scalar(counted) == COUNT
+
+
+def test_a_process_beside_ours_that_dies_has_the_file_read_again(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mass_reading, "BESIDE_FROM_BYTES", 1)
+    with app.app_context():
+        _drop(tmp_path)
+        monkeypatch.setattr(mass_reading, "answer_question", lambda *_: os._exit(1))
+        _interpret(app)
+        assert _orders() == {}
+        monkeypatch.setattr(mass_reading, "answer_question", answer_question)
+        with transaction() as session:
+            message = session.get_one(InboundMessage, 1)
+            assert (message.state, message.attempts) == ("STORED", 1)
+            message.next_at = NOW
+        _interpret(app)
+        assert len(_orders()) == COUNT
+        assert _counts(1) == {"NEW": COUNT}
 
 
 def test_a_bad_item_is_refused_alone_with_its_code(app: Flask, tmp_path: Path) -> None:
@@ -270,6 +320,37 @@ def test_req_33_a_death_between_children_leaves_each_with_exactly_one_order(
             keys = Counter(session.scalars(select(OutboxItem.dedupe_key)))
             assert keys == {f"M-1-{n:06d}-1": 1 for n in range(1, COUNT + 1)}
             assert session.scalar(text("SELECT count(*) FROM work_order_change")) >= COUNT
+
+
+def test_a_pause_of_the_lane_stops_the_making_of_orders_between_two_slices(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mass_intake, "SPLIT_ROWS", 10)
+    monkeypatch.setattr(mass_intake, "_WRITERS", 1)
+    real = mass_files.note_done
+    pauses = text("UPDATE lane SET paused = :paused WHERE name = 'intake'")
+
+    def pausing(session: Any, message_id: int, seq: int) -> None:
+        real(session, message_id, seq)
+        if seq == 20:
+            session.execute(pauses, {"paused": True})
+
+    with app.app_context():
+        _drop(tmp_path)
+        monkeypatch.setattr(mass_files, "note_done", pausing)
+        for _ in range(2):
+            _interpret(app)
+            assert len(_orders()) == 20
+        with transaction() as session:
+            assert session.get_one(MassFile, 1).state == "READY"
+            session.execute(pauses, {"paused": False})
+        _interpret(app)
+        assert len(_orders()) == COUNT
+        with transaction() as session:
+            states = session.scalars(
+                select(Run.state).where(Run.process == "mass split").order_by(Run.id)
+            )
+            assert states.all() == ["PARTLY", "OK"]
 
 
 def test_req_33_a_slice_made_twice_makes_nothing_twice(app: Flask, tmp_path: Path) -> None:
@@ -653,6 +734,7 @@ def test_an_item_that_is_as_bad_as_before_is_told_once_for_each_file(
 def test_a_mass_order_whose_orders_cannot_follow_lets_the_others_pass(
     app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(mass_intake, "_follow_again_at", {})
     with app.app_context():
         _drop(tmp_path, count=5)
         _drop(tmp_path, first=11, count=5, wish=MassWish("M-2", "W", "Tampere"))
