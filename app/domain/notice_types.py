@@ -255,8 +255,11 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
     _T.FAULT_ETR_CHANGED: _fault(_T.FAULT_STARTED, *_ESTIMATES),
     _T.FAULT_ETR_DELAYED: _fault(_T.FAULT_STARTED, *_ESTIMATES),
     _T.FAULT_PARTLY_RESTORED: _fault(_T.FAULT_STARTED, *_ESTIMATES),
-    _T.FAULT_RESTORED: _fault(_T.FAULT_STARTED, *_ESTIMATES, lasts=False),
-    _T.MORNING_SUMMARY: _fault(_T.FAULT_STARTED, *_ESTIMATES, _T.FAULT_RESTORED, lasts=False),
+    # Longer than a night, so that an end of the evening is still told in the morning.
+    _T.FAULT_RESTORED: _fault(_T.FAULT_STARTED, *_ESTIMATES, good_for=_DAY, lasts=False),
+    _T.MORNING_SUMMARY: _fault(
+        _T.FAULT_STARTED, *_ESTIMATES, _T.FAULT_RESTORED, good_for=_DAY, lasts=False
+    ),
     # A plan is worth reading until it begins, which ends these texts by itself.
     _T.PLANNED_NOTICE: _planned(good_for=60 * _DAY),
     # It is about the next hour, so it may come before the quiet hours are over.

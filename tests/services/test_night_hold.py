@@ -18,7 +18,7 @@ from app.domain.notice_policy import ContactFacts, ContactState
 from app.domain.notice_types import Channel, NoticeType
 from app.services import direct_notices, runs, sending_slices
 from app.services.outbox import Settlement
-from tests.services.announcing import POINTS, add_outage, settle_people, tell_all
+from tests.services.announcing import POINTS, add_outage, restore, settle_people, tell_all
 from tests.services.world import (
     GRACE_S,
     LEASE,
@@ -182,6 +182,21 @@ def test_req_09_that_the_cis_enrolled_somebody_waits_and_an_answer_does_not(
         )
     assert _send(EVENING) == sent
     assert _send(MORNING) == 1 - sent
+
+
+def test_req_09_an_end_of_the_evening_that_did_not_leave_by_night_is_told_in_the_morning() -> None:
+    """Whoever heard of the cut by day would otherwise never hear that it is over."""
+    settle_people()
+    outage_id = add_outage()
+    tell_all(NoticeType.FAULT_STARTED, outage_id, NOW, off_at=NOW)
+    assert _send(NOW) == 1
+    back_at = NOW + timedelta(hours=5)
+    restore(outage_id, back_at)
+    times = {"off_at": NOW, "on_at": back_at, "duration_s": 18_000}
+    tell_all(NoticeType.FAULT_RESTORED, outage_id, back_at, **times)
+    assert ledger()[-1].state == "QUEUED"
+    assert _send(EVENING) == 0
+    assert _send(MORNING) == 1
 
 
 def test_what_will_not_be_true_in_the_morning_does_not_wait_for_it() -> None:
