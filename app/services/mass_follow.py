@@ -55,7 +55,7 @@ def follow_slice(session: Session, mass_id: str, lists: Lists, run_id: int, now:
     return count
 
 
-# What was tried may be at the partner already, so it goes on, as does what is on the wire.
+# What is on the wire goes on. What was tried before is held when its turn comes (order_pauses.py).
 _HOLD = text(
     """
     UPDATE outbox_item SET state = 'HELD', hold_reason = :reason
