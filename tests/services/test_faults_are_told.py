@@ -14,7 +14,7 @@ from app.models import PlannedCut
 from app.services import fault_actions, planned_running
 from tests.services.announcing import POINTS, add_outage, settle_people
 from tests.services.fault_world import at, kinds, operator, record, sent, state
-from tests.services.world import ledger
+from tests.services.world import ledger, scalar
 from workers.notices import plan_slices
 
 A, B, C = POINTS
@@ -210,35 +210,35 @@ def test_req_07_the_estimate_of_a_fault_that_ended_unheard_is_no_news_from_the_n
 ) -> None:
     state(record(1, points={A: None}), minutes=10)
     state(record(1, ref="F-2", points={A: None}, started=1, stated=2), minutes=12)
-    assert _sent(12) == ["FAULT_STARTED"]
+    assert sent(12) == ["FAULT_STARTED"]
     state(record(2, points={A: None}, etrAt=200, stated=20), minutes=21)
-    assert _sent(21) == ["FAULT_ETR"]
+    assert sent(21) == ["FAULT_ETR"]
     state(record(3, points={A: 60}, etrAt=200, stated=61), minutes=62)
-    assert _sent(62) == []
+    assert sent(62) == []
     state(record(2, ref="F-2", points={A: None}, etrAt=second, stated=90), minutes=91)
-    assert _sent(91) == told
+    assert sent(91) == told
     state(record(3, ref="F-2", points={A: None}, etrAt=600, stated=160), minutes=161)
-    assert len(_sent(161)) == 1
+    assert len(sent(161)) == 1
 
 
 def test_req_05_nobody_is_looked_for_to_whom_no_end_is_owed(people: None) -> None:
     """A storm's faults overlap by the hundred, and of most all has been said."""
     state(record(1, points={A: None, B: None}), minutes=10)
-    assert len(_sent(10)) == 2
+    assert len(sent(10)) == 2
     state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=30)
-    _sent(30)
+    sent(30)
     # B has heard of its end, A is owed it.
     state(record(2, points={A: 50, B: 50}, stated=51), minutes=52)
-    assert _sent(52) == ["FAULT_RESTORED"]
+    assert sent(52) == ["FAULT_RESTORED"]
     state(record(2, ref="F-2", points={A: 60}, started=20, stated=61), minutes=62)
-    assert _sent(62) == ["FAULT_RESTORED"]
+    assert sent(62) == ["FAULT_RESTORED"]
     after = "SELECT count(*) FROM announcement WHERE occurrence LIKE 'after:%'"
     assert scalar(after) == 1
     # One that had begun before, so that it was overlapped by both.
     state(record(1, ref="F-3", points={A: None, B: None}, started=40, stated=70), minutes=71)
-    _sent(71)
+    sent(71)
     state(record(2, ref="F-3", points={A: 80, B: 80}, started=40, stated=81), minutes=82)
-    _sent(82)
+    sent(82)
     assert scalar(after) == 1
 
 
