@@ -19,6 +19,7 @@ from app.models.outage import Outage
 from app.services import announcements, corrections
 from app.services.announcements import about_outage
 from app.services.audience import believed, family
+from app.services.notice_items import STANDING
 
 # No storm keeps an end from being told for longer; a bound for the search, not a rule.
 _OWED_FOR = timedelta(days=14)
@@ -269,7 +270,7 @@ _OVERSHADOWED = text(
 # Somebody at these points who heard of a cut and has heard of no end yet, or may be about to hear of
 # it: what is still being planned counts, since its rows come later.
 _OWED = text(
-    """
+    f"""
     WITH here AS (
         SELECT gsrn, id FROM notice WHERE gsrn = ANY(:gsrns) AND created_at > :since
         UNION SELECT gsrn, notice_id FROM notice_point WHERE gsrn = ANY(:gsrns))
@@ -279,7 +280,7 @@ _OWED = text(
     OR EXISTS (
         SELECT 1 FROM here JOIN notice n ON n.id = here.id
         WHERE n.outage_id = ANY(:ids) AND n.type = ANY(:kinds)
-          AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
+          AND {STANDING} NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
           AND NOT EXISTS (
               SELECT 1 FROM here same JOIN notice ended ON ended.id = same.id
               WHERE same.gsrn = here.gsrn AND ended.contact_id = n.contact_id
@@ -287,7 +288,7 @@ _OWED = text(
                 AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
                 AND ended.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED',
                     'HELD', 'QUEUED', 'SENDING')))
-    """
+    """  # noqa: S608 - made of our own constants only.
 )
 
 

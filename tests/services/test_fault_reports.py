@@ -17,6 +17,7 @@ from app.services.fault_candidates import (
     report_from_customer,
     suspect,
 )
+from tests.services.announcing import plan_all, want_everything
 from tests.services.fault_world import (
     A,
     B,
@@ -34,7 +35,7 @@ from tests.services.fault_world import (
     state,
     times,
 )
-from tests.services.world import scalar
+from tests.services.world import add_customer, scalar
 
 
 def test_a_last_gasp_is_a_candidate_that_is_told_to_nobody(network: None) -> None:
@@ -153,8 +154,11 @@ def test_a_report_long_after_the_end_is_another_fault(network: None) -> None:
 
 def test_req_05_an_end_that_a_nested_fault_overshadowed_is_told_after_it(network: None) -> None:
     """The nested one was never confirmed, so nobody heard of it: its end is not told either."""
+    with transaction() as session:
+        add_customer(session, gsrn=A, contacts={"+358401234567": "SMS"})
+        want_everything(session)
     state(record(1, points={A: None, B: None}))
-    all_told()
+    plan_all(at(1))
     nested = _nested(A)
     state(record(2, points={A: 30, B: 30}, stated=31), minutes=32)
     all_told()

@@ -9,10 +9,12 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.db import db, transaction
+from app.domain.notice_types import NoticeType
 from app.models import Alarm, Announcement, Notice, Outage
 from app.services import outages
 from tests.field_work import ORDER, add_order, arrive, at, gsrn, make_ack
-from tests.services.announcing import add_outage, restore
+from tests.services.announcing import add_outage, restore, tell_all, want_everything
+from tests.services.world import add_customer
 
 
 def test_a_cut_of_two_hours_without_an_end_raises_an_alarm(started: Flask) -> None:
@@ -58,9 +60,14 @@ def test_req_05_the_end_of_a_fault_that_the_swap_kept_from_being_told_is_told_wi
     started: Flask, back_at: float, owed: bool
 ) -> None:
     fault = add_outage((gsrn(),), off_at=at(-60), state="RESTORED")
+    with transaction() as session:
+        add_customer(session, gsrn=gsrn(), contacts={"+358401234567": "SMS"})
+        want_everything(session)
+    tell_all(NoticeType.FAULT_STARTED, fault, at(-50), off_at=at(-60))
     restore(fault, at(back_at))
     arrive(make_ack("COMPLETED", 20), 20)
-    found = db.session.execute(select(Announcement)).scalars().all()
+    ends = select(Announcement).where(Announcement.type == "FAULT_RESTORED")
+    found = db.session.execute(ends).scalars().all()
     told = [(one.type, one.outage_id, one.event_at) for one in found]
     assert told == ([("FAULT_RESTORED", fault, at(20))] if owed else [])
 
