@@ -250,7 +250,8 @@ def _correct_dropped(
 
 
 # The outage that these points lost was still on when the other one gave them back, or it began
-# before the news of that had left, which the last look then stopped.
+# before the news of that had left, which the last look then stopped, or while that news is being
+# planned, perhaps by what was so a moment ago.
 _OVERSHADOWED = text(
     """
     SELECT DISTINCT o.id, p.on_at, p.off_at
@@ -260,7 +261,11 @@ _OVERSHADOWED = text(
             SELECT 1 FROM notice n
             WHERE n.outage_id = o.id AND n.gsrn = p.gsrn AND n.type = 'FAULT_RESTORED'
               AND (n.suppress_reason = 'STILL_OFF' AND n.state_at >= mine.off_at
-                OR n.state IN ('QUEUED', 'HELD', 'SENDING'))))
+                OR n.state IN ('QUEUED', 'HELD', 'SENDING')))
+            OR EXISTS (
+                SELECT 1 FROM announcement a
+                WHERE a.outage_id = o.id AND a.type = 'FAULT_RESTORED'
+                  AND a.state NOT IN ('DONE', 'WITHDRAWN')))
     WHERE p.gsrn = ANY(:gsrns) AND o.kind = 'FAULT' AND o.id <> ALL(:ours)
       AND o.state IN ('PARTLY_RESTORED', 'RESTORED', 'CLOSED') AND p.on_at > :since
     """

@@ -149,11 +149,12 @@ class Judge:
     ) -> None:
         """The same words again, with nothing between them that would call for saying them again.
 
-        Bulletins and delays may be repeated after an hour; a start after an end that was none.
+        Bulletins and delays may be repeated after an hour; a start after an end that was none; that
+        a cut is partly repaired after the start of the next one.
         """
         repeats = news in (News.BULLETIN, News.DELAYED, News.PARTLY)
         for earlier, of_earlier in reversed(told):
-            if of_earlier in ENDS:
+            if of_earlier in ENDS or (news is News.PARTLY and of_earlier is News.STARTED):
                 return
             soon = message.at - earlier.at < HOUR - self._bounds.grace
             if earlier.whole != message.whole or (repeats and not soon):

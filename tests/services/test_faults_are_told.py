@@ -242,6 +242,43 @@ def test_req_05_nobody_is_looked_for_to_whom_no_end_is_owed(people: None) -> Non
     assert scalar(after) == 1
 
 
+def test_req_05_an_end_that_is_just_being_planned_is_looked_at_again_after_the_next_one(
+    people: None,
+) -> None:
+    """The planner may see a third cut that ends before it has written down that it is on."""
+    state(record(1, points={A: None}), minutes=10)
+    assert sent(10) == ["FAULT_STARTED"]
+    state(record(1, ref="F-2", points={A: None}, started=20, stated=21), minutes=22)
+    state(record(2, points={A: 30}, stated=31), minutes=32)
+    assert sent(32) == []
+    state(record(1, ref="F-3", points={A: None}, started=50, stated=51), minutes=52)
+    state(record(2, ref="F-2", points={A: 55}, started=20, stated=56), minutes=57)
+    # Nothing has been planned of this yet.
+    state(record(2, ref="F-3", points={A: 58}, started=50, stated=59), minutes=60)
+    after = scalar(
+        "SELECT count(*) FROM announcement a JOIN outage o ON o.id = a.outage_id"
+        " WHERE o.source_ref = 'F-1' AND a.occurrence LIKE 'after:%'"
+    )
+    assert after == 2
+    assert sent(60) == ["FAULT_RESTORED"]
+
+
+def test_req_08_beginnings_and_ends_are_planned_before_estimates(people: None) -> None:
+    state(record(1, points={A: None}), minutes=10)
+    assert sent(10) == ["FAULT_STARTED"]
+    state(record(2, points={A: None}, etrAt=300, stated=20), minutes=21)
+    state(record(1, ref="F-2", points={B: None}, started=20, stated=21), minutes=22)
+    with transaction() as session:
+        order = session.execute(
+            text(
+                "SELECT o.source_ref || ' ' || a.type FROM announcement a"
+                " JOIN outage o ON o.id = a.outage_id WHERE a.state = 'PENDING'"
+                " ORDER BY a.priority, a.id"
+            )
+        ).scalars()
+        assert order.all() == ["F-2 FAULT_STARTED", "F-1 FAULT_ETR"]
+
+
 def test_req_05_whoever_heard_of_the_end_at_one_point_is_owed_that_at_the_other(app: Flask) -> None:
     with app.app_context():
         settle_people(2, phones=["+358401234560"] * 2)
