@@ -25,6 +25,7 @@ GRID = Grid(
 )
 STARTED = "Sähkökatko alkoi klo 12.00, Koivutie 12. Vikaa selvitetään."
 RESTORED = "Sähköt palautettu klo 13.00, Koivutie 12."
+PARTLY = "Osa sähköistä on palautettu, mutta katko jatkuu yhä, Koivutie 12."
 BULLETIN = "Laaja sähköhäiriö, Tampere. Vikoja n. 12."
 
 
@@ -124,6 +125,13 @@ def test_a_start_may_be_told_again_after_an_end_that_was_none() -> None:
     course = (stated(1, 1), stated(2, 20, on=20), stated(3, 30), stated(4, 60, on=60))
     told = (GOOD[0], (20.5, RESTORED), (30.5, STARTED), (60.5, RESTORED.replace("13.00", "13.01")))
     assert wrong(judge(*told, course=course)) == {}
+
+
+def test_that_a_cut_is_partly_repaired_may_be_told_again_of_the_next_one() -> None:
+    later = STARTED.replace("12.00", "12.30")
+    told = (GOOD[0], (10.0, PARTLY), (31.0, later), (40.0, PARTLY), GOOD[2])
+    assert "duplicate" not in wrong(judge(*told))
+    assert "duplicate" in wrong(judge(*told[:2], *told[3:]))
 
 
 def test_a_cut_that_was_over_before_its_message_had_left_is_judged_by_all_of_the_grace() -> None:
