@@ -70,7 +70,8 @@ def _of_outage(kind: NoticeType) -> Composed:
     if kind in _ESTIMATES:
         return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=_KNOWS_OTHER_ESTIMATE)
     if kind in _OTHER_UPDATES:
-        same = _KNOWS_OTHER_UPDATE.format(kind=Literal(str(kind)))
+        delayed = kind is NoticeType.FAULT_ETR_DELAYED
+        same = _SAID_DELAYED if delayed else _SAID_SAME.format(kind=Literal(str(kind)))
         knows = _TOLD_OF_OTHER.format(but=same)
         return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=knows)
     return _chosen(_points(kind, SQL("false")))
@@ -261,8 +262,19 @@ _KNOWS_OTHER_ESTIMATE = _TOLD_OF_OTHER.format(
         """
     )
 )
-# Nor that a second fault is partly repaired or takes longer, when the first one says the same.
-_KNOWS_OTHER_UPDATE = SQL(
+# Nor that a second fault takes longer, too, as long as no estimate has been told since.
+_SAID_DELAYED = SQL(
+    """
+    AND q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+    AND n.type = 'FAULT_ETR_DELAYED' AND NOT EXISTS (
+        SELECT 1 FROM notice later
+        WHERE later.contact_id = same.id AND later.gsrn = n.gsrn AND later.id > n.id
+          AND later.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED')
+          AND later.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED'))
+    """
+)
+# Nor that a second fault is partly repaired, when the first one says the same.
+_SAID_SAME = SQL(
     """
     AND q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
     AND (other.etr_at IS NULL OR CAST(%(etr_at)s AS timestamptz) IS NULL

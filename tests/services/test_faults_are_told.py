@@ -11,7 +11,7 @@ from sqlalchemy import text
 from app.db import db, transaction
 from app.domain.notice_types import NoticeType
 from app.models import PlannedCut
-from app.services import fault_actions, planned_running
+from app.services import fault_actions, fault_watch, planned_running
 from tests.services.announcing import POINTS, add_outage, settle_people
 from tests.services.fault_world import at, kinds, operator, record, sent, state
 from tests.services.world import ledger, scalar
@@ -219,6 +219,23 @@ def test_req_07_the_estimate_of_a_fault_that_ended_unheard_is_no_news_from_the_n
     assert sent(91) == told
     state(record(3, ref="F-2", points={A: None}, etrAt=600, stated=160), minutes=161)
     assert len(sent(161)) == 1
+
+
+def test_req_06_that_a_second_fault_takes_longer_is_no_news_until_an_estimate_is_told_again(
+    people: None,
+) -> None:
+    state(record(1, points={A: None}, etrAt=100), minutes=10)
+    state(record(1, ref="F-2", points={A: None}, etrAt=130, started=1, stated=2), minutes=12)
+    sent(12)
+    _pass_estimates(101)
+    assert sent(101) == ["FAULT_ETR_DELAYED"]
+    _pass_estimates(131)
+    assert sent(131) == []
+    assert ledger()[-1].suppress_reason == "KNOWS_OTHER"
+    state(record(2, ref="F-2", points={A: None}, etrAt=300, started=1, stated=240), minutes=241)
+    assert len(sent(241)) == 1
+    _pass_estimates(302)
+    assert sent(302) == ["FAULT_ETR_DELAYED"]
 
 
 def test_req_05_nobody_is_looked_for_to_whom_no_end_is_owed(people: None) -> None:
@@ -553,3 +570,10 @@ def people(app: Flask) -> Iterator[None]:
         settle_people(3)
         yield
         db.session.remove()
+
+
+def _pass_estimates(minutes: float) -> None:
+    """Upkeep notices whose estimate has passed."""
+    with transaction() as session:
+        for outage_id in fault_watch.expired(session, at(minutes)):
+            assert fault_watch.note_expiry(session, outage_id, at(minutes))
