@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -81,13 +82,17 @@ def read_ledgers(folder: Path) -> dict[str, list[Entry]]:
 
 
 def read_files(root: Path) -> list[CisFile]:
-    """Every file in the folders of the CIS's server that the CIS has filled."""
-    return [
-        CisFile(folder, path.name, path.read_bytes())
-        for folder in ("inbox", "processing", "archive", "quarantine")
-        for path in sorted((root / folder).iterdir())
-        if path.is_file()
-    ]
+    """Every file in the folders of the CIS's server that the CIS has filled.
+
+    While work flows, one may move on under our eyes: it is then found further down, or next time.
+    """
+    found = []
+    for folder in ("inbox", "processing", "archive", "quarantine"):
+        for path in sorted((root / folder).iterdir()):
+            if path.is_file():
+                with suppress(FileNotFoundError):
+                    found.append(CisFile(folder, path.name, path.read_bytes()))
+    return found
 
 
 def moment(text: str) -> datetime:
