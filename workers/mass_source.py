@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import Protocol
 
@@ -95,25 +95,14 @@ class ReadBeside:
             yield _DECODERS[kind].decode(body)
 
 
-def open_source(
-    chunks: Iterable[bytes], *, beside: bool, rows: int
-) -> AbstractContextManager[MassSource]:
+@contextmanager
+def open_source(chunks: Iterable[bytes], *, beside: bool, rows: int) -> Iterator[MassSource]:
     """A source of these chunks; beside: read by another process, which ends with it."""
     if not beside:
-        return nullcontext(ReadHere(chunks, rows))
-    return _Beside(chunks, rows)
-
-
-class _Beside(AbstractContextManager[MassSource]):
-    def __init__(self, chunks: Iterable[bytes], rows: int) -> None:
-        self._stream = Stream(partial(_read, rows=rows))
-        self._source = ReadBeside(self._stream, chunks)
-
-    def __enter__(self) -> MassSource:
-        return self._source
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.__exit__()
+        yield ReadHere(chunks, rows)
+        return
+    with Stream(partial(_read, rows=rows)) as stream:
+        yield ReadBeside(stream, chunks)
 
 
 _KINDS: dict[type[Part], bytes] = {MessageHeader: b"M", MassHead: b"H", Batch: b"B"}

@@ -89,14 +89,12 @@ def unended_points(view: TellingView) -> tuple[PointFacts, ...]:
     Of several points some may have been off in another outage when the others' end was told.
     """
     told = max((row.notice_id for row in view.left(KNOWS_OF_CUT)), default=0)
-    ends = [row for row in view.left(ENDS) if row.notice_id > told]
-    ends += [row for row in view.waiting(ENDS) if row.notice_id > told]
-    back = tuple(point for point in view.points if not point.off_elsewhere)
+    ends = [row for row in (*view.left(ENDS), *view.waiting(ENDS)) if row.notice_id > told]
     if any(row.type is not NoticeType.FAULT_RESTORED for row in ends):
         # A correction and a summary are about everything.
         return ()
     ended = {gsrn for row in ends for gsrn in row.gsrns}
-    return tuple(point for point in back if point.gsrn not in ended)
+    return tuple(p for p in view.points if not p.off_elsewhere and p.gsrn not in ended)
 
 
 def _last(view: TellingView, kinds: Iterable[NoticeType]) -> int:

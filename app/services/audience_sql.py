@@ -33,9 +33,8 @@ def listeners_of(kind: NoticeType, subject: str) -> Composed:
     """The statement that finds everybody to decide about.
 
     Parameters: topic, on (day), outage_id, outages (its family), after_id (the outage that kept
-    this from being told), behind_id
-    (the false alarm that hid this), etr_at, event_at, corrects_id, dropped (only who has these points and no others),
-    municipality, order_no.
+    this from being told), behind_id (the false alarm that hid this), etr_at, event_at, corrects_id,
+    dropped (only who has these points and no others), municipality, order_no.
     """
     if kind in _CORRECTIONS:
         elsewhere = _elsewhere("named.gsrn") if kind is NoticeType.CORRECTION else SQL("false")
@@ -240,6 +239,21 @@ _KNOWS_OTHER_FAULT = _TOLD_OF_OTHER.format(
         """
     )
 )
+
+
+def _nothing_since(*kinds: str) -> Composed:
+    """Whether the contact has been told nothing of these kinds at the point since notice n."""
+    return SQL(
+        """
+        NOT EXISTS (
+            SELECT 1 FROM notice later
+            WHERE later.contact_id = same.id AND later.gsrn = n.gsrn AND later.id > n.id
+              AND later.type IN ({kinds})
+              AND later.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED'))
+        """
+    ).format(kinds=SQL(", ").join(map(Literal, kinds)))
+
+
 # Nor is an estimate of a second fault that says no more than the first one's, nor one in the words of
 # a fault that has ended meanwhile, when nobody could say so.
 _KNOWS_OTHER_ESTIMATE = _TOLD_OF_OTHER.format(
@@ -253,26 +267,25 @@ _KNOWS_OTHER_ESTIMATE = _TOLD_OF_OTHER.format(
                     SELECT 1 FROM announcement a WHERE a.id = n.announcement_id
                       AND CAST(a.facts->>'etr_at' AS timestamptz)
                           = CAST(%(etr_at)s AS timestamptz))
-                AND NOT EXISTS (
-                    SELECT 1 FROM notice later
-                    WHERE later.contact_id = same.id AND later.gsrn = n.gsrn AND later.id > n.id
-                      AND later.type IN ('FAULT_RESTORED', 'CORRECTION', 'FAULT_ETR',
-                          'FAULT_ETR_CHANGED', 'FAULT_ETR_DELAYED')
-                      AND later.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')))
+                AND {nothing_since})
         """
+    ).format(
+        nothing_since=_nothing_since(
+            "FAULT_RESTORED",
+            "CORRECTION",
+            "FAULT_ETR",
+            "FAULT_ETR_CHANGED",
+            "FAULT_ETR_DELAYED",
+        )
     )
 )
 # Nor that a second fault takes longer, too, as long as no estimate has been told since.
 _SAID_DELAYED = SQL(
     """
     AND q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
-    AND n.type = 'FAULT_ETR_DELAYED' AND NOT EXISTS (
-        SELECT 1 FROM notice later
-        WHERE later.contact_id = same.id AND later.gsrn = n.gsrn AND later.id > n.id
-          AND later.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED')
-          AND later.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED'))
+    AND n.type = 'FAULT_ETR_DELAYED' AND {nothing_since}
     """
-)
+).format(nothing_since=_nothing_since("FAULT_ETR", "FAULT_ETR_CHANGED"))
 # Nor that a second fault is partly repaired, when the first one says the same.
 _SAID_SAME = SQL(
     """

@@ -43,8 +43,9 @@ def correct(
 ) -> int | None:
     """Announce that an announcement was wrong; None if that has been said before.
 
-    still_off: the power is off although the wrong text said otherwise. occurrence: what lets it be said
-    again to those who could not be told so at once. What has not left is stopped. The row must be locked, so that its planner and we come one after the other.
+    still_off: the power is off although the wrong text said otherwise. occurrence: what
+    lets it be said again to those who could not be told so at once. What has not left is stopped. The
+    row must be locked, so that its planner and we come one after the other.
     """
     if announcement.topic not in CORRECTABLE:
         return None

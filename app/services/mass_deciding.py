@@ -171,7 +171,8 @@ def _row(
 ) -> str:
     partner = route.partner_code if route else None
     key_info = order.key_info
-    whole = content_json(msgspec.structs.replace(order, key_info=None) if key_info else order)
+    plain = msgspec.structs.replace(order, key_info=None) if key_info else order
+    whole = content_json(plain)
     content = whole[whole.index(_CONTENT) :] + (key_info or "").encode()
     payload = digest = None
     if body is not None:
@@ -195,7 +196,7 @@ def _row(
             route.rule_id if route else None,
             route.set_number if route else None,
             digest,
-            facts_json(order),
+            facts_json(plain),
             key_info,
             payload,
         )

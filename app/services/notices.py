@@ -45,7 +45,7 @@ __all__ = ["begin_sending", "note_settled", "plan_for_swap"]
 
 _ENDS = frozenset({NoticeType.METER_SWAP_DONE, NoticeType.METER_SWAP_FAILED})
 # What the last look before the sending may have made of a notice: to the policy it is the same one.
-_DECIDED_AS = {NoticeType.METER_SWAP_DONE_STILL_OFF: NoticeType.METER_SWAP_DONE}
+_DECIDED_AS: dict[str, str] = {NoticeType.METER_SWAP_DONE_STILL_OFF: NoticeType.METER_SWAP_DONE}
 _STATES = {
     Action.SEND: NoticeState.QUEUED,
     Action.HOLD: NoticeState.HELD,
@@ -146,9 +146,8 @@ def _ledger(session: Session, order: WorkOrder) -> list[LedgerRow]:
         ).where(Notice.order_id == order.order_id, Notice.gsrn == order.gsrn)
     )
     return [
-        LedgerRow(id_, _DECIDED_AS.get(kind, kind), key, value, at, NoticeState(state))
+        LedgerRow(id_, NoticeType(_DECIDED_AS.get(name, name)), key, value, at, NoticeState(state))
         for id_, name, key, value, at, state in rows
-        for kind in (NoticeType(name),)
     ]
 
 
