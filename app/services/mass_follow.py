@@ -55,14 +55,15 @@ def follow_slice(session: Session, mass_id: str, lists: Lists, run_id: int, now:
     return count
 
 
-# What is on the wire goes on. What was tried before is held when its turn comes (order_pauses.py).
+# What is on the wire goes on, and so does what tells a former partner that it has lost an order. What
+# was tried before is held when its turn comes (order_pauses.py).
 _HOLD = text(
     """
     UPDATE outbox_item SET state = 'HELD', hold_reason = :reason
     WHERE id IN (
         SELECT item.id FROM work_order o JOIN outbox_item item ON item.business_key = o.order_id
         WHERE o.mass_id = :mass_id AND o.state = 'ROUTED' AND item.state = 'READY'
-          AND item.kind = :kind AND item.attempts = 0
+          AND item.kind = :kind AND item.attempts = 0 AND item.lane = 'partner.' || o.partner_code
         LIMIT :limit FOR UPDATE OF item SKIP LOCKED)
       AND state = 'READY'
     RETURNING id

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.db import copy_rows
 from app.domain.findings import Finding
-from app.domain.lanes import ACKS
+from app.domain.lanes import ACKS, partner_lane
 from app.domain.revisions import Known, Verdict
 from app.domain.routing import RouteDecision, RouteFacts
 from app.domain.states import WORK_ORDER_MOVES, WorkOrderState, check_move
@@ -274,13 +274,25 @@ def _items(session: Session, one: Weighed, part: Slice) -> list[outbox.NewItem]:
     after = one.route.partner_code if one.route else None
     heard = False
     if one.existing is not None and before is not None:
-        order_id, kind = one.order.order_id, work_orders.KIND
+        order_id, kind, lane = one.order.order_id, work_orders.KIND, partner_lane(before)
+        # In other lanes former partners have yet to hear that they have lost the order.
         outbox.cancel_waiting(
-            session, [order_id], kind, part.now, untried_only=True, held_too=after is None
+            session,
+            [order_id],
+            kind,
+            part.now,
+            lane=lane,
+            untried_only=True,
+            held_too=before != after,
         )
         # An order that is only routed may be on the wire, or at the partner without our knowing.
         heard = one.existing.base_state not in _UNHEARD or outbox.may_have_left(
-            session, order_id, kind
+            session, lane, order_id, kind
+        )
+    if one.existing is not None and after is not None and before != after:
+        # A calling off that waits there for its form, from when that partner lost the order.
+        outbox.cancel_held(
+            session, partner_lane(after), one.order.order_id, work_orders.KIND, part.now
         )
     items: list[outbox.NewItem | None] = []
     if before is not None and before != after and heard:

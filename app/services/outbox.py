@@ -469,26 +469,29 @@ def cancel_waiting(
     kind: str,
     now: datetime,
     *,
+    lane: str | None = None,
     untried_only: bool = False,
     held_too: bool = False,
 ) -> int:
     """Cancel items of these keys that wait: something newer takes their place.
 
-    One that was tried may have arrived although its answer was lost. Where the receiver must then
-    hear of the newer one as a change, only untried ones are cancelled; the others go first, again.
-    held_too: so do not those that are held, which would only come after it.
+    lane: only what waits there. One that was tried may have arrived although its answer was lost.
+    Where the receiver must then hear of the newer one as a change, only untried ones are cancelled;
+    the others go first, again. held_too: so do not those that are held, which would only come after it.
     """
     result = session.execute(
         text(
             "UPDATE outbox_item SET state = 'CANCELLED', settled_at = :now,"
             " last_error = 'superseded before it left'"
             " WHERE business_key = ANY(:keys) AND kind = :kind AND state IN ('READY', 'HELD')"
+            " AND (CAST(:lane AS text) IS NULL OR lane = :lane)"
             " AND (attempts = 0 OR NOT :untried_only OR :held_too AND state = 'HELD') RETURNING id"
         ),
         {
             "keys": list(business_keys),
             "kind": kind,
             "now": now,
+            "lane": lane,
             "untried_only": untried_only,
             "held_too": held_too,
         },
@@ -496,13 +499,26 @@ def cancel_waiting(
     return len(result.all())
 
 
-def may_have_left(session: Session, business_key: str, kind: str) -> bool:
-    """Whether the receiver has this item, may have it, or is going to get it."""
+def cancel_held(session: Session, lane: str, business_key: str, kind: str, now: datetime) -> None:
+    """Cancel what is held in a lane about a key: let go later, it would come after something newer."""
+    session.execute(
+        text(
+            "UPDATE outbox_item SET state = 'CANCELLED', settled_at = :now,"
+            " last_error = 'superseded before it left' WHERE business_key = :key"
+            " AND kind = :kind AND lane = :lane AND state = 'HELD'"
+        ),
+        {"lane": lane, "key": business_key, "kind": kind, "now": now},
+    )
+
+
+def may_have_left(session: Session, lane: str, business_key: str, kind: str) -> bool:
+    """Whether the receiver of a lane has such an item, may have it, or is going to get it."""
     statement = text(
         "SELECT EXISTS (SELECT 1 FROM outbox_item WHERE business_key = :key AND kind = :kind"
-        " AND (state <> 'CANCELLED' OR attempts > 0))"
+        " AND lane = :lane AND (state <> 'CANCELLED' OR attempts > 0))"
     )
-    return bool(session.execute(statement, {"key": business_key, "kind": kind}).scalar())
+    values = {"lane": lane, "key": business_key, "kind": kind}
+    return bool(session.execute(statement, values).scalar())
 
 
 def lanes_with_work(session: Session, now: datetime, zone: str = CENTRAL) -> list[str]:

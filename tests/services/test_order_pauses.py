@@ -17,7 +17,15 @@ from app.services import intake, mass_follow, mass_orders, outbox, runs, sending
 from app.services.outbox import Claimed, Settlement
 from app.services.sending_slices import Begun
 from app.settings import Settings
-from tests.services.routing_world import KEY, NOW, a_swap, take
+from tests.services.routing_world import (
+    KEY,
+    NOW,
+    a_swap,
+    add_partner,
+    put_in_force,
+    take,
+    values,
+)
 
 LANE = "partner.voima"
 SOON = NOW + timedelta(seconds=10)
@@ -102,6 +110,45 @@ def test_whatever_is_held_never_comes_after_its_cancellation(world: Settings) ->
     _resume()
     sent = _claim(NEXT_LEASE)
     assert [(one.version, one.payload["action"]) for one in sent] == [(2, "CANCEL")]
+
+
+def test_req_33_what_is_held_never_goes_to_a_partner_that_has_lost_the_order(
+    world: Settings,
+) -> None:
+    _mass(1)
+    _claim(LEASE)
+    _pause()
+    with transaction() as session:
+        add_partner(session)
+        # It was tried, so the partner may have it.
+        outbox.give_back(session, LEASE, NOW, 60)
+    _begin(world, NEXT_LEASE, _claim(NEXT_LEASE))
+    put_in_force(values("piiri", municipality_codes=["091"]))
+    take([a_swap(1, revision=2, action="UPDATE", municipality_code="091")], 2)
+    _resume()
+    with transaction() as session:
+        leaving = session.scalars(
+            select(OutboxItem).where(OutboxItem.state == "READY").order_by(OutboxItem.id)
+        )
+        assert [(one.lane, one.payload["action"]) for one in leaving] == [
+            (LANE, "CANCEL"),
+            ("partner.piiri", "NEW"),
+        ]
+
+
+def test_a_pause_keeps_no_partner_from_hearing_that_it_has_lost_an_order(world: Settings) -> None:
+    _mass(1)
+    with transaction() as session:
+        add_partner(session)
+        for item in outbox.claim(session, LANE, LEASE, 10, SOON, 120):
+            done = [Settlement(item, None, "SENT", "SENT", NOW, NOW)]
+            outbox.settle(session, LEASE, done, NOW, 60)
+    put_in_force(values("piiri", municipality_codes=["091"]))
+    take([a_swap(1, revision=2, action="UPDATE", municipality_code="091")], 2)
+    _pause()
+    with transaction() as session:
+        rows = session.scalars(select(OutboxItem).where(OutboxItem.version == 2))
+        assert {row.lane: row.state for row in rows} == {LANE: "READY", "partner.piiri": "HELD"}
 
 
 def _mass(*numbers: int) -> None:

@@ -336,7 +336,7 @@ def test_a_repair_of_an_order_does_not_make_its_next_revision_a_new_order() -> N
     take(a_list([], of="orders"), "partner.voima")
     _repair()
     with transaction() as session:
-        assert outbox.may_have_left(session, "WO-1", "WORK_ORDER")
+        assert outbox.may_have_left(session, "partner.voima", "WO-1", "WORK_ORDER")
         outbox.cancel_waiting(session, ["WO-1"], "WORK_ORDER", LATER, untried_only=True)
     assert send("partner.voima", LATER) == ["WO-1-1"]
 
