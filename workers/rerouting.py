@@ -65,7 +65,7 @@ def form_unformed(settings: Settings, lease: int, trigger: str) -> None:
         if not unformed_orders.any_waits(session):
             return
         lists = intake.load_lists(session, key, now)
-        if not unformed_orders.is_due(session, lists):
+        if not unformed_orders.is_due(session, lists, now):
             return
         run_id = runs.start_run(session, _PROCESS, trigger, now, lease=lease, subject="forms")
     counts: Counter[str] = Counter()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -26,6 +26,9 @@ from app.services.slices import Lists, MassContext
 from integrations.cis.types import CisWorkOrder
 
 SLICE_ROWS = 200
+_REASONS_MOST = 3
+# What could not be brought into its form is tried again, since another version may be in force.
+_AGAIN_AFTER = timedelta(minutes=10)
 _decoder = msgspec.json.Decoder(CisWorkOrder)
 
 _FIND = text(
@@ -33,7 +36,7 @@ _FIND = text(
     SELECT item.id, o.mass_id FROM outbox_item item
     LEFT JOIN work_order o ON o.order_id = item.business_key
     WHERE item.lane = ANY(:lanes) AND item.state = 'HELD' AND item.hold_reason = :reason
-      AND item.kind = :kind AND item.id > :after
+      AND item.kind = :kind AND item.id > :after AND item.next_at <= :now
     ORDER BY item.id LIMIT :limit
     """
 )
@@ -55,7 +58,7 @@ _FORM = text(
     WHERE id = :id
     """
 )
-_WHY = text("UPDATE outbox_item SET last_error = :why WHERE id = :id")
+_WHY = text("UPDATE outbox_item SET last_error = :why, next_at = :again WHERE id = :id")
 
 
 _ANY = text(
@@ -68,9 +71,9 @@ def any_waits(session: Session) -> bool:
     return bool(session.execute(_ANY, {"reason": UNFORMED}).scalar_one())
 
 
-def is_due(session: Session, lists: Lists) -> bool:
+def is_due(session: Session, lists: Lists, now: datetime) -> bool:
     """Whether something waits that can have its form now."""
-    return bool(_find(session, lists, 0, 1))
+    return bool(_find(session, lists, 0, now, 1))
 
 
 def form_slice(
@@ -78,9 +81,10 @@ def form_slice(
 ) -> tuple[Counter[str], int | None]:
     """Give the next ones their form: what became of them, and the last one; None when none is left.
 
-    One that its bundle cannot write stays held, with the reason beside it.
+    One that its bundle cannot write, or that lacks what the partner needs, stays held, with the reason
+    beside it.
     """
-    found = _find(session, lists, after, SLICE_ROWS)
+    found = _find(session, lists, after, now, SLICE_ROWS)
     if not found:
         return Counter(), None
     # Before the items, and kept from being paused until the commit.
@@ -96,12 +100,13 @@ def form_slice(
     return counts, found[-1].id
 
 
-def _find(session: Session, lists: Lists, after: int, limit: int) -> list[Any]:
+def _find(session: Session, lists: Lists, after: int, now: datetime, limit: int) -> list[Any]:
     values = {
         "lanes": [partner_lane(code) for code in lists.orders],
         "reason": UNFORMED,
         "kind": ORDER_KIND,
         "after": after,
+        "now": now,
         "limit": limit,
     }
     return list(session.execute(_FIND, values))
@@ -120,7 +125,7 @@ def _form(
         order = _decoder.decode(row.facts or "")
     except msgspec.DecodeError:
         # It must not stand before all others; whoever sends a new revision mends it.
-        return _note(session, row, "what is stored of it cannot be read by this program")
+        return _note(session, row, now, "what is stored of it cannot be read by this program")
     if row.key_info:
         order = msgspec.structs.replace(order, key_info=row.key_info)
     order = intake.guarded(order, intake.banned_among(session, [order], now))
@@ -128,7 +133,11 @@ def _form(
     try:
         made = outgoing(order, code, row.action, lists, suffix=suffix, mass=mass)
     except ValueError as error:
-        return _note(session, row, f"the bundle of {code} cannot write it: {error}")
+        return _note(session, row, now, f"the bundle of {code} cannot write it: {error}")
+    if made.refused and row.action != "CANCEL":
+        # A change that comes while the bundle can be run loses its route over this.
+        told = ", ".join(f"{f.code} {f.path}" for f in made.findings[:_REASONS_MOST])
+        return _note(session, row, now, f"it lacks what {code} needs: {told}")
     body = payload_bytes(made)
     hold = mass.hold_reason if mass is not None and row.action != "CANCEL" else None
     session.execute(
@@ -145,6 +154,6 @@ def _form(
     return "FORMED"
 
 
-def _note(session: Session, row: Any, why: str) -> str:
-    session.execute(_WHY, {"id": row.id, "why": why[:500]})
+def _note(session: Session, row: Any, now: datetime, why: str) -> str:
+    session.execute(_WHY, {"id": row.id, "why": why[:500], "again": now + _AGAIN_AFTER})
     return "HELD"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
+import msgspec
 import pytest
 from flask import Flask
 from sqlalchemy import select, text
 
 from app.clients import client_for
 from app.db import transaction
+from app.domain.findings import find
+from app.domain.reject_codes import RejectCode
 from app.models import Alarm, InboundMessage, OutboxItem, WorkOrder
 from app.services import (
     bundle_activation,
@@ -27,6 +31,7 @@ from app.services import (
 from app.services.bundle_versions import BundleRefused
 from app.services.environments.bundles import Bundles
 from app.services.outbox import Settlement, claim, settle
+from app.services.partner_orders import Outgoing
 from app.settings import Settings
 from integrations.outcomes import LaneDown
 from integrations.partners.manifest import BundleUnreadable
@@ -107,6 +112,37 @@ def test_new_rules_take_no_order_away_from_a_partner_that_cannot_be_told(world: 
         assert lanes == {"partner.voima"}
 
 
+def test_a_calling_off_that_waits_for_its_form_never_comes_after_what_is_newer(
+    world: None,
+) -> None:
+    take([a_swap(1)])
+    _send_all()
+    put_in_force(values("piiri", municipality_codes=["091"]))
+    _break("order", "out")
+    with transaction() as session:
+        session.execute(
+            text(
+                "UPDATE work_order SET (state, base_state) = ('PARTNER_REJECTED', 'PARTNER_REJECTED')"
+            )
+        )
+    take([a_swap(1, revision=2, action="UPDATE", municipality_code="091")], 2)
+    assert _waiting() == [("partner.voima", 2, "HELD"), ("partner.piiri", 2, "READY")]
+    _mend()
+    take([a_swap(1, revision=3, action="UPDATE")], 3)
+    assert _waiting() == [("partner.voima", 3, "READY")]
+    assert _form() == {}
+
+
+def _waiting() -> list[tuple[str, int, str]]:
+    with transaction() as session:
+        items = session.scalars(
+            select(OutboxItem)
+            .where(OutboxItem.state.in_(("READY", "HELD")))
+            .order_by(OutboxItem.id)
+        )
+        return [(one.lane, one.version, one.state) for one in items]
+
+
 def test_nobody_under_a_safety_ban_is_named_in_what_waits(world: None) -> None:
     take([a_swap(1)])
     _send_all()
@@ -148,6 +184,34 @@ def test_one_that_its_bundle_cannot_write_stays_held_and_says_why(
         (item,) = session.scalars(select(OutboxItem).where(OutboxItem.version == 2))
         assert (item.state, item.hold_reason) == ("HELD", "BUNDLE_UNREADABLE")
         assert item.last_error == "the bundle of voima cannot write it: no letter for it"
+    # It is not looked at without end, but again.
+    assert _form() == {}
+    assert _form(LATER + timedelta(minutes=11)) == {"HELD": 1}
+
+
+def test_a_change_that_lacks_what_the_partner_needs_stays_held_and_a_calling_off_goes(
+    world: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take([a_swap(1), a_swap(2)])
+    _send_all()
+    _break("order", "out")
+    take([a_swap(n, revision=2, action=action) for n, action in ((1, "UPDATE"), (2, "CANCEL"))], 2)
+    _mend()
+    lacks = (find(RejectCode.FIELD_MISSING, "site.street", "missing"),)
+    real = unformed_orders.outgoing
+
+    def _lacking(*args: Any, **more: Any) -> Outgoing:
+        return msgspec.structs.replace(real(*args, **more), findings=lacks)
+
+    monkeypatch.setattr(unformed_orders, "outgoing", _lacking)
+    assert _form() == {"HELD": 1, "FORMED": 1}
+    with transaction() as session:
+        change, calling_off = session.scalars(
+            select(OutboxItem).where(OutboxItem.version == 2).order_by(OutboxItem.id)
+        )
+        assert (change.state, change.hold_reason) == ("HELD", "BUNDLE_UNREADABLE")
+        assert change.last_error == "it lacks what voima needs: FIELD_MISSING site.street"
+        assert (calling_off.state, calling_off.hold_reason) == ("READY", None)
 
 
 def test_what_the_partner_reports_counts_although_its_bundle_cannot_be_run(world: None) -> None:
@@ -244,10 +308,10 @@ def _send_all() -> None:
             settle(session, 1, [Settlement(item, None, "SENT", "SENT", NOW, NOW)], NOW, 60)
 
 
-def _form() -> dict[str, int]:
+def _form(now: datetime = LATER) -> dict[str, int]:
     with transaction() as session:
-        lists = intake.load_lists(session, KEY, LATER)
-        counts, _ = unformed_orders.form_slice(session, lists, 0, LATER)
+        lists = intake.load_lists(session, KEY, now)
+        counts, _ = unformed_orders.form_slice(session, lists, 0, now)
         return dict(counts)
 
 
