@@ -1,7 +1,7 @@
 """Reminders of tomorrow's visits: batch by batch, and one by one where a batch fails.
 
-One that fails by a fault of ours keeps nobody else from being reminded. It is an alarm about its order
-until it is done or the visit has begun, and is tried again every minute.
+One that fails by a fault of ours keeps nobody else from being reminded. It is tried again every minute
+of the evening, and an alarm about its order until it is done or the visit has begun.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import text
 
 from app.db import db, is_connection_lost, transaction
-from app.services import alarms, runs, visit_notices
+from app.services import alarms, runs, visit_notices, visits
 
 log = structlog.get_logger()
 
@@ -52,10 +52,11 @@ def remind_of_visits(lease: int, trigger: str, now: datetime) -> Counter[str]:
 
 
 def _left_alone(now: datetime) -> set[str]:
-    """What failed a moment ago; alarms about what is not due any more end here."""
+    """What failed a moment ago; alarms about reminders that nobody is owed any more end here."""
     with transaction() as session:
         for order_id in alarms.open_subjects(session, FAILED_ALARM):
-            if not visit_notices.due_for_reminder(session, now, only=order_id):
+            # After midnight it is too late to say "tomorrow", and nobody has been told all the same.
+            if not visits.is_reminder_owed(session, order_id, now):
                 alarms.close_alarm(session, FAILED_ALARM, order_id, now)
         values = {"kind": FAILED_ALARM, "since": now - _PAUSE}
         return set(session.execute(_FAILED_LATELY, values).scalars())

@@ -131,6 +131,21 @@ def due_for_reminder(
     return due
 
 
+_OWED = text(
+    """
+    SELECT v.from_at FROM visit v JOIN work_order o ON o.order_id = v.order_id
+    WHERE v.order_id = :order_id AND o.state IN ('SCHEDULED', 'RESCHEDULED') AND v.from_at > :now
+      AND v.told_from_at = v.from_at AND v.reminded_from_at IS DISTINCT FROM v.from_at
+    """
+)
+
+
+def is_reminder_owed(session: Session, order_id: str, now: datetime) -> bool:
+    """Whether somebody should have been reminded of the order's visit by now, at any hour until it begins."""
+    from_at = session.execute(_OWED, {"order_id": order_id, "now": now}).scalar_one_or_none()
+    return from_at is not None and remind_from(from_at) <= now
+
+
 def needs_reminder(session: Session, visit: Visit) -> bool:
     """Whether somebody is helped by a reminder: not who has just heard, nor who has declined."""
     just_told = (

@@ -54,6 +54,18 @@ def test_it_is_tried_again_after_a_minute_and_its_alarm_ends_with_it(
     assert _alarms() == {BAD: False}
 
 
+def test_its_alarm_outlives_the_night_and_ends_when_the_visit_begins(
+    world: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _break(monkeypatch)
+    remind_of_visits(1, "test", EVENING)
+    # In the morning it is too late for "tomorrow", and nobody has been told.
+    assert remind_of_visits(1, "test", FROM - timedelta(hours=1)) == {}
+    assert _alarms() == {BAD: True}
+    remind_of_visits(1, "test", FROM + timedelta(minutes=1))
+    assert _alarms() == {BAD: False}
+
+
 def test_the_alarm_ends_when_the_visit_is_called_off(
     world: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
