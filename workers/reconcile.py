@@ -1,7 +1,8 @@
 """Reconciliation: each system's list is fetched into a file of ours, and only then looked at.
 
 No list is read inside a transaction from outside, and a system that gives none, or half of one, keeps
-none of the others waiting. A death at any line changes nothing; the next start asks anew.
+none of the others waiting; neither does a list over which our own code fails. A death at any line
+changes nothing; the next start asks anew.
 """
 
 from __future__ import annotations
@@ -119,9 +120,12 @@ def _look_into(folder: SftpInbox, task: Task, system: str, counts: Counter[str])
                         file.write(chunk)
                 except Rejected:
                     fault, name = SnapshotFault.TOO_LARGE, listed.name
-                    good = _broken(task, system, fault, name, counts, name)
+                    good: bool | None = _broken(task, system, fault, name, counts, name)
                 else:
                     good = _take(task, system, file, counts, listed.name)
+            if good is None:
+                # It stays for the next start, and keeps none behind it from being compared.
+                continue
             if good:
                 folder.archive(listed.name)
             else:
@@ -145,14 +149,16 @@ def _take_stored(task: Task, system: str, counts: Counter[str]) -> None:
             for chunk in inbound.read_chunks(db.engine, message.id):
                 file.write(chunk)
             good = _take(task, system, file, counts, message.name)
+        if good is None:
+            continue
         with transaction() as session:
             runner_lists.close(session, message.id, good=good, now=datetime.now(UTC))
 
 
 def _take(
     task: Task, system: str, file: BinaryIO, counts: Counter[str], name: str | None = None
-) -> bool:
-    """Compare one fetched list; False when it could not be used."""
+) -> bool | None:
+    """Compare one fetched list: False when it could not be used, None when that is a fault of ours."""
     file.seek(0)
     begun = datetime.now(UTC)
     try:
@@ -163,6 +169,12 @@ def _take(
             _step(session, task, system, begun, taken)
     except SnapshotInvalid as error:
         return _broken(task, system, error.code, error.detail, counts, name)
+    except Exception as error:
+        if is_connection_lost(error):
+            raise
+        log.exception("list_not_compared", system=system)
+        _broken(task, system, SnapshotFault.INTERNAL, type(error).__name__, counts, name)
+        return None
     for kind, count in taken.counts.items():
         counts[_COUNT_NAMES.get(kind, kind)] += count
     counts["COMPARED"] += 1

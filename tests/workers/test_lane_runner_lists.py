@@ -19,6 +19,7 @@ from app.db import db, transaction
 from app.models import LaneRunner
 from app.services import inbound, processes, reconciliation, runner_lists, runs
 from app.services.lane_runners import RunnerRefused
+from app.services.reconciliation import Taken
 from app.settings import Settings
 from integrations.runner_api.types import FileTold, ListAsked
 from tests.integrations.stub_server import Reply, StubServer
@@ -167,6 +168,30 @@ def test_a_system_there_that_gives_no_list_is_told_and_left_alone_for_a_while(
         assert len(nis.received) == 1
     # Nobody asks it from here meanwhile.
     assert _compare(plant.settings, system="nis") == {}
+
+
+def test_a_list_over_which_our_own_code_fails_keeps_none_behind_it_waiting(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with transaction() as session:
+        for number in (1, 2):
+            body = gzip.compress(_list([{"id": f"MVY-{number}", "version": 1}]))
+            assert _take(session, plant.settings, body) == "STORED"
+    states = "SELECT state FROM inbound_message ORDER BY id"
+    real, calls = reconciliation.take, iter([True])
+
+    def _fails_first(*args: Any, **more: Any) -> Taken:
+        if next(calls, False):
+            raise ArithmeticError
+        return real(*args, **more)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(reconciliation, "take", _fails_first)
+        done = {"FAILED": 1, "COMPARED": 1, "EXTRA": 1}
+        assert _compare(plant.settings, stored=True) == done
+    assert [row.state for row in rows(states)] == ["STORED", "INTERPRETED"]
+    assert _compare(plant.settings, stored=True) == {"COMPARED": 1}
+    assert [row.state for row in rows(states)] == ["INTERPRETED", "INTERPRETED"]
 
 
 def test_only_the_zone_of_a_systems_lane_hands_over_its_lists(plant: Plant) -> None:

@@ -13,8 +13,9 @@ from sqlalchemy import select, text
 
 from app.db import transaction
 from app.models import Alarm, Difference, Snapshot
-from app.services import bundle_activation, runs, setup
+from app.services import bundle_activation, reconciliation, runs, setup
 from app.services.bundle_content import shipped_content
+from app.services.reconciliation import Taken
 from app.settings import Settings
 from tests.field_work import add_order, gsrn
 from tests.servers import SftpServer
@@ -78,6 +79,35 @@ def test_a_server_out_of_reach_is_told_and_changes_nothing(
         with transaction() as session:
             assert session.scalars(select(Snapshot.reason)).all() == ["UNREACHABLE"]
         assert _differences() == []
+
+
+def test_a_list_over_which_our_own_code_fails_stays_and_keeps_none_behind_it_waiting(
+    app: Flask, sshd: SftpServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        for name in ("a.ndjson", "b.ndjson"):
+            _lay_down(sshd, "snapshots", name, "orders", [{"id": "MVY-1", "version": 1}])
+        with monkeypatch.context() as broken:
+            _fail_over(broken, "a.ndjson")
+            assert _compare(settings, ORDERS) == {"FAILED": 1, "COMPARED": 1, "MISSING": 1}
+        assert _tree(sshd) == {"snapshots/a.ndjson", "archive/b.ndjson"}
+        with transaction() as session:
+            told = session.execute(select(Snapshot.ref, Snapshot.reason).order_by(Snapshot.id))
+            assert told.all() == [("a.ndjson", "INTERNAL"), ("b.ndjson", None)]
+        # By now it is older than what was compared.
+        assert _compare(settings, ORDERS) == {"COMPARED": 1}
+        assert _tree(sshd) == {"archive/a.ndjson", "archive/b.ndjson"}
+
+
+def _fail_over(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    real = reconciliation.take
+
+    def _take(*args: Any, **more: Any) -> Taken:
+        if more["name"] == name:
+            raise ArithmeticError
+        return real(*args, **more)
+
+    monkeypatch.setattr(reconciliation, "take", _take)
 
 
 def _compare(settings: Settings, system: str) -> dict[str, int]:
