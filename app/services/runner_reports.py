@@ -114,19 +114,22 @@ def recall(
 def _adopt_what_arrived(
     session: Session, told: Mapping[UUID, _Told], found: Mapping[UUID, Any]
 ) -> None:
-    """What went back when the lease ended, and has arrived after all, is not sent again."""
+    """What went back when the lease ended, and has arrived after all, is not sent again.
+
+    Nor once it was held meanwhile by a pause.
+    """
     ids = [
         one.settlement.item.id
         for one in told.values()
-        if one.end == CallEnd.SENT and found[one.attempt_id].state == "READY"
+        if one.end == CallEnd.SENT and found[one.attempt_id].state in ("READY", "HELD")
     ]
     leases = {one.settlement.item.id: one.lease for one in told.values()}
     if ids:
         session.execute(
             text(
-                "UPDATE outbox_item item SET state = 'CLAIMED', lease = n.lease"
+                "UPDATE outbox_item item SET state = 'CLAIMED', lease = n.lease, hold_reason = NULL"
                 " FROM unnest(CAST(:ids AS bigint[]), CAST(:leases AS bigint[])) AS n (id, lease)"
-                " WHERE item.id = n.id AND item.state = 'READY'"
+                " WHERE item.id = n.id AND item.state IN ('READY', 'HELD')"
             ),
             {"ids": plain_array(ids), "leases": plain_array(leases[one] for one in ids)},
         )

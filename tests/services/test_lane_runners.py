@@ -248,6 +248,21 @@ def test_what_arrived_although_the_lease_had_ended_is_not_sent_again(world: _Wor
     assert world.claim("nis", now=later) == []
 
 
+def test_what_arrived_and_was_held_by_a_pause_meanwhile_is_not_sent_again_either(
+    world: _World,
+) -> None:
+    put("a")
+    (held,) = world.claim("nis")
+    later = _now() + AWAY
+    world.expire(later)
+    with transaction() as session:
+        session.execute(text("UPDATE outbox_item SET state = 'HELD', hold_reason = 'MASS_PAUSED'"))
+    assert world.tell(Report(attempt=held.attempt_id, end="SENT"), now=later) == ["APPLIED"]
+    with transaction() as session:
+        item = session.scalars(select(OutboxItem)).one()
+        assert (item.state, item.hold_reason) == ("SENT", None)
+
+
 def test_a_late_word_about_an_item_that_moved_on_is_on_record_and_moves_nothing(
     world: _World,
 ) -> None:
