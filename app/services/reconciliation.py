@@ -153,9 +153,20 @@ def note_broken(
 
 
 def note_known(
-    session: Session, system: str, now: datetime, *, run_id: int | None = None, name: str
+    session: Session,
+    system: str,
+    now: datetime,
+    *,
+    was_good: bool,
+    run_id: int | None = None,
+    name: str,
 ) -> None:
-    """The very list that a system gave before: recorded, so that nobody asks it again at once."""
+    """The very list that a system gave before: recorded, so that nobody asks it again at once.
+
+    was_good: it has been compared, so the system gives a usable list, whatever kept us from it since.
+    """
+    if was_good:
+        alarms.close_alarm(session, BROKEN_ALARM, system, now)
     session.add(
         Snapshot(
             system=system,

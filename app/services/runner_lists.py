@@ -161,7 +161,10 @@ def take(
                 _wake(session, now)
             else:
                 # It gave the very list that it gave before, which is an answer as well.
-                reconciliation.note_known(session, system, now, run_id=run_id, name=name)
+                was_good = session.get_one(InboundMessage, stored.id).state == "INTERPRETED"
+                reconciliation.note_known(
+                    session, system, now, was_good=was_good, run_id=run_id, name=name
+                )
     if result == "REFUSED":
         fault = SnapshotFault.TOO_LARGE
         reconciliation.note_broken(session, system, fault, name, now, run_id=run_id, name=name)

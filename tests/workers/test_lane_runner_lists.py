@@ -22,7 +22,7 @@ from app.services.lane_runners import RunnerRefused
 from app.services.reconciliation import Taken
 from app.settings import Settings
 from integrations.runner_api.types import FileTold, ListAsked
-from tests.integrations.stub_server import Reply, StubServer
+from tests.integrations.stub_server import Behaviour, Reply, StubServer
 from tests.servers import SftpServer
 from tests.services.reconciling import a_list, holds
 from tests.workers.contractor import CODE, FOLDERS, LANE, an_order, install
@@ -170,6 +170,37 @@ def test_a_system_there_that_gives_no_list_is_told_and_left_alone_for_a_while(
     assert _compare(plant.settings, system="nis") == {}
 
 
+def test_a_system_that_gives_its_list_drop_by_drop_keeps_no_other_waiting(plant: Plant) -> None:
+    body = a_list(holds(1), taken_at=datetime.now(UTC)).getvalue()
+    with StubServer(Behaviour.DRIP) as dms, StubServer(Reply(200, body)) as nis:
+        plant.move("dms", "nis")
+        plant.write_reach(
+            dms={"client": "dms", "base_url": dms.url, "token": "t"},
+            nis={"client": "nis", "base_url": nis.url, "token": "t"},
+        )
+        _begin("reconcile")
+        runner = plant.start()
+        until(lambda: rows("SELECT id FROM inbound_message WHERE source = 'list:nis'"), "the list")
+        assert [one.path for one in dms.received] == ["/snapshot"]
+        assert plant.stop(runner) == 0, plant.output()
+
+
+def test_a_list_that_a_system_gave_before_ends_the_alarm_only_if_it_could_be_used(
+    plant: Plant,
+) -> None:
+    lists = [_list([{"id": "MVY-9", "version": 1}]), _list([])[:-20]]
+    good, bad = map(gzip.compress, lists)
+    alarm = "SELECT closed_at FROM alarm WHERE kind = 'SNAPSHOT_BROKEN'"
+    with transaction() as session:
+        assert [_take(session, plant.settings, body) for body in (good, bad)] == ["STORED"] * 2
+    assert _compare(plant.settings, stored=True) == {"FAILED": 1, "COMPARED": 1, "EXTRA": 1}
+    for body, ends in ((bad, False), (good, True)):
+        with transaction() as session:
+            assert _take(session, plant.settings, body) == "DUPLICATE"
+        (told,) = rows(alarm)
+        assert (told.closed_at is not None) is ends
+
+
 def test_a_list_over_which_our_own_code_fails_keeps_none_behind_it_waiting(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,7 +330,9 @@ def plant(
         (sshd.root / name).mkdir(exist_ok=True)
     base: Settings = app.extensions["tiedolla_settings"]
     # No key and no host key of the contractor's server: the centre could not reach it.
-    own = base.model_copy(update={"cis_quiet_s": 0.0, "reconcile_systems": f"{ORDERS},{STOCK},nis"})
+    own = base.model_copy(
+        update={"cis_quiet_s": 0.0, "reconcile_systems": f"{ORDERS},{STOCK},nis,dms"}
+    )
     monkeypatch.setitem(app.extensions, "tiedolla_settings", own)
     folder = tmp_path / "plant"
     folder.mkdir()

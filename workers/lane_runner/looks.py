@@ -6,6 +6,7 @@ keeps none of the others from being looked at.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, TypeVar
@@ -66,6 +67,7 @@ class Looks:
         self._asked: dict[str, ListAsked] = {}
         self._ask_troubles: dict[str, str] = {}
         self._ask_again_at: dict[str, float] = {}
+        self._asking: dict[str, asyncio.Task[None]] = {}
 
     def know(self, beat: Beat) -> None:
         """What the centre said last is what there is to look into, and to ask for."""
@@ -115,12 +117,22 @@ class Looks:
             await self._look_for_lists(lists)
 
     async def ask(self) -> None:
-        """Ask for every list that is wanted; one may take its time. Raises: RunnerReplaced."""
-        for asked in list(self._asked.values()):
-            await self._ask(asked)
+        """Begin to ask for every list that is wanted; one that takes its time keeps no other waiting.
+
+        Raises: RunnerReplaced.
+        """
+        for system, task in list(self._asking.items()):
+            if task.done():
+                del self._asking[system]
+                task.result()
+        for system, asked in self._asked.items():
+            if system not in self._asking:
+                self._asking[system] = asyncio.create_task(self._ask(asked))
 
     def close(self) -> None:
         """Drop every connection."""
+        for task in self._asking.values():
+            task.cancel()
         for look in self._folders.values():
             look.close()
         for lists in self._lists.values():
