@@ -81,7 +81,9 @@ _SILENT = text(
 _PATIENCE = text(
     """
     SELECT DISTINCT ON (partner_code) partner_code,
-        CAST(content->'acks'->>'expected_within_h' AS float8) AS hours
+        -- A later release may have written something else there, which is no reason to watch nobody.
+        CASE WHEN jsonb_typeof(content->'acks'->'expected_within_h') = 'number'
+            THEN CAST(content->'acks'->>'expected_within_h' AS float8) END AS hours
     FROM partner_bundle
     WHERE state = 'ACTIVE' AND valid_from <= :now
       AND (document, direction) IN (('ack', 'in'), ('order', 'out'))

@@ -27,6 +27,7 @@ from app.services import (
     runs,
     unformed_orders,
     unreadable_bundles,
+    watch,
 )
 from app.services.bundle_versions import BundleRefused
 from app.services.environments.bundles import Bundles
@@ -219,6 +220,24 @@ def test_what_the_partner_reports_counts_although_its_bundle_cannot_be_run(world
     with transaction() as session:
         add_order(session)
     assert arrive(make_ack("ACCEPTED", 5), 6).outcome == "APPLIED"
+
+
+def test_what_a_later_release_says_of_its_reports_keeps_no_lane_from_being_watched(
+    world: None,
+) -> None:
+    with transaction() as session:
+        session.execute(
+            text(
+                "UPDATE partner_bundle SET valid_from = '2020-01-01',"
+                """ content = jsonb_set(content, '{acks}', '{"expected_within_h": "P1D"}')"""
+                " WHERE partner_code = 'voima'"
+            )
+        )
+    take([a_swap(1)])
+    with transaction() as session:
+        watch.raise_alarms(session, LATER)
+        old = select(Alarm.subject).where(Alarm.kind == watch.LANE_OLD)
+        assert session.scalars(old).all() == ["partner.voima"]
 
 
 def test_a_file_that_waits_for_its_bundle_is_read_again_by_itself(world: None) -> None:
