@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.process import active_children
 
 import pytest
 
 from tests.simulators.running import eventually
-from workers.beside import Beside, WorkFailed
+from workers.beside import Beside, Exchange, Stream, WorkFailed
 
 # As a worker is: a process without threads of its own, and not one that may have no children.
 _SERVER = multiprocessing.get_context("forkserver")
@@ -46,15 +48,44 @@ def test_a_signal_to_the_whole_group_leaves_the_end_to_whoever_asks() -> None:
         assert int(beside.ask(b"").split()[0]) == pid
 
 
-def test_it_ends_when_whoever_asks_is_killed() -> None:
+def test_a_stream_makes_results_of_pieces_in_their_order() -> None:
+    with Stream(_lengths) as stream:
+        assert list(stream.results([b"a", b"", b"bcd"])) == [b"1", b"3"]
+    assert active_children() == []
+
+
+def test_what_is_wrong_with_the_pieces_is_told_to_whoever_hears_the_results() -> None:
+    def _break_off() -> Iterator[bytes]:
+        yield b"a"
+        raise ArithmeticError
+
+    heard = []
+    with Stream(_lengths) as stream, pytest.raises(ArithmeticError):
+        heard += stream.results(_break_off())
+    assert active_children() == []
+
+
+def test_the_death_of_a_stream_is_an_error_although_more_is_being_handed_over() -> None:
+    pieces = itertools.repeat(b"x" * 200_000)
+    with Stream(_die_of_any) as stream, pytest.raises(EOFError):
+        list(stream.results(pieces))
+
+
+def test_whoever_has_heard_enough_waits_for_nothing_more() -> None:
+    with Stream(_lengths) as stream:
+        assert next(stream.results(itertools.repeat(b"x" * 200_000))) == b"200000"
+    assert active_children() == []
+
+
+def test_both_end_when_whoever_asks_is_killed() -> None:
     ours, theirs = multiprocessing.Pipe()
     asker = _SERVER.Process(target=_ask_and_wait, args=(theirs,))
     asker.start()
-    pid = ours.recv()
-    assert _lives(pid)
+    pids = ours.recv()
+    assert all(map(_lives, pids))
     asker.kill()
     asker.join()
-    eventually(lambda: not _lives(pid), "the process beside to end")
+    eventually(lambda: not any(map(_lives, pids)), "the processes beside to end")
 
 
 def _pid_and_length(question: bytes) -> bytes:
@@ -67,9 +98,25 @@ def _die_of_bad(_question: bytes) -> bytes:
     os._exit(1)
 
 
+def _lengths(exchange: Exchange) -> None:
+    for piece in exchange.pieces():
+        exchange.tell(str(len(piece)).encode())
+
+
+def _die_of_any(exchange: Exchange) -> None:
+    for _ in exchange.pieces():
+        os._exit(1)
+
+
+def _pid_first(exchange: Exchange) -> None:
+    exchange.tell(str(os.getpid()).encode())
+    exchange.word()
+
+
 def _ask_and_wait(pipe: Connection) -> None:
-    with Beside(_pid_and_length) as beside:
-        pipe.send(int(beside.ask(b"").split()[0]))
+    with Beside(_pid_and_length) as beside, Stream(_pid_first) as stream:
+        pid = next(stream.results([b"x"]))
+        pipe.send([int(beside.ask(b"").split()[0]), int(pid)])
         signal.pause()
 
 

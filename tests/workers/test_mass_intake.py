@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -29,14 +30,13 @@ from app.models import (
 from app.queries import run_list
 from app.services import bundle_versions, inbound, mass_files, mass_follow, mass_orders, mass_split
 from app.services.bundle_content import shipped_content
-from app.services.mass_deciding import answer_question
 from app.services.mass_orders import MassRefused
 from app.services.outbox import Settlement, claim, settle
 from simulators.cis.mass_orders import MassWish, write_mass_order
 from simulators.cis.work_orders import Wish, write_work_orders
 from simulators.cis.world import make_points
 from workers import intake as worker
-from workers import mass_intake, mass_reading
+from workers import mass_intake, mass_reading, mass_source
 
 NOW = datetime.now(UTC)
 COUNT = 40
@@ -157,16 +157,19 @@ def test_what_a_shadow_does_differently_is_counted_beside_us_too(
             assert session.scalar(counted) == COUNT
 
 
+@pytest.mark.parametrize(
+    ("module", "work"), [(mass_reading, "answer_question"), (mass_source, "_read")]
+)
 def test_a_process_beside_ours_that_dies_has_the_file_read_again(
-    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, work: str
 ) -> None:
     monkeypatch.setattr(mass_reading, "BESIDE_FROM_BYTES", 1)
     with app.app_context():
         _drop(tmp_path)
-        monkeypatch.setattr(mass_reading, "answer_question", lambda *_: os._exit(1))
-        _interpret(app)
+        with monkeypatch.context() as dying:
+            dying.setattr(module, work, lambda *_, **__: os._exit(1))
+            _interpret(app)
         assert _orders() == {}
-        monkeypatch.setattr(mass_reading, "answer_question", answer_question)
         with transaction() as session:
             message = session.get_one(InboundMessage, 1)
             assert (message.state, message.attempts) == ("STORED", 1)
