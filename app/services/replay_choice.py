@@ -35,8 +35,8 @@ class LeftOut(StrEnum):
 
     WAITING: it is on its way anyway. SENT: it has arrived, and only what was given up is meant.
     MAY_HAVE_ARRIVED: nobody may get it twice. CALLED_OFF: something newer took its place before it
-    left. NEWER: the receiver has been told something newer. CONTENT_GONE: its time was over. NOT_FOUND:
-    the lane has no such item.
+    left. NEWER: the receiver has been told something newer, or that was given up as well and is not
+    meant. CONTENT_GONE: its time was over. NOT_FOUND: the lane has no such item.
     """
 
     WAITING = "WAITING"
@@ -152,7 +152,32 @@ def choose(
             left_out[row.left_out] += 1
     if keys is not None:
         left_out[LeftOut.NOT_FOUND] += len(set(keys) - found)
-    return Chosen(ids, dict(+left_out))
+    behind = _behind(session, ids)
+    left_out[LeftOut.NEWER] += len(behind)
+    return Chosen([one for one in ids if one not in behind], dict(+left_out))
+
+
+_GIVEN_UP_LATER = text(
+    """
+    SELECT item.id, newer.id AS newer_id
+    FROM outbox_item item JOIN outbox_item newer
+        ON newer.business_key = item.business_key AND newer.lane = item.lane
+        AND newer.kind = item.kind AND newer.id > item.id AND newer.version >= item.version
+    WHERE item.id = ANY(CAST(:ids AS bigint[])) AND item.mode <> 'once' AND newer.state = 'DEAD'
+    """
+)
+
+
+def _behind(session: Session, ids: Sequence[int]) -> set[int]:
+    """Those behind which something newer was given up that is not meant.
+
+    Else a partner would get an order again and not hear that it has lost it.
+    """
+    if not ids:
+        return set()
+    chosen = set(ids)
+    rows = session.execute(_GIVEN_UP_LATER, {"ids": plain_array(ids)})
+    return {row.id for row in rows if row.newer_id not in chosen}
 
 
 _CONDITIONS = {

@@ -614,7 +614,9 @@ LEFT_OUT: Mapping[str, Label] = {
     "SENT": Label(_l("Have arrived")),
     "MAY_HAVE_ARRIVED": Label(_l("Have arrived or may have, and nobody may get them twice")),
     "CALLED_OFF": Label(_l("Called off before they left")),
-    "NEWER": Label(_l("The receiver has been told something newer")),
+    "NEWER": Label(
+        _l("Something newer has gone to the receiver, or was given up and is not among these")
+    ),
     "CONTENT_GONE": Label(_l("What was sent is not kept any more")),
     "NOT_FOUND": Label(_l("Not found in this lane")),
 }

@@ -163,6 +163,18 @@ def test_revisions_that_were_all_given_up_go_again_one_after_the_other(world: No
     assert [item.version for item in claimed] == [1]
 
 
+def test_req_33_nothing_goes_again_alone_whose_calling_off_was_given_up_as_well(
+    world: None,
+) -> None:
+    put(1, state="DEAD")
+    put(1, state="DEAD", version=2, suffix="-2-cancel")
+    with transaction() as session:
+        session.execute(text("UPDATE outbox_item SET last_error_class = 'Rejected' WHERE id = 1"))
+    made = _preview(Choice(error_class="Rejected"))
+    assert (made.item_ids, made.left_out) == ([], {"NEWER": 1})
+    assert _preview(Choice()).item_ids == [1, 2]
+
+
 def test_a_file_says_what_was_found_and_what_not(world: None) -> None:
     put(4, state="DEAD")
     with transaction() as session:

@@ -15,7 +15,7 @@ from app.clients import client_for
 from app.db import transaction
 from app.domain.findings import find
 from app.domain.reject_codes import RejectCode
-from app.models import Alarm, InboundMessage, OutboxItem, WorkOrder
+from app.models import Alarm, InboundMessage, OutboxItem, Run, WorkOrder
 from app.services import (
     bundle_activation,
     bundles_in_force,
@@ -38,6 +38,7 @@ from integrations.outcomes import LaneDown
 from integrations.partners.manifest import BundleUnreadable
 from tests.field_work import add_order, arrive, make_ack
 from tests.services.routing_world import KEY, NOW, a_swap, add_partner, put_in_force, take, values
+from workers.rerouting import form_unformed
 
 LATER = NOW + timedelta(hours=1)
 
@@ -98,6 +99,26 @@ def test_what_the_cis_changes_of_an_order_there_waits_for_its_form_and_leaves_in
         assert (sent.dedupe_key, sent.version) == (key, 2)
         assert (sent.payload["action"], sent.payload["revision"]) == (told[1], 2)
         assert ("priority" in sent.payload) == (action == "UPDATE")
+
+
+def test_the_upkeep_gives_what_waits_its_form_once_the_bundle_can_be_run(
+    world: None, settings: Settings
+) -> None:
+    take([a_swap(1)])
+    _send_all()
+    _break("order", "out")
+    take([a_swap(1, revision=2, action="UPDATE")], 2)
+    with transaction() as session:
+        session.execute(text("UPDATE outbox_item SET next_at = '2020-01-01' WHERE version = 2"))
+    form_unformed(settings, 1, "test")
+    assert _waiting() == [("partner.voima", 2, "HELD")]
+    _mend()
+    for _ in range(2):
+        form_unformed(settings, 1, "test")
+    assert _waiting() == [("partner.voima", 2, "READY")]
+    with transaction() as session:
+        done = session.scalars(select(Run).where(Run.process == "routing")).all()
+        assert [(run.state, run.counts) for run in done] == [("OK", {"FORMED": 1})]
 
 
 def test_new_rules_take_no_order_away_from_a_partner_that_cannot_be_told(world: None) -> None:
