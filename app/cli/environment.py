@@ -14,7 +14,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, actor_of
+from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, actor_of, check_named
 from app.db import db, transaction
 from app.domain.environment_diff import Change, fingerprint, to_rows
 from app.queries import environment_imports
@@ -70,8 +70,11 @@ def import_command(
 ) -> None:
     """Bring the file PATH: show what it would change, and keep it for a second person.
 
-    Ends with 1 when the file is not taken, or something in it keeps it out.
+    Ends with 1 when the file is not taken, or something in it keeps it out. Needs --by, but for a
+    --dry-run.
     """
+    if not dry_run:
+        check_named(by)
     who = actor_of(by, password_stdin) if by else _who()
     body, now = path.read_bytes(), datetime.now(UTC)
     try:

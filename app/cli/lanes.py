@@ -11,7 +11,7 @@ import click
 import msgspec
 from flask.cli import with_appcontext
 
-from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, actor_of
+from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, actor_of, check_named
 from app.db import db, transaction
 from app.domain.opening_hours import HoursUnreadable
 from app.domain.zones import CENTRAL
@@ -150,9 +150,8 @@ def replay_command(
 
     More than a hundred wait for a second person: flask lanes replay-confirm, or the page.
     """
-    if reason is not None and by is None:
-        # Two names mean two people only if each shows a password of its own.
-        raise click.ClickException("name your staff account: --by USERNAME")
+    if reason is not None:
+        check_named(by)
     who = actor_of(by, password_stdin) if by else _actor()
     keys = None
     if path is not None:

@@ -1,6 +1,7 @@
 """Who acts at a command that needs two people: a staff account that shows its password.
 
-The second of them always does; a name of the machine is whatever its user says.
+Both of them do, whoever asks and whoever confirms: a name of the machine is whatever its user says, and
+one person with two names would be two.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ MAYBE_BY = click.option(
 PASSWORD_STDIN: Callable[[Any], Any] = click.option(
     "--password-stdin", is_flag=True, help="read its password from the input"
 )
+
+
+def check_named(by: str | None) -> None:
+    """Refuse to ask a second person for somebody who has no name, where a command does not always ask."""
+    if by is None:
+        raise click.ClickException("name your staff account: --by USERNAME")
 
 
 def actor_of(username: str, from_stdin: bool) -> str:

@@ -11,7 +11,7 @@ import click
 import msgspec
 from flask.cli import with_appcontext
 
-from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, actor_of
+from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, actor_of, check_named
 from app.db import db, transaction
 from app.domain.rollout_plan import parse_plan
 from app.queries import rollout_figures, rollout_plans
@@ -28,7 +28,7 @@ def rollout_commands() -> None:
 @click.argument(
     "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE"
 )
-@click.option("--propose", is_flag=True, help="Ask a second person to put it in force.")
+@click.option("--propose", is_flag=True, help="Ask a second person to put it in force; needs --by.")
 @MAYBE_BY
 @PASSWORD_STDIN
 @with_appcontext
@@ -38,6 +38,8 @@ def import_command(path: Path, propose: bool, by: str | None, password_stdin: bo
     Columns: wave, municipality (name or code), from, to, meters, and crews where known. A plan with
     a fault is not taken; each fault is told, and the command ends with 1.
     """
+    if propose:
+        check_named(by)
     rows, faults = parse_plan(path.read_bytes())
     for fault in faults:
         where = f"{path.name}:{fault.line}"
@@ -57,10 +59,10 @@ def import_command(path: Path, propose: bool, by: str | None, password_stdin: bo
 
 @rollout_commands.command("propose-plan")
 @click.argument("number", type=int)
-@MAYBE_BY
+@BY
 @PASSWORD_STDIN
 @with_appcontext
-def propose_command(number: int, by: str | None, password_stdin: bool) -> None:
+def propose_command(number: int, by: str, password_stdin: bool) -> None:
     """Ask a second person to put version NUMBER of the plan in force; also the way back."""
     _act(rollout_plan.propose, number, by, password_stdin)
     click.echo(f"Version {number} waits for a second person.")

@@ -14,7 +14,7 @@ import msgspec
 from flask.cli import with_appcontext
 from sqlalchemy.orm import Session
 
-from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, actor_of
+from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, actor_of, check_named
 from app.db import db, transaction
 from app.domain.routing import RouteRule, compile_rules, decide_route, try_rules
 from app.queries import routing as routing_queries
@@ -150,10 +150,10 @@ def draft_command(path: Path, by: str | None, password_stdin: bool) -> None:
 @routing_commands.command("submit")
 @click.argument("number", type=int)
 @click.option("--note", required=True, help="why, for whoever activates it")
-@MAYBE_BY
+@BY
 @PASSWORD_STDIN
 @with_appcontext
-def submit_command(number: int, note: str, by: str | None, password_stdin: bool) -> None:
+def submit_command(number: int, note: str, by: str, password_stdin: bool) -> None:
     """Ask a second person to activate the draft NUMBER."""
 
     def _act(session: Session, who: str, now: datetime) -> str:
@@ -197,10 +197,10 @@ def reject_command(number: int, note: str, by: str | None, password_stdin: bool)
 @routing_commands.command("roll-back")
 @click.argument("number", type=int)
 @click.option("--note", required=True, help="why, for whoever activates it")
-@MAYBE_BY
+@BY
 @PASSWORD_STDIN
 @with_appcontext
-def roll_back_command(number: int, note: str, by: str | None, password_stdin: bool) -> None:
+def roll_back_command(number: int, note: str, by: str, password_stdin: bool) -> None:
     """Propose version NUMBER again, as a new one equal to it; a second person activates it."""
 
     def _act(session: Session, who: str, now: datetime) -> str:
@@ -224,7 +224,9 @@ def look_again_command(by: str | None, password_stdin: bool) -> None:
 
 
 @routing_commands.command("move")
-@click.option("--reason", help="moves them, or asks a second person; without it only counts")
+@click.option(
+    "--reason", help="moves them, or asks a second person, and needs --by; without it only counts"
+)
 @MAYBE_BY
 @PASSWORD_STDIN
 @with_appcontext
@@ -233,6 +235,8 @@ def move_command(reason: str | None, by: str | None, password_stdin: bool) -> No
 
     With --reason they move; more than a hundred wait for a second person: flask routing move-confirm.
     """
+    if reason is not None:
+        check_named(by)
     now = datetime.now(UTC)
     rules = code_lists.load_rules(db.session(), now)
     ways = route_moves.movable(db.session(), rules, now)

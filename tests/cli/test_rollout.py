@@ -23,17 +23,23 @@ def test_a_plan_is_imported_and_put_in_force_by_commands(app: Flask, tmp_path: P
     run = app.test_cli_runner()
     assert run.invoke(args=["rollout", "import-plan", str(file)]).output == "1\n"
     assert run.invoke(args=["rollout", "plans"]).output.startswith("     1       100 meters")
-    again = run.invoke(args=["rollout", "import-plan", str(file), "--propose"])
-    assert again.output == "1 (known before)\n"
-    assert run.invoke(args=["rollout", "plans"]).output.startswith("?    1")
-    # The account on the machine is no second person, whatever it is called.
-    assert run.invoke(args=["rollout", "activate-plan", "1"]).exit_code == 2
+    # The account on the machine is neither the first person nor the second, whatever it is called.
+    propose = ["rollout", "import-plan", str(file), "--propose"]
+    assert run.invoke(args=propose).exit_code == 1
+    for act in ("propose-plan", "activate-plan"):
+        assert run.invoke(args=["rollout", act, "1"]).exit_code == 2
     with app.app_context(), transaction() as session:
-        staff.create(session, "otso", "Otso", PASSWORD, Role.OPERATOR, NOW, by="test")
+        for name in ("aino", "otso"):
+            staff.create(session, name, name, PASSWORD, Role.OPERATOR, NOW, by="test")
+    by_aino = ["--by", "aino", "--password-stdin"]
+    again = run.invoke(args=[*propose, *by_aino], input=PASSWORD + "\n")
+    assert "1 (known before)" in again.output
+    assert run.invoke(args=["rollout", "plans"]).output.startswith("?    1")
     by_otso = ["rollout", "activate-plan", "1", "--by", "otso", "--password-stdin"]
     assert run.invoke(args=by_otso, input=PASSWORD + "\n").exit_code == 0
     assert run.invoke(args=["rollout", "plans"]).output.startswith("*    1")
-    assert run.invoke(args=["rollout", "propose-plan", "1"]).exit_code == 1
+    in_force = ["rollout", "propose-plan", "1", *by_aino]
+    assert run.invoke(args=in_force, input=PASSWORD + "\n").exit_code == 1
     unknown = ["rollout", "activate-plan", "7", *by_otso[3:]]
     assert run.invoke(args=unknown, input=PASSWORD + "\n").exit_code == 1
     by_otso[1] = "propose-plan"

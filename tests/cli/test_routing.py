@@ -61,8 +61,8 @@ def test_a_file_becomes_a_draft_and_nobody_activates_their_own(
     path = tmp_path / "rules.json"
     path.write_text(_run(app, "routing", "show", "--json").output, "utf-8")
     assert "draft of 3 rules" in _run(app, "routing", "draft", str(path)).output
-    assert _run(app, "routing", "submit", "2", "--note", "x").exit_code == 0
-    # The account on the machine is no second person, whatever it is called.
+    # The account on the machine is neither the first person nor the second, whatever it is called.
+    assert _run(app, "routing", "submit", "2", "--note", "x").exit_code == 2
     assert _run(app, "routing", "activate", "2").exit_code == 2
     assert "rejected" in _run(app, "routing", "reject", "2").output
     path.write_text("[{}]", "utf-8")
@@ -78,7 +78,9 @@ def test_what_somebody_else_submitted_is_activated_and_rolled_back(app: Flask, w
     eino = ("--by", "eino", "--password-stdin")
     done = _run(app, "routing", "activate", "2", *eino, given=f"{PASSWORD}\n")
     assert "decides from now on" in done.output
-    assert "equals version 1" in _run(app, "routing", "roll-back", "1", "--note", "wrong").output
+    back = ("routing", "roll-back", "1", "--note", "wrong")
+    assert _run(app, *back).exit_code == 2
+    assert "equals version 1" in _run(app, *back, *eino, given=f"{PASSWORD}\n").output
     with app.app_context(), transaction() as session:
         states = {row.number: row.state for row in session.scalars(select(RuleSet))}
     assert states == {1: "RETIRED", 2: "ACTIVE", 3: "SUBMITTED"}
@@ -198,9 +200,13 @@ def test_waiting_orders_are_counted_and_moved(app: Flask, world: None) -> None:
     with app.app_context():
         put_in_force(values("piiri", order_type_codes=["MVM"]))
     assert "1 voima -> piiri (as A-1)" in _run(app, "routing", "move").output
-    assert "APPROVED, 1 orders" in _run(app, "routing", "move", "--reason", "down").output
+    nobody = _run(app, "routing", "move", "--reason", "down")
+    assert (nobody.exit_code, "--by USERNAME" in nobody.stderr) == (1, True)
     _add_people(app)
-    eino = ("--by", "eino", "--password-stdin")
-    over = _run(app, "routing", "move-confirm", "1", *eino, given=f"{PASSWORD}\n")
+    aino, eino = (("--by", name, "--password-stdin") for name in ("aino", "eino"))
+    word = f"{PASSWORD}\n"
+    asked = _run(app, "routing", "move", "--reason", "down", *aino, given=word)
+    assert "APPROVED, 1 orders" in asked.output
+    over = _run(app, "routing", "move-confirm", "1", *eino, given=word)
     assert over.stderr == "refused: CHANGED_MEANWHILE\n"
     assert "2 orders" not in _run(app, "routing", "look-again").output
