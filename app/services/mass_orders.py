@@ -21,10 +21,10 @@ from app.domain.states import (
 )
 from app.doorbell import ring_after_commit
 from app.models.mass_order import MassFile, MassOrder
-from app.services import alarms, audit
+from app.services import alarms, audit, outbox
 from integrations.cis.types import MassHead
 
-PAUSE_REASON = "MASS_PAUSED"
+PAUSE_REASON = outbox.MASS_PAUSED
 HELD_ALARM = "MASS_FILE_HELD"
 FAILED_ALARM = "MASS_SPLIT_FAILED"
 _NOTHING_YET = frozenset({MassOrderState.RECEIVED, MassOrderState.HELD, MassOrderState.REJECTED})

@@ -29,6 +29,10 @@ DEFAULT_PRIORITY = 50
 ORDER_KIND = "WORK_ORDER"
 # Why an item is held that has no form yet, see unformed_orders.py.
 UNFORMED = "BUNDLE_UNREADABLE"
+# That its mass order is paused, see order_pauses.py.
+MASS_PAUSED = "MASS_PAUSED"
+# These end with what they wait for; nobody lets a single item go.
+NOT_BY_HAND = frozenset({UNFORMED, MASS_PAUSED})
 _ANY_URGENCY = (-(2**31), 2**31 - 1)
 
 
@@ -557,15 +561,15 @@ def lanes_with_dead(session: Session, lane: str | None) -> list[str]:
 def release_held(session: Session, lane: str, ids: Sequence[int], now: datetime) -> int:
     """Let items of a lane go that a check had held; the caller records who decided it.
 
-    What has no form yet cannot go, whoever decides.
+    What has no form yet, or is of a mass order that is paused, cannot go, whoever decides.
     """
     released = session.execute(
         text(
             "UPDATE outbox_item SET state = 'READY', next_at = :now, hold_reason = NULL"
             " WHERE id = ANY(:ids) AND lane = :lane AND state = 'HELD'"
-            " AND hold_reason IS DISTINCT FROM :unformed RETURNING id"
+            " AND coalesce(hold_reason, '') <> ALL(CAST(:fixed AS text[])) RETURNING id"
         ),
-        {"ids": list(ids), "lane": lane, "now": now, "unformed": UNFORMED},
+        {"ids": list(ids), "lane": lane, "now": now, "fixed": sorted(NOT_BY_HAND)},
     ).all()
     if released:
         ring_after_commit(lane)

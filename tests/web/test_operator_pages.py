@@ -246,6 +246,23 @@ def test_what_was_held_goes_only_when_it_is_named(
     assert states(app) == {one.id: "READY", other.id: "HELD"}
 
 
+def test_what_waits_for_something_else_says_so_and_is_let_go_by_nobody(
+    app: Flask, operator: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        held = add_item(
+            session, "partner.voima", "HELD", hold_reason="BUNDLE_UNREADABLE", last_error="why not"
+        )
+        paused = add_item(session, "partner.voima", "HELD", hold_reason="MASS_PAUSED")
+    page = operator.get("/lanes/partner.voima?lang=en").text
+    assert "why not" in page
+    assert "The mass order is paused" in page
+    assert "/lanes/partner.voima/release" not in page
+    for one in (held, paused):
+        operator.post("/lanes/partner.voima/release", {"item": one.id}, page="/lanes/partner.voima")
+    assert states(app) == {held.id: "HELD", paused.id: "HELD"}
+
+
 def test_an_unknown_outcome_offers_no_button_that_would_send_it_twice(
     operator: Visitor, writing: Writing
 ) -> None:

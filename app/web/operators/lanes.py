@@ -81,6 +81,7 @@ def lane(name: str) -> ResponseReturnValue:
         counts=counts,
         items=items,
         error_class=error_class,
+        not_by_hand=outbox.NOT_BY_HAND,
         dead_reasons=lane_board.dead_reasons(session, name) if found.dead else [],
         unanswered=lane_board.unanswered(session, partner) if partner is not None else None,
         replays=replay_list.replays_of(session, name, REPLAY_ROWS) if found.sends else [],
