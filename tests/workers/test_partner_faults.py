@@ -342,6 +342,27 @@ def test_an_order_that_goes_to_another_partner_is_called_off_at_the_first(
         assert _order_states() == {("ROUTED", "piiri"): 1}
 
 
+def test_req_33_the_first_partner_is_called_off_although_the_cis_speaks_again_before_it_hears(
+    app: Flask, partner: _Partner
+) -> None:
+    with app.app_context():
+        with transaction() as session:
+            add_partner(session, base_url=f"{partner.rehearsal.url}/installer")
+        take([a_swap(1)])
+        partner.drain()
+        put_in_force(values("huolto", "piiri", order_type_codes=["HUO"]))
+        for lane in (LANE, "partner.piiri"):
+            set_lane(lane, paused=True)
+        for revision in (2, 3):
+            take([an_order(1, revision=revision)], revision)
+        set_lane(LANE, paused=False)
+        assert partner.drain() == {"SENT": 1}
+        assert [(one["action"], one["key"]) for one in partner.taken()] == [
+            ("NEW", "A-1-1"),
+            ("CANCEL", "A-1-2"),
+        ]
+
+
 def test_what_the_first_partner_says_to_a_calling_off_does_not_move_the_order(
     app: Flask, partner: _Partner
 ) -> None:
