@@ -246,6 +246,7 @@ def test_what_the_partner_reports_counts_although_its_bundle_cannot_be_run(world
 def test_what_a_later_release_says_of_its_reports_keeps_no_lane_from_being_watched(
     world: None,
 ) -> None:
+    take([a_swap(1)])
     with transaction() as session:
         session.execute(
             text(
@@ -254,7 +255,6 @@ def test_what_a_later_release_says_of_its_reports_keeps_no_lane_from_being_watch
                 " WHERE partner_code = 'voima'"
             )
         )
-    take([a_swap(1)])
     with transaction() as session:
         watch.raise_alarms(session, LATER)
         old = select(Alarm.subject).where(Alarm.kind == watch.LANE_OLD)
