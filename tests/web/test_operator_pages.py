@@ -212,7 +212,7 @@ def test_what_was_given_up_is_tried_again_under_its_original_key(
 ) -> None:
     with writing() as session:
         one = add_item(session, "nis", "DEAD", attempts=60)
-        other = add_item(session, "nis", "DEAD", attempts=60)
+        other = add_item(session, "nis", "DEAD", attempts=60, business_key="TT-2")
         key = one.dedupe_key
 
     operator.post("/lanes/nis/retry", {"item": one.id}, page="/lanes/nis")
