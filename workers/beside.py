@@ -177,7 +177,9 @@ def _stream(
 
 
 def _fork(target: Callable[..., None], *args: Any) -> ForkProcess:
-    # What is alive now is shared with the fork until one of us writes to it, as a collector does.
+    # What is alive now is shared with the fork until one of us writes to it, as a collector does. What
+    # the last fork left frozen may be garbage by now.
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
     process = _forks.Process(target=_alone, args=(target, *args), daemon=True)
