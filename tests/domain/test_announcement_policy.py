@@ -210,6 +210,8 @@ def test_req_09_a_cut_that_came_again_and_went_at_night_is_summed_up_too() -> No
     told = decide(N.FAULT_RESTORED, points=[BACK], ledger=course, event_at=NIGHT, now=NIGHT)
     assert (told.type, outcome_of(told)) == (N.MORNING_SUMMARY, HOLD)
     assert told.decision.supersedes == (3,)
+    # It names the point, although the end of the evening did so, too.
+    assert told.points == (BACK,)
     # By day it had not left either: then nobody heard of it, and nobody has to.
     by_day = [*course[:2], replace(course[2], state=S.QUEUED)]
     told = decide(N.FAULT_RESTORED, points=[BACK], ledger=by_day)
