@@ -133,11 +133,14 @@ def _going_on(before: Before, after: Course, told: Told, now: datetime) -> Decid
         not_before = max(after.points[gsrn].off_at for gsrn in new) + BRIEF
         news.append(_started(after, new, not_before if not_before > now else None))
     if again and not after.on and not known.off:
-        # Everybody who heard of an end heard something untrue; they are told just that.
+        # Everybody who heard of an end heard something untrue; they are told just that, first. Whoever
+        # has heard of nothing, since the first cut was brief or the end had stopped its news before
+        # they left, hears that there is a cut.
+        gone = _gone_again(after, now, may_be_brief=True)
         return Decided(
             (NoticeType.FAULT_RESTORED,),
             "The power went again.",
-            [*news, *_estimate(after, told, now, not_before)],
+            [*news, gone, *_estimate(after, told, now, not_before)],
             corrects=NoticeType.CORRECTION_STILL_OFF,
         )
     if again:
@@ -194,10 +197,14 @@ def _started(after: Course, new: frozenset[str], not_before: datetime | None) ->
     return News(NoticeType.FAULT_STARTED, name, last_off, _facts(after), not_before)
 
 
-def _gone_again(after: Course, now: datetime) -> News:
-    """A newer statement may take a return back without a word of when: then it is known from now on."""
+def _gone_again(after: Course, now: datetime, *, may_be_brief: bool = False) -> News:
+    """A newer statement may take a return back without a word of when: then it is known from now on.
+
+    may_be_brief: it waits like any start, since whoever heard of the end is told otherwise.
+    """
     at = after.reopened_at or now
-    return News(NoticeType.FAULT_STARTED, f"again:{_iso(at)}", at, _facts(after))
+    wait = at + BRIEF if may_be_brief and at + BRIEF > now else None
+    return News(NoticeType.FAULT_STARTED, f"again:{_iso(at)}", at, _facts(after), wait)
 
 
 def _restored(after: Course, back: frozenset[str]) -> News:

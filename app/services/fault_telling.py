@@ -85,10 +85,11 @@ def tell(telling: Telling, before: Before, after: Course) -> None:
     decided = fault_news.decide_news(before, after, told, telling.now)
     if decided.withdraw:
         _withdraw(telling, decided.withdraw, decided.reason)
+    if decided.corrects is not None:
+        # Before the news, which is none to whoever reads that an end was none.
+        _correct(telling, decided.corrects)
     for news in decided.news:
         announce(telling, news)
-    if decided.corrects is not None:
-        _correct(telling, decided.corrects)
     if dropped := before.off - after.points.keys():
         _correct_dropped(telling, before, after, dropped)
     if back := before.off - after.off:

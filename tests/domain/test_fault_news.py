@@ -169,7 +169,9 @@ def test_req_05_power_that_went_again_everywhere_takes_the_end_back() -> None:
     decided = decide_news(before(S.RESTORED, on="ab"), now, TOLD, at(41))
     assert decided.corrects is N.CORRECTION_STILL_OFF
     assert decided.withdraw == (N.FAULT_RESTORED,)
-    assert types(decided) == []
+    # Whoever reads so knows; the others hear of a cut, unless it is brief (REQ-38).
+    (gone,) = decided.news
+    assert (gone.type, gone.event_at, gone.not_before) == (N.FAULT_STARTED, at(40), at(43))
 
 
 def test_req_05_power_that_went_again_at_some_points_is_told_as_a_cut_there() -> None:

@@ -88,6 +88,35 @@ def test_who_was_told_of_the_whole_is_told_the_end_of_the_part_that_was_split_of
     assert ledger()[-1].gsrn == B
 
 
+def test_req_09_whoever_sleeps_through_an_end_that_was_none_reads_of_the_cut_in_the_morning(
+    people: None,
+) -> None:
+    """The end had stopped their start, and was stopped itself before they could read of it."""
+    state(record(1, points={A: None}, started=670, stated=671), minutes=680)
+    assert sent(680) == []
+    state(record(2, points={A: 720}, started=670, stated=721), minutes=722)
+    assert sent(722) == []
+    with transaction() as session:
+        number = session.execute(text("SELECT id FROM outage")).scalar_one()
+        fault_actions.reopen(operator(session, 800), number, at(800))
+    assert sent(800) == []
+    assert sent(1141) == ["FAULT_STARTED"]
+    with transaction() as session:
+        fault_actions.restore(operator(session, 1200), number, at(1200))
+    assert sent(1200) == ["FAULT_RESTORED"]
+
+
+def test_req_38_a_cut_that_was_brief_and_comes_again_is_told_when_it_lasts(people: None) -> None:
+    state(record(1, points={A: None}), minutes=1)
+    state(record(2, points={A: 2}, stated=2), minutes=2)
+    assert sent(4) == []
+    with transaction() as session:
+        number = session.execute(text("SELECT id FROM outage")).scalar_one()
+        fault_actions.reopen(operator(session, 20), number, at(20))
+    assert sent(20) == []
+    assert sent(23) == ["FAULT_STARTED"]
+
+
 def test_req_05_an_end_that_was_none_is_corrected_and_the_real_end_is_told(people: None) -> None:
     state(record(1, points={A: None, B: None}), minutes=10)
     sent(10)
