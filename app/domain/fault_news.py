@@ -41,10 +41,10 @@ class Before:
 class Told:
     """What customers may have heard of the fault.
 
-    etr_at: the last estimate that was announced and not taken back, etr_event_at: as which event.
-    somebody: whether anybody was
-    told of the cut at all. etr_withheld: a storm keeps single estimates back (REQ-08); etr_free_at: since
-    when it does so no more, so that what was known before is news of that moment.
+    etr_at: the last estimate that was announced and not taken back, etr_event_at: as which event,
+    however often it was announced again. somebody: whether anybody was told of the cut at all.
+    etr_withheld: a storm keeps single estimates back (REQ-08); etr_free_at: since when it does so no
+    more, so that what was known before is news of that moment.
     """
 
     etr_at: datetime | None = None
@@ -145,7 +145,8 @@ def _going_on(before: Before, after: Course, told: Told, now: datetime) -> Decid
         )
     if again:
         news.append(_gone_again(after, now))
-    return Decided(news=[*news, *_estimate(after, told, now, not_before, grown=bool(new))])
+    grown_at = max((after.points[gsrn].off_at for gsrn in new), default=None)
+    return Decided(news=[*news, *_estimate(after, told, now, not_before, grown_at)])
 
 
 def _parts_back(after: Course, back: frozenset[str], told: Told, now: datetime) -> Iterator[News]:
@@ -165,10 +166,12 @@ def _estimate(
     told: Told,
     now: datetime,
     not_before: datetime | None,
-    *,
-    grown: bool = False,
+    grown_at: datetime | None = None,
 ) -> Iterator[News]:
-    """The estimate, when it is the first, when it changed enough, or for those who are new."""
+    """The estimate, when it is the first, when it changed enough, or for those who are new.
+
+    grown_at: when the last of those who are new lost their power.
+    """
     etr_at = shown_etr(after.etr_at, now)
     if etr_at is None or told.etr_withheld or after.etr_set_at is None:
         return
@@ -181,11 +184,14 @@ def _estimate(
     elif is_significant(told.etr_at, etr_at, now):
         facts["old_etr_at"] = _iso(told.etr_at)
         yield News(NoticeType.FAULT_ETR_CHANGED, name, event_at, facts, wait)
-    elif grown:
-        # The same estimate and the same event as before: whoever has been told passes for told.
+    elif grown_at is not None:
+        # The same estimate as before: whoever has been told passes for told. To those who are new it is
+        # news of now, however long it has held.
         name = f"{name}/{len(after.points)}"
         facts["etr_at"] = _iso(told.etr_at)
-        yield News(NoticeType.FAULT_ETR, name, told.etr_event_at or event_at, facts, wait)
+        first_at = told.etr_event_at or event_at
+        facts["first_event_at"] = _iso(first_at)
+        yield News(NoticeType.FAULT_ETR, name, max(first_at, grown_at), facts, wait)
 
 
 def _started(after: Course, new: frozenset[str], not_before: datetime | None) -> News:

@@ -125,8 +125,8 @@ def ledger_of(subject_has_outage: bool) -> Composed:
 
     Parameters: told_of (outages), or subjects (a LIKE pattern).
     """
-    which = _OF_OUTAGES if subject_has_outage else _OF_SUBJECT
-    return _LEDGER.format(which=which, standing=SQL(STANDING))
+    which, told_again = _OF_OUTAGES if subject_has_outage else _OF_SUBJECT
+    return _LEDGER.format(which=which, told_again=told_again, standing=SQL(STANDING))
 
 
 _POINTS_OF_OUTAGE = SQL(
@@ -494,18 +494,28 @@ _WITH_LETTERS = SQL(
 
 _LEDGER = SQL(
     """
-    SELECT n.channel, n.sent_to, n.id, n.type, {standing}, n.event_at,
+    SELECT n.channel, n.sent_to, n.id, n.type, {standing}, coalesce(again.first_at, n.event_at),
         coalesce(n.sent_at, n.state_at), n.announcement_id,
         CASE WHEN n.type IN ('PLANNED_NOTICE', 'PLANNED_CHANGED', 'FAULT_RESTORED')
             THEN array_append(ARRAY(
                 SELECT CAST(np.gsrn AS text) FROM notice_point np WHERE np.notice_id = n.id), n.gsrn)
             ELSE '{{}}' END
-    FROM notice n WHERE {which} AND n.channel IS NOT NULL
+    FROM notice n LEFT JOIN (
+        SELECT id, CAST(facts ->> 'first_event_at' AS timestamptz) AS first_at
+        FROM announcement WHERE {told_again}) again ON again.id = n.announcement_id
+    WHERE {which} AND n.channel IS NOT NULL
     ORDER BY n.channel COLLATE "C", n.sent_to COLLATE "C", n.id
     """
 )
-_OF_OUTAGES = SQL("n.outage_id = ANY(%(told_of)s)")
-_OF_SUBJECT = SQL(
-    "(n.announcement_id = %(corrects_id)s OR n.announcement_id IN"
-    " (SELECT a.id FROM announcement a WHERE a.subject LIKE %(subjects)s))"
+_OF_OUTAGES = (
+    SQL("n.outage_id = ANY(%(told_of)s)"),
+    # Few, and found by the outage, so that nobody is looked up one by one.
+    SQL("outage_id = ANY(%(told_of)s) AND facts ->> 'first_event_at' IS NOT NULL"),
+)
+_OF_SUBJECT = (
+    SQL(
+        "(n.announcement_id = %(corrects_id)s OR n.announcement_id IN"
+        " (SELECT a.id FROM announcement a WHERE a.subject LIKE %(subjects)s))"
+    ),
+    SQL("false"),
 )

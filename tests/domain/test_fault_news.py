@@ -110,8 +110,10 @@ def test_growth_hears_the_estimate_that_the_others_know_as_the_same_event() -> N
     now = course(S.ETR_SET, {**OUT, "c": (7.0, None)}, etr=95)
     decided = decide_news(before(off="ab"), now, told, at(20))
     assert types(decided) == [N.FAULT_STARTED, N.FAULT_ETR]
-    assert decided.news[1].event_at == at(4)
-    assert decided.news[1].facts["etr_at"] == at(90).isoformat()
+    facts = decided.news[1].facts
+    assert (facts["etr_at"], facts["first_event_at"]) == (at(90).isoformat(), at(4).isoformat())
+    # However long it has held, to those who are new it is news of the moment at which they lost power.
+    assert decided.news[1].event_at == at(7)
 
 
 def test_partial_restoration_tells_both_sides() -> None:

@@ -16,6 +16,7 @@ from tests.services.announcing import plan_all, want_everything
 from tests.services.fault_world import (
     A,
     B,
+    C,
     all_told,
     announced,
     at,
@@ -24,6 +25,7 @@ from tests.services.fault_world import (
     gsrn,
     kinds,
     record,
+    sent,
     state,
 )
 from tests.services.world import add_customer, ledger
@@ -109,6 +111,28 @@ def test_req_08_an_estimate_that_waits_for_the_morning_is_kept_back_and_told_aft
     plan_all(at(assessed + 1))
     told = "QUEUED" if assessed == 60 else "HELD"
     assert _estimates() == {A: ["SENT"], B: ["SUPERSEDED", told]}
+
+
+def test_req_03_growth_after_the_storm_tells_the_estimate_to_those_who_are_new_only(
+    network: None,
+) -> None:
+    with transaction() as session:
+        add_customer(session, "C1", gsrn=A, contacts={"+358401234561": "SMS"})
+        add_customer(session, "C2", gsrn=B, contacts={"+358401234562": "SMS"})
+        want_everything(session)
+    state(record(points={A: None}, etrAt=3000))
+    plan_all(at(10))
+    storm = _open("837")
+    with transaction() as session:
+        storms.assess(session, storm, at(60), by="staff:otso")
+    assert "FAULT_ETR" in sent(61)
+    # Long after it was news first, which is no matter to somebody who had power until now.
+    state(record(2, points={A: None, B: None}, etrAt=3000, stated=1300), minutes=1310)
+    assert sent(1310) == ["FAULT_ETR"]
+    assert _estimates() == {A: ["SUPERSEDED", "SENT"], B: ["SENT"]}
+    # Nor is it news to those who were new before.
+    state(record(3, points={A: None, B: None, C: None}, etrAt=3000, stated=1400), minutes=1410)
+    assert sent(1410) == []
 
 
 def test_a_fault_outside_the_area_is_told_as_ever(network: None) -> None:
