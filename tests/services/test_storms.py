@@ -106,11 +106,37 @@ def test_req_08_an_estimate_that_waits_for_the_morning_is_kept_back_and_told_aft
     storm = _open("837")
     plan_all(at(16))
     assert _estimates() == {A: ["SENT"], B: ["SUPERSEDED"]}
+    # It had stopped the news of the cut itself, which does not wait for the assessment.
+    starts = [(one.gsrn, one.state) for one in ledger() if one.type == "FAULT_STARTED"]
+    assert starts[-1] == (B, "QUEUED")
+    assert [one for one in starts if one[0] == A] == [(A, "SUPERSEDED")]
     with transaction() as session:
         storms.assess(session, storm, at(assessed), by="staff:otso")
     plan_all(at(assessed + 1))
     told = "QUEUED" if assessed == 60 else "HELD"
     assert _estimates() == {A: ["SENT"], B: ["SUPERSEDED", told]}
+
+
+def test_req_08_what_waited_before_others_joined_is_told_after_all_too(network: None) -> None:
+    with transaction() as session:
+        add_customer(session, "C1", gsrn=A, contacts={"+358401234561": "SMS"})
+        add_customer(session, "C2", gsrn=B, contacts={"+358401234562": "SMS"})
+        want_everything(session)
+    state(record(points={A: None}, etrAt=3000), minutes=10)
+    plan_all(at(10))
+    state(record(2, points={A: None, B: None}, etrAt=3000), minutes=12)
+    plan_all(at(12))
+    # Whoever joined has been told; the other waits.
+    with transaction() as session:
+        session.execute(
+            text("UPDATE notice SET state = 'SENT' WHERE gsrn = :b AND type = 'FAULT_ETR'"),
+            {"b": B},
+        )
+    storm = _open("837")
+    with transaction() as session:
+        storms.assess(session, storm, at(60), by="staff:otso")
+    plan_all(at(61))
+    assert _estimates() == {A: ["SUPERSEDED", "QUEUED"], B: ["SENT"]}
 
 
 def test_req_03_growth_after_the_storm_tells_the_estimate_to_those_who_are_new_only(
