@@ -117,24 +117,32 @@ _LET_IN = text(
         WHERE wish.night_ok)
     """
 )
+# What happens to a message later stands after what was decided first, such as that it is sent in place
+# of another; that it might leave has turned out otherwise.
+_DECISION = """
+    CASE WHEN n.decision = 'Outside quiet hours.' THEN {why}
+        WHEN right(n.decision, length({why})) = {why} THEN n.decision
+        ELSE n.decision || ' ' || {why} END
+"""
 # One in doubt stays in doubt; only its item waits.
 _HOLD = text(
-    """
-    UPDATE notice n SET not_before_at = h.until, decision = h.why,
+    f"""
+    UPDATE notice n SET not_before_at = h.until, decision = {_DECISION.format(why="h.why")},
         state = CASE WHEN n.state = 'UNKNOWN' THEN n.state ELSE 'HELD' END,
         state_at = CASE WHEN n.state = 'UNKNOWN' THEN n.state_at
             ELSE CAST(:now AS timestamptz) END
     FROM unnest(CAST(:ids AS bigint[]), CAST(:untils AS timestamptz[]), CAST(:whys AS text[]))
         AS h (id, until, why)
     WHERE n.id = h.id
-    """
+    """  # noqa: S608 - made of our own constants only.
 )
 _TOO_LATE = "Quiet hours end only after the text has gone stale."
 _END = text(
-    """
-    UPDATE notice SET state = 'EXPIRED', suppress_reason = 'STALE', state_at = :now, decision = :why
-    WHERE id = ANY(CAST(:ids AS bigint[]))
-    """
+    f"""
+    UPDATE notice n SET state = 'EXPIRED', suppress_reason = 'STALE', state_at = :now,
+        decision = {_DECISION.format(why="CAST(:why AS text)")}
+    WHERE n.id = ANY(CAST(:ids AS bigint[]))
+    """  # noqa: S608 - made of our own constants only.
 )
 
 
