@@ -11,9 +11,8 @@ from app.domain import fault_news
 from app.domain.fault_course import FactType, derive_course
 from app.models.outage import Outage
 from app.services import alarms, fault_telling, faults
-from app.services.announcements import SYSTEM
+from app.services.announcements import SYSTEM, Telling
 from app.services.fault_facts import facts_of
-from app.services.fault_telling import Telling
 
 # An operator has so long to look at what meters and customers suspect.
 _LOOK_WITHIN = timedelta(minutes=15)

@@ -12,8 +12,7 @@ from app.domain.fault_news import News
 from app.domain.notice_types import NoticeType
 from app.models.outage import Outage
 from app.services import announcements, fault_telling
-from app.services.announcements import about_outage
-from app.services.fault_telling import Telling
+from app.services.announcements import Telling, about_outage
 from app.services.notice_sending import stop_older
 
 _WAITING = text(

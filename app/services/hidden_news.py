@@ -1,0 +1,154 @@
+"""News of a fault that another outage at the same points hid, told when that one is over or was none.
+
+Whoever knows of a cut hears neither of a second one there nor that the first one's fault is mended while
+the second keeps the power off. When the outage that hid such news goes, it is news, if anybody is owed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from app.domain.fault_news import CUT_KINDS
+from app.domain.notice_types import NoticeType
+from app.services import announcements
+from app.services.announcements import Telling, about_outage
+from app.services.audience import believed, family
+from app.services.notice_items import STANDING
+
+# No storm keeps an end from being told for longer; a bound for the search, not a rule.
+_OWED_FOR = timedelta(days=14)
+
+# The outage that these points lost was still on when the other one gave them back, or it began
+# before the news of that had left, which the last look then stopped, or while that news is being
+# planned, perhaps by what was so a moment ago. The times are those of the last point that came back.
+_HIDDEN_ENDS = text(
+    """
+    SELECT o.id, array_agg(p.gsrn) AS gsrns,
+        (array_agg(p.on_at ORDER BY p.on_at DESC, p.off_at DESC))[1] AS on_at,
+        (array_agg(p.off_at ORDER BY p.on_at DESC, p.off_at DESC))[1] AS off_at
+    FROM outage_point p JOIN outage o ON o.id = p.outage_id
+    JOIN outage_point mine ON mine.gsrn = p.gsrn AND mine.outage_id = :id
+        AND (mine.off_at <= p.on_at OR EXISTS (
+            SELECT 1 FROM notice n
+            WHERE n.outage_id = o.id AND n.gsrn = p.gsrn AND n.type = 'FAULT_RESTORED'
+              AND (n.suppress_reason = 'STILL_OFF' AND n.state_at >= mine.off_at
+                OR n.state IN ('QUEUED', 'HELD', 'SENDING')))
+            OR EXISTS (
+                SELECT 1 FROM announcement a
+                WHERE a.outage_id = o.id AND a.type = 'FAULT_RESTORED'
+                  AND a.state NOT IN ('DONE', 'WITHDRAWN')))
+    WHERE p.gsrn = ANY(:gsrns) AND o.kind = 'FAULT' AND o.id <> ALL(:ours)
+      AND o.state IN ('PARTLY_RESTORED', 'RESTORED', 'CLOSED') AND p.on_at > :since
+    GROUP BY o.id ORDER BY o.id
+    """
+)
+
+
+def tell_ends(telling: Telling, back: frozenset[str]) -> None:
+    """The end of other faults that this outage kept from being told at these points (REQ-05).
+
+    Whoever is told of this one's end is not told of theirs; the planner sees both ledgers.
+    """
+    session, outage = telling.session, telling.outage
+    values = {
+        "id": outage.id,
+        "gsrns": sorted(back),
+        "ours": family(session, outage.id),
+        "since": telling.now - _OWED_FOR,
+    }
+    for row in session.execute(_HIDDEN_ENDS, values).all():
+        if not _is_owed(telling, row.id, row.gsrns):
+            continue
+        announcements.announce(
+            session,
+            NoticeType.FAULT_RESTORED,
+            about_outage(row.id),
+            occurrence=f"after:{outage.id}/{telling.now.isoformat()}",
+            # As late as it is told, it is news of now.
+            event_at=telling.now,
+            facts={
+                "after_id": outage.id,
+                "event_at": row.on_at.isoformat(),
+                "off_at": row.off_at.isoformat(),
+                "on_at": row.on_at.isoformat(),
+                "duration_s": int((row.on_at - row.off_at).total_seconds()),
+            },
+            now=telling.now,
+            by=telling.by,
+        )
+
+
+# Somebody at these points who heard of a cut and has heard of no end yet, or may be about to hear of
+# it: what is still being planned counts, since its rows come later.
+_OWED = text(
+    f"""
+    WITH here AS (
+        SELECT gsrn, id FROM notice WHERE gsrn = ANY(:gsrns) AND created_at > :since
+        UNION SELECT gsrn, notice_id FROM notice_point WHERE gsrn = ANY(:gsrns))
+    SELECT EXISTS (
+        SELECT 1 FROM announcement
+        WHERE outage_id = ANY(:ids) AND type = ANY(:kinds) AND state NOT IN ('DONE', 'WITHDRAWN'))
+    OR EXISTS (
+        SELECT 1 FROM here JOIN notice n ON n.id = here.id
+        WHERE n.outage_id = ANY(:ids) AND n.type = ANY(:kinds)
+          AND {STANDING} NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
+          AND NOT EXISTS (
+              SELECT 1 FROM here same JOIN notice ended ON ended.id = same.id
+              WHERE same.gsrn = here.gsrn AND ended.contact_id = n.contact_id
+                AND ended.outage_id = ANY(:ids) AND ended.id > n.id
+                AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
+                AND ended.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED',
+                    'HELD', 'QUEUED', 'SENDING')))
+    """  # noqa: S608 - made of our own constants only.
+)
+
+
+def _is_owed(telling: Telling, outage_id: int, gsrns: Sequence[str]) -> bool:
+    """Whether anybody at these points may still believe in the cut; else nobody is looked for.
+
+    In a storm each fault overlaps many that ended before, and for most of those all has been said.
+    """
+    session = telling.session
+    ours = family(session, outage_id)
+    values = {
+        "since": telling.now - _OWED_FOR,
+        "ids": [*ours, *believed(session, ours)],
+        "kinds": [str(kind) for kind in (*CUT_KINDS, NoticeType.CORRECTION_STILL_OFF)],
+        "gsrns": list(gsrns),
+    }
+    return bool(session.execute(_OWED, values).scalar_one())
+
+
+_HIDDEN_STARTS = text(
+    """
+    SELECT DISTINCT o.id, min(p.off_at) OVER (PARTITION BY o.id) AS off_at, o.cause_code
+    FROM outage_point p JOIN outage o ON o.id = p.outage_id
+    WHERE p.gsrn = ANY(:gsrns) AND p.on_at IS NULL AND o.kind = 'FAULT' AND o.id <> ALL(:ours)
+      AND o.confirmed_at IS NOT NULL AND o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+    """
+)
+
+
+def tell_starts(telling: Telling, gsrns: frozenset[str]) -> None:
+    """Faults whose start was no news to people who had heard of this false alarm: now it is."""
+    session, outage = telling.session, telling.outage
+    values = {"gsrns": sorted(gsrns), "ours": family(session, outage.id)}
+    for row in session.execute(_HIDDEN_STARTS, values).all():
+        announcements.announce(
+            session,
+            NoticeType.FAULT_STARTED,
+            about_outage(row.id),
+            occurrence=f"after:{outage.id}/{telling.now.isoformat()}",
+            event_at=telling.now,
+            facts={
+                "behind_id": outage.id,
+                "event_at": telling.now.isoformat(),
+                "off_at": row.off_at.isoformat(),
+                "cause_code": row.cause_code,
+            },
+            now=telling.now,
+            by=telling.by,
+        )
