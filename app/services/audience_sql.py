@@ -10,7 +10,7 @@ from __future__ import annotations
 from psycopg.sql import SQL, Composed, Literal
 
 from app.domain.notice_types import NoticeType
-from app.services.notice_items import STANDING
+from app.services.notice_items import NOT_TOLD, STANDING
 
 _REST_ONLY = frozenset(
     {
@@ -27,6 +27,7 @@ _CHANGES_OF_PLAN = frozenset(
     {NoticeType.PLANNED_CHANGED, NoticeType.PLANNED_CANCELLED, NoticeType.PLANNED_OVERRUN}
 )
 _CORRECTIONS = frozenset({NoticeType.CORRECTION, NoticeType.CORRECTION_STILL_OFF})
+_NOT_TOLD = SQL(NOT_TOLD)
 
 
 def listeners_of(kind: NoticeType, subject: str) -> Composed:
@@ -39,11 +40,14 @@ def listeners_of(kind: NoticeType, subject: str) -> Composed:
     if kind in _CORRECTIONS:
         elsewhere = _elsewhere("named.gsrn") if kind is NoticeType.CORRECTION else SQL("false")
         return _EARLIER_RECEIVERS.format(
-            which=_GOT_IT_WRONG, elsewhere=elsewhere, standing=SQL(STANDING)
+            which=_GOT_IT_WRONG, elsewhere=elsewhere, standing=SQL(STANDING), not_told=_NOT_TOLD
         )
     if kind in _CHANGES_OF_PLAN:
         receivers = _EARLIER_RECEIVERS.format(
-            which=_KNOWS_THE_PLAN, elsewhere=SQL("false"), standing=SQL(STANDING)
+            which=_KNOWS_THE_PLAN,
+            elsewhere=SQL("false"),
+            standing=SQL(STANDING),
+            not_told=_NOT_TOLD,
         )
         by_post = kind is not NoticeType.PLANNED_OVERRUN
         return _WITH_LETTERS.format(receivers=receivers) if by_post else receivers
@@ -71,8 +75,7 @@ def _of_outage(kind: NoticeType) -> Composed:
     if kind in _OTHER_UPDATES:
         delayed = kind is NoticeType.FAULT_ETR_DELAYED
         same = _SAID_DELAYED if delayed else _SAID_SAME.format(kind=Literal(str(kind)))
-        knows = _TOLD_OF_OTHER.format(but=same)
-        return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=knows)
+        return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=_told_of_other(same))
     return _chosen(_points(kind, SQL("false")))
 
 
@@ -211,21 +214,26 @@ _OFF_IN_OTHER_FAULT = SQL(
           AND other.state NOT IN ('MERGED', 'FALSE_ALARM'))
     """
 )
-# The contact has been told of another fault that cuts the point.
-_TOLD_OF_OTHER = SQL(
-    """
-    off_elsewhere AND EXISTS (
-        SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
-        JOIN contact same ON same.kind = listed.kind AND same.value = listed.value
-        JOIN notice n ON n.outage_id = q.outage_id AND n.contact_id = same.id
-        WHERE q.gsrn = listed.gsrn AND q.outage_id <> ALL(%(outages)s) AND other.kind = 'FAULT'
-          AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED') {but})
-    """
-)
+
+
+def _told_of_other(but: SQL | Composed) -> Composed:
+    """Whether the contact has been told of another fault that cuts the point, by a notice n of q."""
+    return SQL(
+        """
+        off_elsewhere AND EXISTS (
+            SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
+            JOIN contact same ON same.kind = listed.kind AND same.value = listed.value
+            JOIN notice n ON n.outage_id = q.outage_id AND n.contact_id = same.id
+            WHERE q.gsrn = listed.gsrn AND q.outage_id <> ALL(%(outages)s) AND other.kind = 'FAULT'
+              AND n.state NOT IN {not_told} {but})
+        """
+    ).format(but=but, not_told=_NOT_TOLD)
+
+
 # A second fault inside one that the contact has been told of is no news there, also when that one
 # has ended meanwhile and nobody could say so.
-_KNOWS_OTHER_FAULT = _TOLD_OF_OTHER.format(
-    but=SQL(
+_KNOWS_OTHER_FAULT = _told_of_other(
+    SQL(
         """
         AND (q.on_at IS NULL OR q.on_at >= listed.off_at)
         AND other.state NOT IN ('MERGED', 'FALSE_ALARM')
@@ -235,9 +243,9 @@ _KNOWS_OTHER_FAULT = _TOLD_OF_OTHER.format(
             SELECT 1 FROM notice ended
             WHERE ended.outage_id = q.outage_id AND ended.contact_id = same.id AND ended.id > n.id
               AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
-              AND ended.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED'))
+              AND ended.state NOT IN {not_told})
         """
-    )
+    ).format(not_told=_NOT_TOLD)
 )
 
 
@@ -249,15 +257,15 @@ def _nothing_since(*kinds: str) -> Composed:
             SELECT 1 FROM notice later
             WHERE later.contact_id = same.id AND later.gsrn = n.gsrn AND later.id > n.id
               AND later.type IN ({kinds})
-              AND later.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED'))
+              AND later.state NOT IN {not_told})
         """
-    ).format(kinds=SQL(", ").join(map(Literal, kinds)))
+    ).format(kinds=SQL(", ").join(map(Literal, kinds)), not_told=_NOT_TOLD)
 
 
 # Nor is an estimate of a second fault that says no more than the first one's, nor one in the words of
 # a fault that has ended meanwhile, when nobody could say so.
-_KNOWS_OTHER_ESTIMATE = _TOLD_OF_OTHER.format(
-    but=SQL(
+_KNOWS_OTHER_ESTIMATE = _told_of_other(
+    SQL(
         """
         AND n.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED')
         AND (q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
@@ -451,7 +459,7 @@ _EARLIER_RECEIVERS = SQL(
     FROM (
         SELECT DISTINCT ON (n.channel, n.sent_to, n.gsrn) n.* FROM notice n
         WHERE {which} AND n.channel IS NOT NULL
-          AND {standing} NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
+          AND {standing} NOT IN {not_told}
         ORDER BY n.channel, n.sent_to, n.gsrn, n.id DESC) n
     CROSS JOIN LATERAL (
         SELECT n.gsrn UNION SELECT np.gsrn FROM notice_point np WHERE np.notice_id = n.id

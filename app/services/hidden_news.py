@@ -16,7 +16,7 @@ from app.domain.notice_types import NoticeType
 from app.services import announcements
 from app.services.announcements import Telling, about_outage
 from app.services.audience import believed, family
-from app.services.notice_items import STANDING
+from app.services.notice_items import NOT_TOLD, STANDING
 
 # No storm keeps an end from being told for longer; a bound for the search, not a rule.
 _OWED_FOR = timedelta(days=14)
@@ -94,14 +94,14 @@ _OWED = text(
     OR EXISTS (
         SELECT 1 FROM here JOIN notice n ON n.id = here.id
         WHERE n.outage_id = ANY(:ids) AND n.type = ANY(:kinds)
-          AND {STANDING} NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
+          AND {STANDING} NOT IN {NOT_TOLD}
           AND NOT EXISTS (
               SELECT 1 FROM here same JOIN notice ended ON ended.id = same.id
               WHERE same.gsrn = here.gsrn AND ended.contact_id = n.contact_id
                 AND ended.outage_id = ANY(:ids) AND ended.id > n.id
                 AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
-                AND ended.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED',
-                    'HELD', 'QUEUED', 'SENDING')))
+                AND ended.state NOT IN {NOT_TOLD}
+                AND ended.state NOT IN ('HELD', 'QUEUED', 'SENDING')))
     """  # noqa: S608 - made of our own constants only.
 )
 
