@@ -23,6 +23,8 @@ _EXPIRED = text(
     WHERE o.kind = 'FAULT' AND o.etr_at <= :now AND o.confirmed_at IS NOT NULL
       AND o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM', 'RESTORED')
       AND (s.id IS NULL OR s.assessed_at IS NOT NULL OR s.ended_at IS NOT NULL)
+      -- One without such a point has nothing to be late with, and must not keep the others waiting.
+      AND EXISTS (SELECT 1 FROM outage_point p WHERE p.outage_id = o.id AND p.on_at IS NULL)
       AND NOT EXISTS (SELECT 1 FROM alarm a WHERE a.kind = 'FAULT_ETR_EXPIRED'
                       AND a.subject = 'fault:' || o.id AND a.closed_at IS NULL)
     ORDER BY o.etr_at LIMIT :limit

@@ -14,7 +14,7 @@ from app.models import PlannedCut
 from app.services import fault_actions, fault_watch, planned_running
 from tests.services.announcing import POINTS, add_outage, settle_people
 from tests.services.fault_world import at, kinds, operator, record, sent, state
-from tests.services.world import ledger, scalar
+from tests.services.world import NOW, ledger, scalar
 from workers.notices import plan_slices
 
 A, B, C = POINTS
@@ -265,6 +265,16 @@ def test_req_06_that_a_second_fault_takes_longer_is_no_news_until_an_estimate_is
     assert len(sent(241)) == 1
     _pass_estimates(302)
     assert sent(302) == ["FAULT_ETR_DELAYED"]
+
+
+def test_req_06_a_fault_that_keeps_nobody_without_power_is_late_with_nothing(people: None) -> None:
+    """Only so many are looked at in one go, the longest waiting first."""
+    for number, points in enumerate(([], [A])):
+        etr_at, ref = at(30 + number), f"F-{number}"
+        more = {"state": "ETR_SET", "confirmed_at": NOW, "etr_at": etr_at, "source_ref": ref}
+        last = add_outage(points, **more)
+    with transaction() as session:
+        assert fault_watch.expired(session, at(40)) == [last]
 
 
 def test_req_05_nobody_is_looked_for_to_whom_no_end_is_owed(people: None) -> None:

@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from app.db import db, transaction
 from app.models import Notice, Outage
-from app.services import fault_actions
-from tests.services.announcing import POINTS, settle_people
+from app.services import fault_actions, silent_meters
+from tests.services.announcing import POINTS, add_outage, settle_people
 from tests.services.fault_world import at, fault, meters, operator, record, sent, state
 from tests.services.world import ledger, scalar
 from workers.fault_upkeep import look_after_faults
@@ -45,6 +45,26 @@ def test_req_05_a_meter_that_speaks_in_time_is_believed(cut: None) -> None:
     meters((A, "RESTORE", 60.5), minutes=64)
     assert _look(65) == {}
     assert sent(66) == ["FAULT_RESTORED"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "asked"),
+    [
+        ("PLANNED", "ONGOING", False),
+        ("METER_SWAP", "OPEN", False),
+        ("FAULT", "CONFIRMED", False),
+        ("PLANNED", "ANNOUNCED", True),
+        ("FAULT", "CLOSED", True),
+    ],
+)
+def test_a_silence_that_has_its_reason_does_not_stand_before_those_that_have_none(
+    cut: None, kind: str, state: str, asked: bool
+) -> None:
+    meters((B, "RESTORE", 60), minutes=61)
+    sent(62)
+    add_outage([A], off_at=at(63), kind=kind, state=state, confirmed_at=at(63))
+    with transaction() as session:
+        assert [one.gsrn for one in silent_meters.find(session, at(65))] == [A] * asked
 
 
 def test_the_silence_of_a_whole_neighbourhood_says_nothing(cut: None) -> None:
