@@ -39,6 +39,29 @@ def test_req_05_a_meter_that_is_silent_while_its_neighbour_speaks_keeps_the_end_
     assert sent(300) == []
 
 
+def test_req_05_whoever_has_several_points_reads_of_those_only_whose_meters_do_not_say_otherwise(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        settle_people(3, phones=["+358401234560"] * 3)
+        with transaction() as session:
+            session.execute(text("UPDATE metering_point SET transformer = 'M1'"))
+        state(record(1, points={A: None, B: None, C: None}), minutes=10)
+        meters((A, "LAST_GASP", 0), (B, "LAST_GASP", 0), minutes=11)
+        assert sent(11) == ["FAULT_STARTED"]
+        state(record(2, points={A: 60, B: 60, C: 60}, stated=61), minutes=61)
+        meters((B, "RESTORE", 60), minutes=61)
+        assert sent(62) == []
+        assert _look(65) == {"SILENT": 1}
+        assert sent(66) == ["FAULT_RESTORED"]
+        assert "2 käyttöpaikkaa" in (ledger()[-1].body or "")
+        meters((A, "RESTORE", 90), minutes=91)
+        assert sent(91) == ["FAULT_RESTORED"]
+        assert (ledger()[-1].gsrn, ledger()[-1].point_count) == (A, 1)
+        assert sent(300) == []
+        db.session.remove()
+
+
 def test_req_05_a_meter_that_speaks_in_time_is_believed(cut: None) -> None:
     meters((B, "RESTORE", 60), minutes=61)
     sent(62)
