@@ -32,8 +32,10 @@ _HIDDEN_ENDS = text(
     FROM outage_point p JOIN outage o ON o.id = p.outage_id
     JOIN outage_point mine ON mine.gsrn = p.gsrn AND mine.outage_id = :id
         AND (mine.off_at <= p.on_at OR EXISTS (
-            SELECT 1 FROM notice n
-            WHERE n.outage_id = o.id AND n.gsrn = p.gsrn AND n.type = 'FAULT_RESTORED'
+            SELECT 1 FROM (SELECT n.id FROM notice n WHERE n.gsrn = p.gsrn UNION
+                SELECT np.notice_id FROM notice_point np WHERE np.gsrn = p.gsrn) here
+            JOIN notice n ON n.id = here.id
+            WHERE n.outage_id = o.id AND n.type = 'FAULT_RESTORED'
               AND (n.suppress_reason = 'STILL_OFF' AND n.state_at >= mine.off_at
                 OR n.state IN ('QUEUED', 'HELD', 'SENDING')))
             OR EXISTS (

@@ -12,7 +12,7 @@ from app.db import db, transaction
 from app.domain.notice_types import NoticeType
 from app.models import PlannedCut
 from app.services import fault_actions, fault_watch, planned_running
-from tests.services.announcing import POINTS, add_outage, settle_people
+from tests.services.announcing import POINTS, add_outage, plan_all, settle_people
 from tests.services.fault_world import at, kinds, operator, record, sent, state
 from tests.services.world import NOW, ledger, scalar
 from workers.notices import plan_slices
@@ -350,6 +350,23 @@ def test_req_05_whoever_heard_of_the_end_at_one_point_is_owed_that_at_the_other(
         state(record(2, ref="F-2", points={B: 60}, started=40, stated=61), minutes=62)
         assert sent(62) == ["FAULT_RESTORED"]
         assert ledger()[-1].gsrn == B
+
+
+def test_req_05_an_end_that_two_faults_stopped_is_told_where_each_of_them_ends(app: Flask) -> None:
+    with app.app_context():
+        settle_people(2, phones=["+358401234560"] * 2)
+        state(record(1, points={A: None, B: None}), minutes=10)
+        assert sent(10) == ["FAULT_STARTED"]
+        state(record(2, points={A: 20, B: 20}, stated=21), minutes=21)
+        plan_all(at(21))
+        for ref, point in (("F-2", A), ("F-3", B)):
+            state(record(1, ref=ref, points={point: None}, started=21, stated=21), minutes=21.5)
+        assert sent(21.5) == []
+        assert ledger()[-1].suppress_reason == "STILL_OFF"
+        for ref, point, on in (("F-2", A, 40), ("F-3", B, 50)):
+            state(record(2, ref=ref, points={point: on}, started=21, stated=on + 1), minutes=on + 1)
+            assert sent(on + 1) == ["FAULT_RESTORED"]
+            assert (ledger()[-1].gsrn, ledger()[-1].point_count) == (point, 1)
 
 
 @pytest.mark.parametrize("surely", [True, False], ids=["told", "perhaps told"])
