@@ -7,21 +7,13 @@ on_at, off_elsewhere, address; of an end also silent.
 
 from __future__ import annotations
 
-from psycopg.sql import SQL, Composed, Literal
+from psycopg.sql import SQL, Composed
 
 from app.domain.notice_types import NoticeType
+from app.domain.telling import UPDATES
+from app.services.known_elsewhere import KNOWN
 from app.services.notice_items import NOT_TOLD, STANDING
 
-_REST_ONLY = frozenset(
-    {
-        NoticeType.FAULT_ETR,
-        NoticeType.FAULT_ETR_CHANGED,
-        NoticeType.FAULT_ETR_DELAYED,
-        NoticeType.FAULT_PARTLY_RESTORED,
-    }
-)
-_ESTIMATES = frozenset({NoticeType.FAULT_ETR, NoticeType.FAULT_ETR_CHANGED})
-_OTHER_UPDATES = _REST_ONLY - _ESTIMATES
 # Kinds that go to exactly those who got an earlier one, whatever they wish since (REQ-16, REQ-34).
 _CHANGES_OF_PLAN = frozenset(
     {NoticeType.PLANNED_CHANGED, NoticeType.PLANNED_CANCELLED, NoticeType.PLANNED_OVERRUN}
@@ -63,19 +55,13 @@ def listeners_of(kind: NoticeType, subject: str) -> Composed:
 
 
 def _of_outage(kind: NoticeType) -> Composed:
-    if kind is NoticeType.FAULT_STARTED:
-        return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=_KNOWS_OTHER_FAULT)
+    if kind in KNOWN:
+        return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=KNOWN[kind])
     if kind is NoticeType.FAULT_RESTORED:
         points = _points(kind, _elsewhere("p.gsrn"), on_at=_ON_AT_LAST, silent=_SILENT)
         return _chosen(points, silent=True)
     if kind is NoticeType.COMPENSATION:
         return _chosen(_points(kind, SQL("false"), off_at=_OFF_AT_FIRST))
-    if kind in _ESTIMATES:
-        return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=_KNOWS_OTHER_ESTIMATE)
-    if kind in _OTHER_UPDATES:
-        delayed = kind is NoticeType.FAULT_ETR_DELAYED
-        same = _SAID_DELAYED if delayed else _SAID_SAME.format(kind=Literal(str(kind)))
-        return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=_told_of_other(same))
     return _chosen(_points(kind, SQL("false")))
 
 
@@ -192,7 +178,7 @@ _WHERE_IT_HID = SQL(
         WHERE q.outage_id = CAST(%(behind_id)s AS bigint) AND q.gsrn = p.gsrn))
     """
 )
-_NARROWED = dict.fromkeys(_REST_ONLY, SQL("AND p.on_at IS NULL")) | {
+_NARROWED = dict.fromkeys(UPDATES, SQL("AND p.on_at IS NULL")) | {
     NoticeType.FAULT_STARTED: _WHERE_IT_HID,
     NoticeType.FAULT_RESTORED: _WHERE_BOTH_WERE,
     NoticeType.COMPENSATION: _LASTED_LONGEST,
@@ -212,95 +198,6 @@ _OFF_IN_OTHER_FAULT = SQL(
           AND q.outage_id <> ALL(%(outages)s)
           AND other.kind = 'FAULT' AND other.confirmed_at IS NOT NULL
           AND other.state NOT IN ('MERGED', 'FALSE_ALARM'))
-    """
-)
-
-
-def _told_of_other(but: SQL | Composed) -> Composed:
-    """Whether the contact has been told of another fault that cuts the point, by a notice n of q."""
-    return SQL(
-        """
-        off_elsewhere AND EXISTS (
-            SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
-            JOIN contact same ON same.kind = listed.kind AND same.value = listed.value
-            JOIN notice n ON n.outage_id = q.outage_id AND n.contact_id = same.id
-            WHERE q.gsrn = listed.gsrn AND q.outage_id <> ALL(%(outages)s) AND other.kind = 'FAULT'
-              AND n.state NOT IN {not_told} {but})
-        """
-    ).format(but=but, not_told=_NOT_TOLD)
-
-
-# A second fault inside one that the contact has been told of is no news there, also when that one
-# has ended meanwhile and nobody could say so.
-_KNOWS_OTHER_FAULT = _told_of_other(
-    SQL(
-        """
-        AND (q.on_at IS NULL OR q.on_at >= listed.off_at)
-        AND other.state NOT IN ('MERGED', 'FALSE_ALARM')
-        AND n.type IN ('FAULT_STARTED', 'FAULT_ETR', 'FAULT_ETR_CHANGED', 'FAULT_ETR_DELAYED',
-            'FAULT_PARTLY_RESTORED', 'CORRECTION_STILL_OFF')
-        AND NOT EXISTS (
-            SELECT 1 FROM notice ended
-            WHERE ended.outage_id = q.outage_id AND ended.contact_id = same.id AND ended.id > n.id
-              AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
-              AND ended.state NOT IN {not_told})
-        """
-    ).format(not_told=_NOT_TOLD)
-)
-
-
-def _nothing_since(*kinds: str) -> Composed:
-    """Whether the contact has been told nothing of these kinds at the point since notice n."""
-    return SQL(
-        """
-        NOT EXISTS (
-            SELECT 1 FROM notice later
-            WHERE later.contact_id = same.id AND later.gsrn = n.gsrn AND later.id > n.id
-              AND later.type IN ({kinds})
-              AND later.state NOT IN {not_told})
-        """
-    ).format(kinds=SQL(", ").join(map(Literal, kinds)), not_told=_NOT_TOLD)
-
-
-# Nor is an estimate of a second fault that says no more than the first one's, nor one in the words of
-# a fault that has ended meanwhile, when nobody could say so.
-_KNOWS_OTHER_ESTIMATE = _told_of_other(
-    SQL(
-        """
-        AND n.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED')
-        AND (q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
-                AND other.etr_at >= CAST(%(etr_at)s AS timestamptz)
-            OR q.on_at >= listed.off_at AND other.state NOT IN ('MERGED', 'FALSE_ALARM')
-                AND EXISTS (
-                    SELECT 1 FROM announcement a WHERE a.id = n.announcement_id
-                      AND CAST(a.facts->>'etr_at' AS timestamptz)
-                          = CAST(%(etr_at)s AS timestamptz))
-                AND {nothing_since})
-        """
-    ).format(
-        nothing_since=_nothing_since(
-            "FAULT_RESTORED",
-            "CORRECTION",
-            "FAULT_ETR",
-            "FAULT_ETR_CHANGED",
-            "FAULT_ETR_DELAYED",
-        )
-    )
-)
-# Nor that a second fault takes longer, too, as long as no estimate has been told since.
-_SAID_DELAYED = SQL(
-    """
-    AND q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
-    AND n.type = 'FAULT_ETR_DELAYED' AND {nothing_since}
-    """
-).format(nothing_since=_nothing_since("FAULT_ETR", "FAULT_ETR_CHANGED"))
-# Nor that a second fault is partly repaired, when the first one says the same.
-_SAID_SAME = SQL(
-    """
-    AND q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
-    AND (other.etr_at IS NULL OR CAST(%(etr_at)s AS timestamptz) IS NULL
-        OR other.etr_at >= CAST(%(etr_at)s AS timestamptz))
-    AND n.type = {kind}
     """
 )
 _POINTS_OF_STORM = SQL(
