@@ -32,7 +32,7 @@ _HIDDEN_ENDS = text(
     FROM outage_point p JOIN outage o ON o.id = p.outage_id
     JOIN outage_point mine ON mine.gsrn = p.gsrn AND mine.outage_id = :id
         AND (mine.off_at <= p.on_at OR EXISTS (
-            SELECT 1 FROM (SELECT n.id FROM notice n WHERE n.gsrn = p.gsrn UNION
+            SELECT 1 FROM (SELECT n.id FROM notice n WHERE n.gsrn = p.gsrn UNION ALL
                 SELECT np.notice_id FROM notice_point np WHERE np.gsrn = p.gsrn) here
             JOIN notice n ON n.id = here.id
             WHERE n.outage_id = o.id AND n.type = 'FAULT_RESTORED'
