@@ -31,6 +31,7 @@ from tests.services.fault_world import (
 from tests.services.world import add_customer, ledger
 
 INKOO = gsrn(9)
+_OFF_AT = {A: 0, B: 1690, C: 1790}
 
 
 def test_req_08_a_storm_sends_bulletins_and_keeps_estimates_back(network: None) -> None:
@@ -153,12 +154,13 @@ def test_req_03_growth_after_the_storm_tells_the_estimate_to_those_who_are_new_o
         storms.assess(session, storm, at(60), by="staff:otso")
     assert "FAULT_ETR" in sent(61)
     # Long after it was news first, which is no matter to somebody who had power until now.
-    state(record(2, points={A: None, B: None}, etrAt=3000, stated=1300), minutes=1310)
-    assert sent(1310) == ["FAULT_ETR"]
+    a, b, c = ({"gsrn": one, "offAt": at(off).isoformat()} for one, off in _OFF_AT.items())
+    state(record(2, points=[a, b], etrAt=3000, stated=1700), minutes=1700)
+    assert sent(1700) == ["FAULT_ETR"]
     assert _estimates() == {A: ["SUPERSEDED", "SENT"], B: ["SENT"]}
     # Nor is it news to those who were new before.
-    state(record(3, points={A: None, B: None, C: None}, etrAt=3000, stated=1400), minutes=1410)
-    assert sent(1410) == []
+    state(record(3, points=[a, b, c], etrAt=3000, stated=1800), minutes=1800)
+    assert sent(1800) == []
 
 
 def test_a_fault_outside_the_area_is_told_as_ever(network: None) -> None:
