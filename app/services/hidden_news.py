@@ -6,7 +6,6 @@ the second keeps the power off. When the outage that hid such news goes, it is n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import text
@@ -15,7 +14,7 @@ from app.domain.fault_news import CUT_KINDS
 from app.domain.notice_types import NoticeType
 from app.services import announcements
 from app.services.announcements import Telling, about_outage
-from app.services.audience import believed, family
+from app.services.audience import family
 from app.services.notice_items import NOT_TOLD, STANDING
 
 # No storm keeps an end from being told for longer; a bound for the search, not a rule.
@@ -61,8 +60,11 @@ def tell_ends(telling: Telling, back: frozenset[str]) -> None:
         "ours": family(session, outage.id),
         "since": telling.now - _OWED_FOR,
     }
-    for row in session.execute(_HIDDEN_ENDS, values).all():
-        if not _is_owed(telling, row.id, row.gsrns):
+    hidden = session.execute(_HIDDEN_ENDS, values).all()
+    # In a storm each fault overlaps many that ended before, and for most of those all has been said.
+    owed = set(session.execute(_OWED, values | _OWED_AFTER).scalars()) if hidden else set()
+    for row in hidden:
+        if owed.isdisjoint(row.gsrns):
             continue
         announcements.announce(
             session,
@@ -83,46 +85,29 @@ def tell_ends(telling: Telling, back: frozenset[str]) -> None:
         )
 
 
-# Somebody at these points who heard of a cut and has heard of no end yet, or may be about to hear of
-# it: what is still being planned counts, since its rows come later.
+# Those of these points at which somebody has heard of a cut by another outage and of no end since, or may
+# be about to hear of it: what is still being planned counts, since its rows come later. An end at a point is
+# told only while nothing else cuts it, so one of any outage is the end of what was told before.
 _OWED = text(
     f"""
     WITH here AS (
         SELECT gsrn, id FROM notice WHERE gsrn = ANY(:gsrns) AND created_at > :since
         UNION SELECT gsrn, notice_id FROM notice_point WHERE gsrn = ANY(:gsrns))
-    SELECT EXISTS (
-        SELECT 1 FROM announcement
-        WHERE outage_id = ANY(:ids) AND type = ANY(:kinds) AND state NOT IN ('DONE', 'WITHDRAWN'))
-    OR EXISTS (
-        SELECT 1 FROM here JOIN notice n ON n.id = here.id
-        WHERE n.outage_id = ANY(:ids) AND n.type = ANY(:kinds)
-          AND {STANDING} NOT IN {NOT_TOLD}
-          AND NOT EXISTS (
-              SELECT 1 FROM here same JOIN notice ended ON ended.id = same.id
-              WHERE same.gsrn = here.gsrn AND ended.contact_id = n.contact_id
-                AND ended.outage_id = ANY(:ids) AND ended.id > n.id
-                AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
-                AND ended.state NOT IN {NOT_TOLD}
-                AND ended.state NOT IN ('HELD', 'QUEUED', 'SENDING')))
+    SELECT p.gsrn FROM announcement a JOIN outage_point p ON p.outage_id = a.outage_id
+    WHERE a.state IN ('PENDING', 'HELD') AND a.type = ANY(:kinds) AND a.outage_id <> ALL(:ours)
+      AND p.gsrn = ANY(:gsrns)
+    UNION
+    SELECT here.gsrn FROM here JOIN notice n ON n.id = here.id
+    WHERE n.outage_id <> ALL(:ours) AND n.type = ANY(:kinds) AND {STANDING} NOT IN {NOT_TOLD}
+      AND NOT EXISTS (
+          SELECT 1 FROM here same JOIN notice ended ON ended.id = same.id
+          WHERE same.gsrn = here.gsrn AND ended.contact_id = n.contact_id AND ended.id > n.id
+            AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
+            AND ended.state NOT IN {NOT_TOLD}
+            AND ended.state NOT IN ('HELD', 'QUEUED', 'SENDING'))
     """  # noqa: S608 - made of our own constants only.
 )
-
-
-def _is_owed(telling: Telling, outage_id: int, gsrns: Sequence[str]) -> bool:
-    """Whether anybody at these points may still believe in the cut; else nobody is looked for.
-
-    In a storm each fault overlaps many that ended before, and for most of those all has been said.
-    """
-    session = telling.session
-    ours = family(session, outage_id)
-    values = {
-        "since": telling.now - _OWED_FOR,
-        "ids": [*ours, *believed(session, ours)],
-        "kinds": [str(kind) for kind in (*CUT_KINDS, NoticeType.CORRECTION_STILL_OFF)],
-        "gsrns": list(gsrns),
-    }
-    return bool(session.execute(_OWED, values).scalar_one())
-
+_OWED_AFTER = {"kinds": [str(kind) for kind in (*CUT_KINDS, NoticeType.CORRECTION_STILL_OFF)]}
 
 _HIDDEN_STARTS = text(
     """
