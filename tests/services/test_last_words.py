@@ -28,6 +28,7 @@ from tests.services.world import (
     items,
     ledger,
     scalar,
+    send_one,
     settle_in,
     tell,
 )
@@ -172,7 +173,7 @@ def test_req_05_an_end_at_several_points_speaks_of_those_only_that_have_power(co
     settle_people(count, phones=["+358401234560"] * count)
     outage_id = add_outage(POINTS[:count], confirmed_at=NOW)
     tell_all(NoticeType.FAULT_STARTED, outage_id, off_at=NOW)
-    _leave()
+    send_one()
     back_at = NOW + timedelta(minutes=30)
     restore(outage_id, back_at)
     times = {"off_at": NOW, "on_at": back_at, "duration_s": 1800}
@@ -200,7 +201,7 @@ def test_req_05_and_31_an_end_at_the_one_point_that_is_left_hides_its_address_un
     settle_people(2, phones=["+358401234560"] * 2)
     outage_id = add_outage(POINTS[:2], confirmed_at=NOW)
     tell_all(NoticeType.FAULT_STARTED, outage_id, off_at=NOW)
-    _leave()
+    send_one()
     restore(outage_id, NOW + timedelta(minutes=30))
     times = {"off_at": NOW, "on_at": NOW, "duration_s": 1800}
     tell_all(NoticeType.FAULT_RESTORED, outage_id, NOW + timedelta(minutes=30), **times)
