@@ -274,9 +274,10 @@ class Site:
             ("setup", "--installer-url", f"{self.rehearsal.url}/installer"),
         ):
             self._demand(*words)
-        create = ("flask", "staff", "create", APPROVER, "--role", "OPERATOR", "--password-stdin")
-        if self._supervisor.ask(create, f"{self._password}\n").code != 0:
-            raise RuntimeError("there is nobody to approve anything")
+        create = ("flask", "staff", "create", APPROVER, "--role", "operator", "--password-stdin")
+        made = self._supervisor.ask(create, f"{self._password}\n")
+        if made.code != 0:
+            raise RuntimeError(f"nobody can approve anything: {made.errors[-2000:]}")
         self.lanes = self._demand("lanes", "list", "--plain").split()
         credential = self._demand("partners", "credential", PARTNER, "--json")
         self.rehearsal.give_ack_credentials(json.loads(credential))
