@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 import msgspec
 from flask.cli import with_appcontext
 
+from app.cli.persons import BY, PASSWORD_STDIN, actor_of
 from app.db import transaction
 from app.services import planned_cuts, planned_requests
 from app.services.planned_rows import PlanRefused
@@ -60,21 +60,24 @@ def import_command(path: Path) -> None:
 @click.argument("reference")
 @click.option("--source", default="DMS", show_default=True, help="the system that named it so")
 @click.option("--short-reason", help="why people may be told later than two working days ahead")
+@BY
+@PASSWORD_STDIN
 @with_appcontext
-def approve_command(reference: str, source: str, short_reason: str | None) -> None:
+def approve_command(
+    reference: str, source: str, short_reason: str | None, by: str, password_stdin: bool
+) -> None:
     """Approve the draft that SOURCE calls REFERENCE and announce it at once.
 
-    For a machine that a person stands behind; nobody approves what they drafted themselves.
+    Nobody approves what they drafted themselves.
     """
-    now = datetime.now(UTC)
-    by = f"cli:{getpass.getuser()}"
+    who, now = actor_of(by, password_stdin), datetime.now(UTC)
     try:
         with transaction() as session:
             outage_id = planned_cuts.find_id(session, source, reference)
             if outage_id is None:
                 raise click.ClickException(f"no planned cut {reference!r} of {source}")
             planned_cuts.approve(
-                session, outage_id, by=by, now=now, version=None, short_reason=short_reason
+                session, outage_id, by=who, now=now, version=None, short_reason=short_reason
             )
     except PlanRefused as error:
         raise click.ClickException(f"{reference}: not approved, {error.code}") from None

@@ -151,9 +151,9 @@ def _summary(view: TellingView, waiting: tuple[int, ...]) -> TellingDecision:
         supersedes=waiting,
         hide_address=view.recipient.safety_ban,
     )
-    return TellingDecision(
-        decision, _spoken_of(view), NoticeType.MORNING_SUMMARY, f"morning/{morning}"
-    )
+    # The night is news whatever was told of earlier ends of the same outage.
+    back = tuple(point for point in view.points if not point.off_elsewhere)
+    return TellingDecision(decision, back, NoticeType.MORNING_SUMMARY, f"morning/{morning}")
 
 
 def _spoken_of(view: TellingView) -> tuple[PointFacts, ...]:

@@ -41,10 +41,10 @@ class Before:
 class Told:
     """What customers may have heard of the fault.
 
-    etr_at: the last estimate that was announced and not taken back, etr_event_at: as which event.
-    somebody: whether anybody was
-    told of the cut at all. etr_withheld: a storm keeps single estimates back (REQ-08); etr_free_at: since
-    when it does so no more, so that what was known before is news of that moment.
+    etr_at: the last estimate that was announced and not taken back, etr_event_at: as which event,
+    however often it was announced again. somebody: whether anybody was told of the cut at all.
+    etr_withheld: a storm keeps single estimates back (REQ-08); etr_free_at: since when it does so no
+    more, so that what was known before is news of that moment.
     """
 
     etr_at: datetime | None = None
@@ -133,16 +133,20 @@ def _going_on(before: Before, after: Course, told: Told, now: datetime) -> Decid
         not_before = max(after.points[gsrn].off_at for gsrn in new) + BRIEF
         news.append(_started(after, new, not_before if not_before > now else None))
     if again and not after.on and not known.off:
-        # Everybody who heard of an end heard something untrue; they are told just that.
+        # Everybody who heard of an end heard something untrue; they are told just that, first. Whoever
+        # has heard of nothing, since the first cut was brief or the end had stopped its news before
+        # they left, hears that there is a cut.
+        gone = _gone_again(after, now, may_be_brief=True)
         return Decided(
             (NoticeType.FAULT_RESTORED,),
             "The power went again.",
-            [*news, *_estimate(after, told, now, not_before)],
+            [*news, gone, *_estimate(after, told, now, not_before)],
             corrects=NoticeType.CORRECTION_STILL_OFF,
         )
     if again:
         news.append(_gone_again(after, now))
-    return Decided(news=[*news, *_estimate(after, told, now, not_before, grown=bool(new))])
+    grown_at = max((after.points[gsrn].off_at for gsrn in new), default=None)
+    return Decided(news=[*news, *_estimate(after, told, now, not_before, grown_at)])
 
 
 def _parts_back(after: Course, back: frozenset[str], told: Told, now: datetime) -> Iterator[News]:
@@ -162,10 +166,12 @@ def _estimate(
     told: Told,
     now: datetime,
     not_before: datetime | None,
-    *,
-    grown: bool = False,
+    grown_at: datetime | None = None,
 ) -> Iterator[News]:
-    """The estimate, when it is the first, when it changed enough, or for those who are new."""
+    """The estimate, when it is the first, when it changed enough, or for those who are new.
+
+    grown_at: when the last of those who are new lost their power.
+    """
     etr_at = shown_etr(after.etr_at, now)
     if etr_at is None or told.etr_withheld or after.etr_set_at is None:
         return
@@ -178,11 +184,14 @@ def _estimate(
     elif is_significant(told.etr_at, etr_at, now):
         facts["old_etr_at"] = _iso(told.etr_at)
         yield News(NoticeType.FAULT_ETR_CHANGED, name, event_at, facts, wait)
-    elif grown:
-        # The same estimate and the same event as before: whoever has been told passes for told.
+    elif grown_at is not None:
+        # The same estimate as before: whoever has been told passes for told. To those who are new it is
+        # news of now, however long it has held.
         name = f"{name}/{len(after.points)}"
         facts["etr_at"] = _iso(told.etr_at)
-        yield News(NoticeType.FAULT_ETR, name, told.etr_event_at or event_at, facts, wait)
+        first_at = told.etr_event_at or event_at
+        facts["first_event_at"] = _iso(first_at)
+        yield News(NoticeType.FAULT_ETR, name, max(first_at, grown_at), facts, wait)
 
 
 def _started(after: Course, new: frozenset[str], not_before: datetime | None) -> News:
@@ -194,10 +203,14 @@ def _started(after: Course, new: frozenset[str], not_before: datetime | None) ->
     return News(NoticeType.FAULT_STARTED, name, last_off, _facts(after), not_before)
 
 
-def _gone_again(after: Course, now: datetime) -> News:
-    """A newer statement may take a return back without a word of when: then it is known from now on."""
+def _gone_again(after: Course, now: datetime, *, may_be_brief: bool = False) -> News:
+    """A newer statement may take a return back without a word of when: then it is known from now on.
+
+    may_be_brief: it waits like any start, since whoever heard of the end is told otherwise.
+    """
     at = after.reopened_at or now
-    return News(NoticeType.FAULT_STARTED, f"again:{_iso(at)}", at, _facts(after))
+    wait = at + BRIEF if may_be_brief and at + BRIEF > now else None
+    return News(NoticeType.FAULT_STARTED, f"again:{_iso(at)}", at, _facts(after), wait)
 
 
 def _restored(after: Course, back: frozenset[str]) -> News:

@@ -141,13 +141,12 @@ def _swap(*supersedes: NoticeType, **rest: timedelta | bool | None) -> NoticeRul
     )
 
 
-def _fault(
-    *supersedes: NoticeType, good_for: timedelta = _DAY / 2, lasts: bool = True
-) -> NoticeRule:
+def _fault(*supersedes: NoticeType, lasts: bool = True) -> NoticeRule:
+    """Good for longer than a night, so that what happened in the evening is told in the morning."""
     return NoticeRule(
         Topic.FAULT,
         Urgency.ORDINARY,
-        good_for=good_for,
+        good_for=_DAY,
         repeats_after=_NEVER_THE_SAME,
         supersedes=frozenset(supersedes),
         only_while_it_lasts=lasts,
@@ -255,11 +254,8 @@ NOTICE_RULES: Mapping[NoticeType, NoticeRule] = {
     _T.FAULT_ETR_CHANGED: _fault(_T.FAULT_STARTED, *_ESTIMATES),
     _T.FAULT_ETR_DELAYED: _fault(_T.FAULT_STARTED, *_ESTIMATES),
     _T.FAULT_PARTLY_RESTORED: _fault(_T.FAULT_STARTED, *_ESTIMATES),
-    # Longer than a night, so that an end of the evening is still told in the morning.
-    _T.FAULT_RESTORED: _fault(_T.FAULT_STARTED, *_ESTIMATES, good_for=_DAY, lasts=False),
-    _T.MORNING_SUMMARY: _fault(
-        _T.FAULT_STARTED, *_ESTIMATES, _T.FAULT_RESTORED, good_for=_DAY, lasts=False
-    ),
+    _T.FAULT_RESTORED: _fault(_T.FAULT_STARTED, *_ESTIMATES, lasts=False),
+    _T.MORNING_SUMMARY: _fault(_T.FAULT_STARTED, *_ESTIMATES, _T.FAULT_RESTORED, lasts=False),
     # A plan is worth reading until it begins, which ends these texts by itself.
     _T.PLANNED_NOTICE: _planned(good_for=60 * _DAY),
     # It is about the next hour, so it may come before the quiet hours are over.

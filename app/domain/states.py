@@ -493,8 +493,10 @@ NOTICE_MOVES = Moves(
         NoticeState.UNDELIVERED: frozenset({NoticeState.FALLBACK, NoticeState.DELIVERED}),
         # Given up while its outcome was unknown; the provider tells after all.
         NoticeState.EXPIRED: frozenset({NoticeState.SENT}) | _PROVIDER_SAYS,
-        # The provider refused it: the other channel, or an operator's replay.
-        NoticeState.FAILED: frozenset({NoticeState.FALLBACK, NoticeState.QUEUED}),
+        # The provider refused it: the other channel, or an operator's replay. An earlier call of it may
+        # have been in doubt; the provider tells after all.
+        NoticeState.FAILED: frozenset({NoticeState.FALLBACK, NoticeState.QUEUED, NoticeState.SENT})
+        | _PROVIDER_SAYS,
     },
 )
 

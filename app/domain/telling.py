@@ -20,7 +20,8 @@ class Telling(Struct, frozen=True):
 
     true_until: when the text stops being true by itself, for instance when the estimate in it
     passes. needed_by: when somebody who has not heard by then acts on what is no longer so.
-    first_event_at: of what was kept back and is told after all, when it was news first.
+    first_event_at: of an estimate that is told again, to those who are new or from whom it was kept,
+    when it was news first.
     """
 
     announcement_id: int
@@ -50,7 +51,7 @@ class PointFacts(Struct, frozen=True):
 class TellingRow(Struct, frozen=True):
     """An earlier notice about the same subject to the same contact.
 
-    gsrns: the points that it spoke of, where the policy asks for them (plans and ends).
+    event_at: when its news was news first, however late it was told. gsrns: the points that it spoke of, where the policy asks for them (plans and ends).
     """
 
     notice_id: int

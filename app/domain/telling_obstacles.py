@@ -112,11 +112,12 @@ def _remaining(view: TellingView) -> Obstacle | None:
     """News for those who are still out; whoever heard the same piece is not told it again.
 
     A first estimate and a changed one of the same moment are the same piece: growth repeats it for
-    those who are new.
+    those who are new, and the end of a storm for those from whom it was kept.
     """
     kinds = ESTIMATES if view.telling.type in ESTIMATES else (view.telling.type,)
     same = [*view.left(kinds), *view.waiting(kinds)]
-    if any(row.event_at in (view.telling.event_at, view.telling.first_event_at) for row in same):
+    piece = view.telling.first_event_at or view.telling.event_at
+    if any(row.event_at == piece for row in same):
         return SuppressReason.DUPLICATE, "The recipient has been told the same."
     if view.points and all(point.off_elsewhere for point in view.points):
         return SuppressReason.KNOWS_OTHER, "The recipient knows of another cut that lasts as long."

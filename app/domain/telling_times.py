@@ -25,7 +25,7 @@ def true_until(kind: NoticeType, facts: Mapping[str, object]) -> datetime | None
 
 
 def first_event_at(facts: Mapping[str, object]) -> datetime | None:
-    """When it was news first, if it was kept back then."""
+    """When it was news first, if it is told again."""
     value = facts.get("first_event_at")
     return datetime.fromisoformat(value) if isinstance(value, str) else None
 

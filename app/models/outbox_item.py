@@ -10,6 +10,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db import Model
 from app.models.columns import At, Big, Id, Json, Str
 
+# Why an item waits that was found in its receiver's night as it was to leave.
+QUIET_HOURS = "QUIET_HOURS"
+# Whether an item waits for its own time: it has never been tried, or its receiver sleeps. Whatever else is
+# to be tried again is late already; for statements that count.
+WAITS_ITS_TIME = f"(item.attempts = 0 OR item.last_error = '{QUIET_HOURS}')"
+
 
 class OutboxItem(Model):
     """One message to one outside system, written in the transaction that made it necessary."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.alarm_rules import Measure, Rule, Value, window_of
 from app.domain.processes import runs_of
+from app.models.outbox_item import WAITS_ITS_TIME
 from app.queries import lane_board
 
 _RUN_OF = " AND (CAST(:subject AS text) IS NULL OR r.process = ANY(:runs))"
@@ -49,12 +50,12 @@ _COUNTS: Mapping[Measure, str] = {
 }
 # What is held for the morning, or waits for its receiver to open, is not late before that.
 _DUE_SINCE = text(
-    """
+    f"""
     SELECT min(greatest(lane.rests_until, item.created_at,
-        CASE WHEN item.attempts = 0 THEN item.next_at END))
+        CASE WHEN {WAITS_ITS_TIME} THEN item.next_at END))
     FROM outbox_item item JOIN lane ON lane.name = item.lane
     WHERE item.lane = :lane AND item.state IN ('READY', 'CLAIMED')
-    """
+    """  # noqa: S608 - made of our own constants only.
 )
 _LAST_GOOD = text(
     "SELECT max(r.started_at) FROM run r WHERE r.process = ANY(:runs) AND r.state = 'OK'"

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.models.inbound_message import LANE_OF_KIND
+from app.models.outbox_item import WAITS_ITS_TIME
 from app.queries.doubts import how_ended, open_doubts
 
 _LEADER = text(
@@ -48,15 +49,15 @@ class Vitals:
     letters: dict[str, int]
 
 
-# One branch per partial index. An item that has never been tried is due from its next_at on: what
-# is held back until the morning does not wait: its state is LATER.
+# One branch per partial index. An item that waits its time is due from its next_at on: what is held back
+# until the morning does not wait: its state is LATER.
 _DEPTHS = text(
     f"""
     SELECT lane, state, count(*), min(due_at) FROM (
-        SELECT lane, CASE WHEN attempts = 0 AND next_at > now() + interval '15 minutes'
-            THEN 'LATER' ELSE state END, CASE WHEN attempts = 0 THEN greatest(created_at, next_at)
-            ELSE created_at END AS due_at
-        FROM outbox_item WHERE state = 'READY'
+        SELECT lane, CASE WHEN {WAITS_ITS_TIME} AND next_at > now() + interval '15 minutes'
+            THEN 'LATER' ELSE state END, CASE WHEN {WAITS_ITS_TIME}
+            THEN greatest(created_at, next_at) ELSE created_at END AS due_at
+        FROM outbox_item item WHERE state = 'READY'
         UNION ALL
         SELECT lane, state, created_at FROM outbox_item WHERE state = 'CLAIMED'
         UNION ALL

@@ -19,15 +19,15 @@ from app.services import (
     announcements,
     fan_out,
     fault_candidates,
-    fault_telling,
+    hidden_news,
     meter_register,
     order_ends,
     outages,
     serial_mismatches,
 )
 from app.services.ack_news import News, Reports, derive
+from app.services.announcements import Telling
 from app.services.completion import Completion, completion_of, register_report
-from app.services.fault_telling import Telling
 from app.services.order_facts import load_surroundings
 from app.services.outages import Cut
 from app.services.work_orders import Change
@@ -100,7 +100,7 @@ def _tell_overshadowed(session: Session, news: News) -> None:
     if outage_id is not None:
         swap = session.get_one(Outage, outage_id, populate_existing=True)
         telling = Telling(session, swap, news.now, announcements.SYSTEM)
-        fault_telling.tell_overshadowed(telling, frozenset({news.order.gsrn}))
+        hidden_news.tell_ends(telling, frozenset({news.order.gsrn}))
 
 
 _ENDED_MEANWHILE = text(

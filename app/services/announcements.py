@@ -19,10 +19,21 @@ from app.domain.lanes import NOTICES
 from app.domain.notice_types import NOTICE_RULES, TOPIC_PRIORITY, NoticeType
 from app.domain.telling import UPDATES
 from app.doorbell import ring_after_commit
+from app.models.outage import Outage
 from app.services import alarms
 from app.services.blast_guard import ALARM as HELD_ALARM
 
 SYSTEM = "system:tiedolla"
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Of which outage, when and in whose name something is told."""
+
+    session: Session
+    outage: Outage
+    now: datetime
+    by: str
 
 
 @dataclass(frozen=True, slots=True)

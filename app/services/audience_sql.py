@@ -7,26 +7,19 @@ on_at, off_elsewhere, address; of an end also silent.
 
 from __future__ import annotations
 
-from psycopg.sql import SQL, Composed, Literal
+from psycopg.sql import SQL, Composed
 
 from app.domain.notice_types import NoticeType
-from app.services.notice_items import STANDING
+from app.domain.telling import UPDATES
+from app.services.known_elsewhere import KNOWN
+from app.services.notice_items import NOT_TOLD, STANDING
 
-_REST_ONLY = frozenset(
-    {
-        NoticeType.FAULT_ETR,
-        NoticeType.FAULT_ETR_CHANGED,
-        NoticeType.FAULT_ETR_DELAYED,
-        NoticeType.FAULT_PARTLY_RESTORED,
-    }
-)
-_ESTIMATES = frozenset({NoticeType.FAULT_ETR, NoticeType.FAULT_ETR_CHANGED})
-_OTHER_UPDATES = _REST_ONLY - _ESTIMATES
 # Kinds that go to exactly those who got an earlier one, whatever they wish since (REQ-16, REQ-34).
 _CHANGES_OF_PLAN = frozenset(
     {NoticeType.PLANNED_CHANGED, NoticeType.PLANNED_CANCELLED, NoticeType.PLANNED_OVERRUN}
 )
 _CORRECTIONS = frozenset({NoticeType.CORRECTION, NoticeType.CORRECTION_STILL_OFF})
+_NOT_TOLD = SQL(NOT_TOLD)
 
 
 def listeners_of(kind: NoticeType, subject: str) -> Composed:
@@ -39,11 +32,14 @@ def listeners_of(kind: NoticeType, subject: str) -> Composed:
     if kind in _CORRECTIONS:
         elsewhere = _elsewhere("named.gsrn") if kind is NoticeType.CORRECTION else SQL("false")
         return _EARLIER_RECEIVERS.format(
-            which=_GOT_IT_WRONG, elsewhere=elsewhere, standing=SQL(STANDING)
+            which=_GOT_IT_WRONG, elsewhere=elsewhere, standing=SQL(STANDING), not_told=_NOT_TOLD
         )
     if kind in _CHANGES_OF_PLAN:
         receivers = _EARLIER_RECEIVERS.format(
-            which=_KNOWS_THE_PLAN, elsewhere=SQL("false"), standing=SQL(STANDING)
+            which=_KNOWS_THE_PLAN,
+            elsewhere=SQL("false"),
+            standing=SQL(STANDING),
+            not_told=_NOT_TOLD,
         )
         by_post = kind is not NoticeType.PLANNED_OVERRUN
         return _WITH_LETTERS.format(receivers=receivers) if by_post else receivers
@@ -59,20 +55,13 @@ def listeners_of(kind: NoticeType, subject: str) -> Composed:
 
 
 def _of_outage(kind: NoticeType) -> Composed:
-    if kind is NoticeType.FAULT_STARTED:
-        return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=_KNOWS_OTHER_FAULT)
+    if kind in KNOWN:
+        return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=KNOWN[kind])
     if kind is NoticeType.FAULT_RESTORED:
         points = _points(kind, _elsewhere("p.gsrn"), on_at=_ON_AT_LAST, silent=_SILENT)
         return _chosen(points, silent=True)
     if kind is NoticeType.COMPENSATION:
         return _chosen(_points(kind, SQL("false"), off_at=_OFF_AT_FIRST))
-    if kind in _ESTIMATES:
-        return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=_KNOWS_OTHER_ESTIMATE)
-    if kind in _OTHER_UPDATES:
-        delayed = kind is NoticeType.FAULT_ETR_DELAYED
-        same = _SAID_DELAYED if delayed else _SAID_SAME.format(kind=Literal(str(kind)))
-        knows = _TOLD_OF_OTHER.format(but=same)
-        return _chosen(_points(kind, _OFF_IN_OTHER_FAULT), elsewhere=knows)
     return _chosen(_points(kind, SQL("false")))
 
 
@@ -125,8 +114,8 @@ def ledger_of(subject_has_outage: bool) -> Composed:
 
     Parameters: told_of (outages), or subjects (a LIKE pattern).
     """
-    which = _OF_OUTAGES if subject_has_outage else _OF_SUBJECT
-    return _LEDGER.format(which=which, standing=SQL(STANDING))
+    which, told_again = _OF_OUTAGES if subject_has_outage else _OF_SUBJECT
+    return _LEDGER.format(which=which, told_again=told_again, standing=SQL(STANDING))
 
 
 _POINTS_OF_OUTAGE = SQL(
@@ -189,7 +178,7 @@ _WHERE_IT_HID = SQL(
         WHERE q.outage_id = CAST(%(behind_id)s AS bigint) AND q.gsrn = p.gsrn))
     """
 )
-_NARROWED = dict.fromkeys(_REST_ONLY, SQL("AND p.on_at IS NULL")) | {
+_NARROWED = dict.fromkeys(UPDATES, SQL("AND p.on_at IS NULL")) | {
     NoticeType.FAULT_STARTED: _WHERE_IT_HID,
     NoticeType.FAULT_RESTORED: _WHERE_BOTH_WERE,
     NoticeType.COMPENSATION: _LASTED_LONGEST,
@@ -209,90 +198,6 @@ _OFF_IN_OTHER_FAULT = SQL(
           AND q.outage_id <> ALL(%(outages)s)
           AND other.kind = 'FAULT' AND other.confirmed_at IS NOT NULL
           AND other.state NOT IN ('MERGED', 'FALSE_ALARM'))
-    """
-)
-# The contact has been told of another fault that cuts the point.
-_TOLD_OF_OTHER = SQL(
-    """
-    off_elsewhere AND EXISTS (
-        SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
-        JOIN contact same ON same.kind = listed.kind AND same.value = listed.value
-        JOIN notice n ON n.outage_id = q.outage_id AND n.contact_id = same.id
-        WHERE q.gsrn = listed.gsrn AND q.outage_id <> ALL(%(outages)s) AND other.kind = 'FAULT'
-          AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED') {but})
-    """
-)
-# A second fault inside one that the contact has been told of is no news there, also when that one
-# has ended meanwhile and nobody could say so.
-_KNOWS_OTHER_FAULT = _TOLD_OF_OTHER.format(
-    but=SQL(
-        """
-        AND (q.on_at IS NULL OR q.on_at >= listed.off_at)
-        AND other.state NOT IN ('MERGED', 'FALSE_ALARM')
-        AND n.type IN ('FAULT_STARTED', 'FAULT_ETR', 'FAULT_ETR_CHANGED', 'FAULT_ETR_DELAYED',
-            'FAULT_PARTLY_RESTORED', 'CORRECTION_STILL_OFF')
-        AND NOT EXISTS (
-            SELECT 1 FROM notice ended
-            WHERE ended.outage_id = q.outage_id AND ended.contact_id = same.id AND ended.id > n.id
-              AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
-              AND ended.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED'))
-        """
-    )
-)
-
-
-def _nothing_since(*kinds: str) -> Composed:
-    """Whether the contact has been told nothing of these kinds at the point since notice n."""
-    return SQL(
-        """
-        NOT EXISTS (
-            SELECT 1 FROM notice later
-            WHERE later.contact_id = same.id AND later.gsrn = n.gsrn AND later.id > n.id
-              AND later.type IN ({kinds})
-              AND later.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED'))
-        """
-    ).format(kinds=SQL(", ").join(map(Literal, kinds)))
-
-
-# Nor is an estimate of a second fault that says no more than the first one's, nor one in the words of
-# a fault that has ended meanwhile, when nobody could say so.
-_KNOWS_OTHER_ESTIMATE = _TOLD_OF_OTHER.format(
-    but=SQL(
-        """
-        AND n.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED')
-        AND (q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
-                AND other.etr_at >= CAST(%(etr_at)s AS timestamptz)
-            OR q.on_at >= listed.off_at AND other.state NOT IN ('MERGED', 'FALSE_ALARM')
-                AND EXISTS (
-                    SELECT 1 FROM announcement a WHERE a.id = n.announcement_id
-                      AND CAST(a.facts->>'etr_at' AS timestamptz)
-                          = CAST(%(etr_at)s AS timestamptz))
-                AND {nothing_since})
-        """
-    ).format(
-        nothing_since=_nothing_since(
-            "FAULT_RESTORED",
-            "CORRECTION",
-            "FAULT_ETR",
-            "FAULT_ETR_CHANGED",
-            "FAULT_ETR_DELAYED",
-        )
-    )
-)
-# Nor that a second fault takes longer, too, as long as no estimate has been told since.
-_SAID_DELAYED = SQL(
-    """
-    AND q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
-    AND n.type = 'FAULT_ETR_DELAYED' AND {nothing_since}
-    """
-).format(nothing_since=_nothing_since("FAULT_ETR", "FAULT_ETR_CHANGED"))
-# Nor that a second fault is partly repaired, when the first one says the same.
-_SAID_SAME = SQL(
-    """
-    AND q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
-    AND (other.etr_at IS NULL OR CAST(%(etr_at)s AS timestamptz) IS NULL
-        OR other.etr_at >= CAST(%(etr_at)s AS timestamptz))
-    AND n.type = {kind}
     """
 )
 _POINTS_OF_STORM = SQL(
@@ -451,7 +356,7 @@ _EARLIER_RECEIVERS = SQL(
     FROM (
         SELECT DISTINCT ON (n.channel, n.sent_to, n.gsrn) n.* FROM notice n
         WHERE {which} AND n.channel IS NOT NULL
-          AND {standing} NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
+          AND {standing} NOT IN {not_told}
         ORDER BY n.channel, n.sent_to, n.gsrn, n.id DESC) n
     CROSS JOIN LATERAL (
         SELECT n.gsrn UNION SELECT np.gsrn FROM notice_point np WHERE np.notice_id = n.id
@@ -494,18 +399,28 @@ _WITH_LETTERS = SQL(
 
 _LEDGER = SQL(
     """
-    SELECT n.channel, n.sent_to, n.id, n.type, {standing}, n.event_at,
+    SELECT n.channel, n.sent_to, n.id, n.type, {standing}, coalesce(again.first_at, n.event_at),
         coalesce(n.sent_at, n.state_at), n.announcement_id,
         CASE WHEN n.type IN ('PLANNED_NOTICE', 'PLANNED_CHANGED', 'FAULT_RESTORED')
             THEN array_append(ARRAY(
                 SELECT CAST(np.gsrn AS text) FROM notice_point np WHERE np.notice_id = n.id), n.gsrn)
             ELSE '{{}}' END
-    FROM notice n WHERE {which} AND n.channel IS NOT NULL
+    FROM notice n LEFT JOIN (
+        SELECT id, CAST(facts ->> 'first_event_at' AS timestamptz) AS first_at
+        FROM announcement WHERE {told_again}) again ON again.id = n.announcement_id
+    WHERE {which} AND n.channel IS NOT NULL
     ORDER BY n.channel COLLATE "C", n.sent_to COLLATE "C", n.id
     """
 )
-_OF_OUTAGES = SQL("n.outage_id = ANY(%(told_of)s)")
-_OF_SUBJECT = SQL(
-    "(n.announcement_id = %(corrects_id)s OR n.announcement_id IN"
-    " (SELECT a.id FROM announcement a WHERE a.subject LIKE %(subjects)s))"
+_OF_OUTAGES = (
+    SQL("n.outage_id = ANY(%(told_of)s)"),
+    # Few, and found by the outage, so that nobody is looked up one by one.
+    SQL("outage_id = ANY(%(told_of)s) AND facts ->> 'first_event_at' IS NOT NULL"),
+)
+_OF_SUBJECT = (
+    SQL(
+        "(n.announcement_id = %(corrects_id)s OR n.announcement_id IN"
+        " (SELECT a.id FROM announcement a WHERE a.subject LIKE %(subjects)s))"
+    ),
+    SQL("false"),
 )

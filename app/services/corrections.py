@@ -14,13 +14,16 @@ from app.domain.states import ANNOUNCEMENT_MOVES, AnnouncementState, check_move
 from app.models.announcement import Announcement
 from app.services import alarms, audit, blast_guard
 from app.services.announcements import about_correction, announce
+from app.services.notice_items import NOT_TOLD
 
 # What was told about these can be wrong in the way that the texts of corrections speak of.
 CORRECTABLE = frozenset({Topic.FAULT, Topic.STORM, Topic.PLANNED, Topic.SAFETY})
 
 _TOLD_AT = text(
-    "SELECT min(coalesce(sent_at, created_at)) FROM notice"
-    " WHERE announcement_id = :id AND state NOT IN ('SUPPRESSED', 'SUPERSEDED', 'EXPIRED')"
+    f"""
+    SELECT min(coalesce(sent_at, created_at)) FROM notice
+    WHERE announcement_id = :id AND state NOT IN {NOT_TOLD}
+    """  # noqa: S608 - made of our own constants only.
 )
 # A storm keeps single estimates back until damage is assessed (REQ-08).
 _ESTIMATE = text(

@@ -24,11 +24,13 @@ from integrations.sendgrid_email import codes as sendgrid
 from integrations.twilio_sms import codes as twilio
 
 # UNDELIVERED may give way to DELIVERED: of a message sent again, one copy may have arrived.
-# EXPIRED comes from a doubt that was given up; the provider's word ends the doubt.
+# EXPIRED comes from a doubt that was given up, and FAILED from one whose second call was refused; the
+# provider's word ends the doubt.
 RANKS: Mapping[str, int] = {
     "SENDING": 0,
     "UNKNOWN": 0,
     "EXPIRED": 0,
+    "FAILED": 0,
     "SENT": 1,
     "RESENT": 1,
     "UNDELIVERED": 2,
@@ -100,7 +102,7 @@ _MOVE = text(
         delivered_at = CASE WHEN s.state = 'DELIVERED' THEN s.at END
     FROM reported s
     WHERE n.id = s.id AND s.rank > CASE n.state
-        WHEN 'SENDING' THEN 0 WHEN 'UNKNOWN' THEN 0 WHEN 'EXPIRED' THEN 0
+        WHEN 'SENDING' THEN 0 WHEN 'UNKNOWN' THEN 0 WHEN 'EXPIRED' THEN 0 WHEN 'FAILED' THEN 0
         WHEN 'SENT' THEN 1 WHEN 'RESENT' THEN 1 WHEN 'UNDELIVERED' THEN 2 ELSE 9 END
     """
 )

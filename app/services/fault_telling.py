@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, text
@@ -16,13 +15,10 @@ from app.domain.notice_types import NoticeType
 from app.domain.states import FaultState
 from app.models.announcement import Announcement
 from app.models.outage import Outage
-from app.services import announcements, corrections
-from app.services.announcements import about_outage
+from app.services import announcements, corrections, hidden_news
+from app.services.announcements import Telling, about_outage
 from app.services.audience import believed, family
-from app.services.notice_items import STANDING
 
-# No storm keeps an end from being told for longer; a bound for the search, not a rule.
-_OWED_FOR = timedelta(days=14)
 # In this time the DMS says where points belong that it has left out of a fault.
 _SETTLES = timedelta(minutes=5)
 
@@ -56,16 +52,6 @@ _WITHHELD = text(
 _FREE = text("SELECT coalesce(assessed_at, ended_at) FROM storm WHERE id = :id")
 
 
-@dataclass(frozen=True, slots=True)
-class Telling:
-    """Where and in whose name something is told."""
-
-    session: Session
-    outage: Outage
-    now: datetime
-    by: str
-
-
 def tell(telling: Telling, before: Before, after: Course) -> None:
     """Announce what the new course is worth, and take back what it made untrue.
 
@@ -85,16 +71,17 @@ def tell(telling: Telling, before: Before, after: Course) -> None:
     decided = fault_news.decide_news(before, after, told, telling.now)
     if decided.withdraw:
         _withdraw(telling, decided.withdraw, decided.reason)
+    if decided.corrects is not None:
+        # Before the news, which is none to whoever reads that an end was none.
+        _correct(telling, decided.corrects)
     for news in decided.news:
         announce(telling, news)
-    if decided.corrects is not None:
-        _correct(telling, decided.corrects)
     if dropped := before.off - after.points.keys():
         _correct_dropped(telling, before, after, dropped)
     if back := before.off - after.off:
-        tell_overshadowed(telling, back)
+        hidden_news.tell_ends(telling, back)
         if after.state is FaultState.FALSE_ALARM:
-            _tell_shadows(telling, back)
+            hidden_news.tell_starts(telling, back)
 
 
 def announce(telling: Telling, news: News) -> int | None:
@@ -246,138 +233,4 @@ def _correct_dropped(
             not_before=telling.now + _SETTLES,
             by=telling.by,
             now=telling.now,
-        )
-
-
-# The outage that these points lost was still on when the other one gave them back, or it began
-# before the news of that had left, which the last look then stopped, or while that news is being
-# planned, perhaps by what was so a moment ago.
-_OVERSHADOWED = text(
-    """
-    SELECT DISTINCT o.id, p.on_at, p.off_at
-    FROM outage_point p JOIN outage o ON o.id = p.outage_id
-    JOIN outage_point mine ON mine.gsrn = p.gsrn AND mine.outage_id = :id
-        AND (mine.off_at <= p.on_at OR EXISTS (
-            SELECT 1 FROM notice n
-            WHERE n.outage_id = o.id AND n.gsrn = p.gsrn AND n.type = 'FAULT_RESTORED'
-              AND (n.suppress_reason = 'STILL_OFF' AND n.state_at >= mine.off_at
-                OR n.state IN ('QUEUED', 'HELD', 'SENDING')))
-            OR EXISTS (
-                SELECT 1 FROM announcement a
-                WHERE a.outage_id = o.id AND a.type = 'FAULT_RESTORED'
-                  AND a.state NOT IN ('DONE', 'WITHDRAWN')))
-    WHERE p.gsrn = ANY(:gsrns) AND o.kind = 'FAULT' AND o.id <> ALL(:ours)
-      AND o.state IN ('PARTLY_RESTORED', 'RESTORED', 'CLOSED') AND p.on_at > :since
-    """
-)
-
-
-# Somebody at these points who heard of a cut and has heard of no end yet, or may be about to hear of
-# it: what is still being planned counts, since its rows come later.
-_OWED = text(
-    f"""
-    WITH here AS (
-        SELECT gsrn, id FROM notice WHERE gsrn = ANY(:gsrns) AND created_at > :since
-        UNION SELECT gsrn, notice_id FROM notice_point WHERE gsrn = ANY(:gsrns))
-    SELECT EXISTS (
-        SELECT 1 FROM announcement
-        WHERE outage_id = ANY(:ids) AND type = ANY(:kinds) AND state NOT IN ('DONE', 'WITHDRAWN'))
-    OR EXISTS (
-        SELECT 1 FROM here JOIN notice n ON n.id = here.id
-        WHERE n.outage_id = ANY(:ids) AND n.type = ANY(:kinds)
-          AND {STANDING} NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
-          AND NOT EXISTS (
-              SELECT 1 FROM here same JOIN notice ended ON ended.id = same.id
-              WHERE same.gsrn = here.gsrn AND ended.contact_id = n.contact_id
-                AND ended.outage_id = ANY(:ids) AND ended.id > n.id
-                AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
-                AND ended.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED',
-                    'HELD', 'QUEUED', 'SENDING')))
-    """  # noqa: S608 - made of our own constants only.
-)
-
-
-def _is_owed(telling: Telling, outage_id: int, gsrns: frozenset[str]) -> bool:
-    """Whether anybody at these points may still believe in the cut; else nobody is looked for.
-
-    In a storm each fault overlaps many that ended before, and for most of those all has been said.
-    """
-    session = telling.session
-    ours = family(session, outage_id)
-    values = {
-        "since": telling.now - _OWED_FOR,
-        "ids": [*ours, *believed(session, ours)],
-        "kinds": [str(kind) for kind in (*CUT_KINDS, NoticeType.CORRECTION_STILL_OFF)],
-        "gsrns": sorted(gsrns),
-    }
-    return bool(session.execute(_OWED, values).scalar_one())
-
-
-def tell_overshadowed(telling: Telling, back: frozenset[str]) -> None:
-    """The end of other faults that this outage kept from being told (REQ-05).
-
-    Whoever is told of this one's end is not told of theirs; the planner sees both ledgers.
-    """
-    session, outage = telling.session, telling.outage
-    values = {
-        "id": outage.id,
-        "gsrns": sorted(back),
-        "ours": family(session, outage.id),
-        "since": telling.now - _OWED_FOR,
-    }
-    last: dict[int, tuple[datetime, datetime]] = {}
-    for row in session.execute(_OVERSHADOWED, values):
-        known = last.get(row.id)
-        last[row.id] = max(known, (row.on_at, row.off_at)) if known else (row.on_at, row.off_at)
-    for outage_id, (on_at, off_at) in last.items():
-        if not _is_owed(telling, outage_id, back):
-            continue
-        announcements.announce(
-            session,
-            NoticeType.FAULT_RESTORED,
-            about_outage(outage_id),
-            occurrence=f"after:{outage.id}/{telling.now.isoformat()}",
-            # As late as it is told, it is news of now.
-            event_at=telling.now,
-            facts={
-                "after_id": outage.id,
-                "event_at": on_at.isoformat(),
-                "off_at": off_at.isoformat(),
-                "on_at": on_at.isoformat(),
-                "duration_s": int((on_at - off_at).total_seconds()),
-            },
-            now=telling.now,
-            by=telling.by,
-        )
-
-
-_SHADOWS = text(
-    """
-    SELECT DISTINCT o.id, min(p.off_at) OVER (PARTITION BY o.id) AS off_at, o.cause_code
-    FROM outage_point p JOIN outage o ON o.id = p.outage_id
-    WHERE p.gsrn = ANY(:gsrns) AND p.on_at IS NULL AND o.kind = 'FAULT' AND o.id <> ALL(:ours)
-      AND o.confirmed_at IS NOT NULL AND o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
-    """
-)
-
-
-def _tell_shadows(telling: Telling, gsrns: frozenset[str]) -> None:
-    """Faults whose start was no news to people who had heard of this false alarm: now it is."""
-    session, outage = telling.session, telling.outage
-    values = {"gsrns": sorted(gsrns), "ours": family(session, outage.id)}
-    for row in session.execute(_SHADOWS, values).all():
-        announcements.announce(
-            session,
-            NoticeType.FAULT_STARTED,
-            about_outage(row.id),
-            occurrence=f"after:{outage.id}/{telling.now.isoformat()}",
-            event_at=telling.now,
-            facts={
-                "behind_id": outage.id,
-                "event_at": telling.now.isoformat(),
-                "off_at": row.off_at.isoformat(),
-                "cause_code": row.cause_code,
-            },
-            now=telling.now,
-            by=telling.by,
         )

@@ -11,9 +11,8 @@ from app.domain import fault_news
 from app.domain.fault_course import FactType, derive_course
 from app.models.outage import Outage
 from app.services import alarms, fault_telling, faults
-from app.services.announcements import SYSTEM
+from app.services.announcements import SYSTEM, Telling
 from app.services.fault_facts import facts_of
-from app.services.fault_telling import Telling
 
 # An operator has so long to look at what meters and customers suspect.
 _LOOK_WITHIN = timedelta(minutes=15)
@@ -24,6 +23,8 @@ _EXPIRED = text(
     WHERE o.kind = 'FAULT' AND o.etr_at <= :now AND o.confirmed_at IS NOT NULL
       AND o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM', 'RESTORED')
       AND (s.id IS NULL OR s.assessed_at IS NOT NULL OR s.ended_at IS NOT NULL)
+      -- One without such a point has nothing to be late with, and must not keep the others waiting.
+      AND EXISTS (SELECT 1 FROM outage_point p WHERE p.outage_id = o.id AND p.on_at IS NULL)
       AND NOT EXISTS (SELECT 1 FROM alarm a WHERE a.kind = 'FAULT_ETR_EXPIRED'
                       AND a.subject = 'fault:' || o.id AND a.closed_at IS NULL)
     ORDER BY o.etr_at LIMIT :limit

@@ -22,8 +22,8 @@ from app.domain.lock_spaces import LockSpace
 from app.domain.states import FaultState
 from app.models.outage import Outage, OutageEvent
 from app.services import alarms, fault_telling, storm_areas
+from app.services.announcements import Telling
 from app.services.fault_facts import facts_of
-from app.services.fault_telling import Telling
 
 KIND = "FAULT"
 ETR_EXPIRED = "FAULT_ETR_EXPIRED"

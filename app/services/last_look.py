@@ -21,7 +21,7 @@ from app.domain.notice_types import NoticeType
 from app.domain.telling import CHANGES
 from app.domain.telling_times import needed_by
 from app.services import last_words
-from app.services.last_words import STILL_CUT, SWAP_DONE, Turned
+from app.services.last_words import PERHAPS_CUT, STILL_CUT, SWAP_DONE, Turned
 from app.services.outbox import Claimed
 from app.settings import Settings
 
@@ -54,7 +54,14 @@ _LOOK = text(
                 WHERE w.order_id = n.order_id AND w.facts ->> 'safety_ban' = 'true') AS banned,
         CASE WHEN n.type = ANY(CAST(:swaps AS text[])) THEN EXISTS (
             SELECT 1 FROM outage_point q JOIN outage o ON o.id = q.outage_id
-            WHERE q.gsrn = n.gsrn AND q.on_at IS NULL AND {STILL_CUT}) END AS is_cut
+            WHERE q.gsrn = n.gsrn AND q.on_at IS NULL AND {STILL_CUT}) END AS is_cut,
+        CASE WHEN n.point_count > 1 AND n.type IN ('FAULT_RESTORED', 'MORNING_SUMMARY') THEN ARRAY(
+            SELECT CAST(np.gsrn AS text) FROM notice_point np
+            WHERE np.notice_id = n.id AND EXISTS (
+                SELECT 1 FROM outage_point q JOIN outage o ON o.id = q.outage_id
+                WHERE q.gsrn = np.gsrn AND q.on_at IS NULL
+                  AND q.outage_id IS DISTINCT FROM n.outage_id AND {PERHAPS_CUT})) END AS still_off,
+        n.point_count
     FROM notice n
     LEFT JOIN contact c ON c.id = n.contact_id
     LEFT JOIN customer b ON b.cis_id = n.customer_id
@@ -86,11 +93,9 @@ def look(session: Session, items: Sequence[Claimed], settings: Settings, now: da
     rows = session.execute(_LOOK, values).all()
     held, stale = _hold(session, rows, now)
     turned = [
-        Turned(row.id, hide=row.banned, kind=last_words.swap_done(row.type, row.is_cut))
+        one
         for row in rows
-        if row.id not in held
-        and row.id not in stale
-        and (row.banned or last_words.swap_done(row.type, row.is_cut) != row.type)
+        if row.id not in held and row.id not in stale and (one := _turned(row)) is not None
     ]
     if turned:
         of_notice |= last_words.put_right(session, turned, of_notice, settings, now)
@@ -100,6 +105,16 @@ def look(session: Session, items: Sequence[Claimed], settings: Settings, now: da
         {of_notice[notice].id: until for notice, until in held.items()},
         frozenset(of_notice[notice].id for notice in stale),
     )
+
+
+def _turned(row: Any) -> Turned | None:
+    """What of its words may be untrue by now; None where nothing is, as nearly always."""
+    kind = last_words.swap_done(row.type, row.is_cut)
+    # Where all are off, it does not leave at all (notice_sending.begin_sending).
+    some_off = row.still_off and len(row.still_off) < row.point_count
+    if not row.banned and kind == row.type and not some_off:
+        return None
+    return Turned(row.id, row.banned, kind, row.still_off if some_off else ())
 
 
 # As the planner sees it: of several points of one contact, one for which the night is lifted is enough.
@@ -117,24 +132,32 @@ _LET_IN = text(
         WHERE wish.night_ok)
     """
 )
+# What happens to a message later stands after what was decided first, such as that it is sent in place
+# of another; that it might leave has turned out otherwise.
+_DECISION = """
+    CASE WHEN n.decision = 'Outside quiet hours.' THEN {why}
+        WHEN right(n.decision, length({why})) = {why} THEN n.decision
+        ELSE n.decision || ' ' || {why} END
+"""
 # One in doubt stays in doubt; only its item waits.
 _HOLD = text(
-    """
-    UPDATE notice n SET not_before_at = h.until, decision = h.why,
+    f"""
+    UPDATE notice n SET not_before_at = h.until, decision = {_DECISION.format(why="h.why")},
         state = CASE WHEN n.state = 'UNKNOWN' THEN n.state ELSE 'HELD' END,
         state_at = CASE WHEN n.state = 'UNKNOWN' THEN n.state_at
             ELSE CAST(:now AS timestamptz) END
     FROM unnest(CAST(:ids AS bigint[]), CAST(:untils AS timestamptz[]), CAST(:whys AS text[]))
         AS h (id, until, why)
     WHERE n.id = h.id
-    """
+    """  # noqa: S608 - made of our own constants only.
 )
 _TOO_LATE = "Quiet hours end only after the text has gone stale."
 _END = text(
-    """
-    UPDATE notice SET state = 'EXPIRED', suppress_reason = 'STALE', state_at = :now, decision = :why
-    WHERE id = ANY(CAST(:ids AS bigint[]))
-    """
+    f"""
+    UPDATE notice n SET state = 'EXPIRED', suppress_reason = 'STALE', state_at = :now,
+        decision = {_DECISION.format(why="CAST(:why AS text)")}
+    WHERE n.id = ANY(CAST(:ids AS bigint[]))
+    """  # noqa: S608 - made of our own constants only.
 )
 
 

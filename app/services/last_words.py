@@ -1,7 +1,7 @@
 """Words put right as they leave: what changed between the decision and the sending makes them untrue.
 
-A safety ban that was set meanwhile takes the address out (REQ-31). That the power is on after a meter
-was replaced is said only where nothing else cuts it (REQ-05).
+A safety ban that was set meanwhile takes the address out (REQ-31). That the power is on, after a meter
+was replaced or at several points at once, is said only where nothing else cuts it (REQ-05).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from app.domain.message_text import clean_value
 from app.domain.notice_types import Channel, NoticeType
 from app.domain.notice_values import HIDDEN_ADDRESS, short_address, values_for
 from app.domain.sms_text import plain_sms, sms_parts
-from app.services import message_templates, published_texts
+from app.services import message_templates, points_left, published_texts
 from app.services.message_templates import Rendered
 from app.services.outbox import Claimed
 from app.settings import Settings
@@ -33,9 +33,12 @@ STILL_CUT: Final = """
         AND o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
      OR o.kind = 'PLANNED' AND o.state IN ('ONGOING', 'OVERRUN'))
 """
+# The same, and what a meter or a customer has said and nobody has looked at.
+PERHAPS_CUT: Final = f"({STILL_CUT} OR o.kind = 'FAULT' AND o.state = 'DETECTED')"
 _ON, _OFF = NoticeType.METER_SWAP_DONE, NoticeType.METER_SWAP_DONE_STILL_OFF
 SWAP_DONE = frozenset({_ON, _OFF})
 
+_FEWER = "As it left, another cut was on at some of its points, so it does not speak of them."
 _HIDDEN = "The address was taken out as it left, because of a safety ban."
 _WHY = {
     _OFF: "As it left, another cut was on, so it does not say that the power is on.",
@@ -45,11 +48,15 @@ _WHY = {
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """A notice whose words may have turned untrue: kind is the one that is true now."""
+    """A notice whose words may have turned untrue: kind is the one that is true now.
+
+    still_off: those of its points, not all, of which it must not say that they have power.
+    """
 
     notice_id: int
     hide: bool
     kind: str
+    still_off: Sequence[str] = ()
 
 
 def swap_done(kind: str, is_cut: bool | None) -> str:
@@ -60,7 +67,7 @@ def swap_done(kind: str, is_cut: bool | None) -> str:
 _ROWS = text(
     """
     SELECT n.id, n.type, n.channel, n.language, n.subject, n.body, n.html, n.event_at, n.decision,
-        n.encoding, n.segments, n.text_version,
+        n.encoding, n.segments, n.text_version, n.outage_id, a.facts,
         coalesce(m.street_name, k.street_name) AS street_name,
         CASE WHEN m.gsrn IS NULL THEN k.house_number ELSE m.house_number END AS house_number,
         CASE WHEN m.gsrn IS NULL THEN k.staircase ELSE m.staircase END AS staircase,
@@ -135,24 +142,13 @@ def _words(
         row.body, row.subject, row.html, row.encoding, row.segments, version=row.text_version
     )
     why: list[str] = []
-    if one.kind != row.type:
+    if one.still_off:
+        words = _of_the_rest(session, row, one, settings)
+        why.append(_FEWER)
+    elif one.kind != row.type:
         kind = NoticeType(one.kind)
-        values = values_for(
-            kind,
-            language,
-            {"happened_at": row.event_at.isoformat()},
-            brand=settings.brand,
-            phone=settings.customer_service_phone,
-            address=address,
-        )
-        words = message_templates.render(
-            published_texts.current(session),
-            kind,
-            Channel(row.channel),
-            language,
-            values,
-            settings.sms_senders,
-        )
+        facts = {"happened_at": row.event_at.isoformat()}
+        words = _render(session, row, kind, facts, address, settings)
         why.append(_WHY[kind])
     if one.hide and address is not None:
         hidden = _without(words, address, language)
@@ -160,6 +156,40 @@ def _words(
             words = hidden
             why.append(_HIDDEN)
     return words, why
+
+
+def _of_the_rest(session: Session, row: Any, one: Turned, settings: Settings) -> Rendered:
+    """The end told of those points only that have power."""
+    rest = points_left.narrow(session, row.id, row.outage_id, row.facts, one.still_off)
+    language = Language(row.language)
+    address = None if one.hide else rest.address(language)
+    return _render(session, row, NoticeType(row.type), rest.facts, address, settings)
+
+
+def _render(
+    session: Session,
+    row: Any,
+    kind: NoticeType,
+    facts: Mapping[str, Any],
+    address: str | None,
+    settings: Settings,
+) -> Rendered:
+    values = values_for(
+        kind,
+        Language(row.language),
+        facts,
+        brand=settings.brand,
+        phone=settings.customer_service_phone,
+        address=address,
+    )
+    return message_templates.render(
+        published_texts.current(session),
+        kind,
+        Channel(row.channel),
+        Language(row.language),
+        values,
+        settings.sms_senders,
+    )
 
 
 def _without(words: Rendered, address: str, language: Language) -> Rendered:

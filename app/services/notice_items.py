@@ -34,6 +34,8 @@ STANDING: Final = """
         WHERE gone.business_key = 'notice:' || n.id AND a.outcome = 'UNKNOWN')
     THEN 'UNKNOWN' ELSE n.state END
 """
+# The states in which nobody has been told, nor will be; beside them stands what has left or waits.
+NOT_TOLD: Final = "('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')"
 TWILIO_STATUS_PATH = "/callbacks/twilio/status"
 
 _LANES = {Channel.SMS: SMS, Channel.EMAIL: EMAIL}

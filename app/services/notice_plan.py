@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from typing import Any
 
 from msgspec import Struct, structs
 from sqlalchemy import select, text
@@ -20,19 +19,17 @@ from sqlalchemy.orm import Session
 
 from app.domain.announcement_policy import decide_telling
 from app.domain.clock import helsinki_day
-from app.domain.languages import Language
 from app.domain.notice_policy import Action, SuppressReason
-from app.domain.notice_types import Channel, NoticeType
-from app.domain.notice_values import HIDDEN_ADDRESS, several_points, values_for
+from app.domain.notice_types import NoticeType
 from app.domain.states import AnnouncementState, NoticeState
-from app.domain.telling import PointFacts, Telling, TellingDecision
+from app.domain.telling import Telling, TellingDecision
 from app.domain.telling_times import first_event_at, needed_by, true_until
 from app.models.announcement import Announcement
-from app.services import blast_guard, message_templates, published_texts
+from app.services import blast_guard, published_texts
 from app.services.audience import Listener, believed, family, open_audience
-from app.services.message_templates import Messages, Prepared, Rendered
 from app.services.notice_bulk import Decided, NoticeRows, build_rows, dedupe_key, write_rows
 from app.services.notice_sending import hold_still, stop_older
+from app.services.notice_texts import Texts
 from app.settings import Settings
 
 _REHEARSED_AT_ONCE = 2000
@@ -293,78 +290,6 @@ def _is_no_news(told: TellingDecision) -> bool:
     return told.decision.reason is SuppressReason.SOME_STILL_OFF and all(
         point.on_at is None for point in told.points
     )
-
-
-class Texts:
-    """Texts of one announcement: what all recipients share is filled in once."""
-
-    def __init__(self, settings: Settings, facts: Mapping[str, Any], messages: Messages) -> None:
-        self._messages = messages
-        self._settings = settings
-        self._facts = facts
-        self._prepared: dict[tuple[object, ...], Prepared] = {}
-
-    def render(self, told: TellingDecision, listener: Listener) -> Rendered:
-        contact = listener.recipient.contact
-        assert contact is not None  # noqa: S101 - only listeners with a contact are told anything.
-        language = listener.recipient.language
-        first = told.points[0] if told.points else None
-        key = (
-            told.type,
-            contact.channel,
-            language,
-            *((first.off_at, first.on_at) if first else ()),
-        )
-        prepared = self._prepared.get(key)
-        if prepared is None:
-            prepared = self._prepared[key] = self._prepare(
-                told.type, contact.channel, language, first
-            )
-        return prepared.render(addr=_address(told, listener, language))
-
-    def _prepare(
-        self, kind: NoticeType, channel: Channel, language: Language, point: PointFacts | None
-    ) -> Prepared:
-        values = values_for(
-            kind,
-            language,
-            {**self._facts, **_times_of(point)},
-            brand=self._settings.brand,
-            phone=self._settings.customer_service_phone,
-            address=None,
-        )
-        del values["addr"]
-        return message_templates.prepare(
-            self._messages,
-            kind,
-            channel,
-            language,
-            values,
-            self._settings.sms_senders,
-        )
-
-
-def _times_of(point: PointFacts | None) -> dict[str, object]:
-    """What the point's own times say; they are truer than the outage's."""
-    if point is None or point.off_at is None:
-        return {}
-    if point.on_at is None:
-        return {"off_at": point.off_at.isoformat()}
-    return {
-        "off_at": point.off_at.isoformat(),
-        "on_at": point.on_at.isoformat(),
-        "duration_s": int((point.on_at - point.off_at).total_seconds()),
-    }
-
-
-def _address(told: TellingDecision, listener: Listener, language: Language) -> str:
-    if told.decision.hide_address:
-        return HIDDEN_ADDRESS.in_language(language)
-    if len(told.points) > 1:
-        return several_points(len(told.points), language)
-    named = dict(zip((point.gsrn for point in listener.points), listener.addresses, strict=True))
-    address = named.get(told.points[0].gsrn) if told.points else None
-    return address or HIDDEN_ADDRESS.in_language(language)
 
 
 def _without_known(session: Session, rows: list[NoticeRows]) -> list[NoticeRows]:

@@ -17,7 +17,7 @@ from app.domain.states import NoticeState
 from app.services import budget, contact_standing, outbox
 from app.services.budget import FREE, Prices
 from app.services.contact_standing import ProviderWord
-from app.services.last_words import STILL_CUT
+from app.services.last_words import PERHAPS_CUT
 from app.services.notice_items import KIND, STANDING, notice_key
 from app.services.outbox import Settlement
 
@@ -63,7 +63,7 @@ _BEGIN = text(
                         SELECT 1 FROM outage_point q JOIN outage o ON o.id = q.outage_id
                         WHERE q.gsrn = mine.gsrn AND q.on_at IS NULL
                           AND q.outage_id IS DISTINCT FROM n.outage_id
-                          AND ({STILL_CUT} OR o.kind = 'FAULT' AND o.state = 'DETECTED')))
+                          AND {PERHAPS_CUT}))
                     THEN 'STILL_OFF'
             END) AS reason,
             n.state = 'UNKNOWN' AND EXISTS (

@@ -12,9 +12,8 @@ from app.domain.notice_types import NoticeType
 from app.domain.planned_course import LONGEST, Action, overrun_at
 from app.domain.states import NoticeState, PlannedCutState
 from app.models.notice import Notice
-from app.services import fault_telling
-from app.services.announcements import about_outage, announce, withdraw
-from app.services.fault_telling import Telling
+from app.services import hidden_news
+from app.services.announcements import Telling, about_outage, announce, withdraw
 from app.services.notice_sending import stop_older
 from app.services.planned_rows import (
     CLOCK,
@@ -167,7 +166,7 @@ def _tell_overshadowed(
 ) -> None:
     """A fault whose end this cut kept from being told, since the power was off all the same."""
     if back:
-        fault_telling.tell_overshadowed(Telling(session, plan.outage, now, by), frozenset(back))
+        hidden_news.tell_ends(Telling(session, plan.outage, now, by), frozenset(back))
 
 
 def _check_past(at: datetime, now: datetime) -> None:

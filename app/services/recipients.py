@@ -19,6 +19,7 @@ from app.domain.notice_policy import (
     Recipient,
 )
 from app.domain.notice_types import Channel, NoticeType, Topic
+from app.services.notice_items import NOT_TOLD
 
 # Nobody: the ledger still records that there was somebody to tell and why nobody was.
 NOBODY = Recipient(customer_id="", contact=None)
@@ -67,7 +68,7 @@ def find_recipients(session: Session, gsrn: str, on: date, topic: Topic) -> list
 
 # At the same address, in the same channel and language, whatever the customer prefers by now.
 _TOLD = text(
-    """
+    f"""
     SELECT DISTINCT ON (n.channel, n.sent_to) n.customer_id AS cis_id, n.language, n.contact_id,
         n.channel AS kind, n.sent_to AS value, coalesce(k.state, 'REMOVED') AS state,
         coalesce(k.source, 'CIS') AS source, k.quiet_from, k.quiet_to,
@@ -82,9 +83,9 @@ _TOLD = text(
         WHERE p.contact_id = n.contact_id AND p.topic = :topic AND (p.gsrn = :gsrn OR p.gsrn IS NULL)
         ORDER BY p.gsrn NULLS LAST LIMIT 1) wish ON true
     WHERE n.order_id = :order_id AND n.gsrn = :gsrn AND n.type = ANY(:kinds)
-      AND n.channel IS NOT NULL AND n.state NOT IN ('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')
+      AND n.channel IS NOT NULL AND n.state NOT IN {NOT_TOLD}
     ORDER BY n.channel, n.sent_to, n.id DESC
-    """
+    """  # noqa: S608 - made of our own constants only.
 )
 
 

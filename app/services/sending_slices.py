@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.orm import Session
 
 from app.domain.lanes import NOTICE_LANES, Mode
+from app.models.outbox_item import QUIET_HOURS
 from app.services import (
     budget,
     lanes,
@@ -85,7 +86,7 @@ def begin(
         outbox.begin_attempts(session, lease, attempts, now, routes)
         budget.spend(session, sum(one.cost_millicents for one in begun), now)
     ended = [_skipped(item, refused[item.id], now) for item in items if item.id in refused]
-    why = "QUIET_HOURS" if mode is Mode.ONCE else PAUSE_REASON
+    why = QUIET_HOURS if mode is Mode.ONCE else PAUSE_REASON
     ended += [_held(item, "HELD", None, PAUSE_REASON, now) for item in items if item.id in paused]
     ended += [_held(item, "READY", until[item.id], why, now) for item in items if item.id in until]
     return begun, ended

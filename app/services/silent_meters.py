@@ -20,7 +20,8 @@ from app.services import fault_candidates, faults
 from app.services.faults import NewFault
 
 BY = "system:silent-meters"
-# Upkeep comes round several times in it.
+# Upkeep comes round several times in it. A point that is known to be without power, or whose silence has its
+# reason, is no question; it must not stand in the way of those that are.
 _BEFORE_IT_LEAVES = timedelta(minutes=1)
 _LIMIT = 200
 
@@ -47,7 +48,10 @@ _SILENT = text(
         WHERE near.transformer = m.transformer AND near.gsrn <> p.gsrn)
       AND NOT EXISTS (
         SELECT 1 FROM outage_point q JOIN outage s ON s.id = q.outage_id
-        WHERE q.gsrn = p.gsrn AND q.off_at = g.at AND s.source_ref LIKE 'silent/%')
+        WHERE q.gsrn = p.gsrn AND (q.off_at = g.at AND s.source_ref LIKE 'silent/%'
+            OR q.on_at IS NULL AND (
+                s.kind = 'PLANNED' AND s.state IN ('ONGOING', 'OVERRUN')
+                OR s.kind <> 'PLANNED' AND s.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM'))))
     ORDER BY p.gsrn, g.at DESC LIMIT :limit
     """
 )

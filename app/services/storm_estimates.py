@@ -8,11 +8,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.domain import fault_news
+from app.domain.fault_news import News
 from app.domain.notice_types import NoticeType
 from app.models.outage import Outage
 from app.services import announcements, fault_telling
-from app.services.announcements import about_outage
-from app.services.fault_telling import Telling
+from app.services.announcements import Telling, about_outage
 from app.services.notice_sending import stop_older
 
 _WAITING = text(
@@ -33,20 +33,29 @@ _KEPT_BACK = text(
           AND state <> 'WITHDRAWN'
         ORDER BY id DESC LIMIT 1) last
     WHERE last.state = 'DONE' AND CAST(last.facts ->> 'etr_at' AS timestamptz) = :etr_at
-      AND EXISTS (SELECT 1 FROM notice n WHERE n.announcement_id = last.id
+      AND EXISTS (SELECT 1 FROM notice n WHERE n.outage_id = :id AND n.type = ANY(:kinds)
           AND n.state = 'SUPERSEDED' AND n.state_at >= :since)
     """
 )
 
 
+_KINDS = [str(kind) for kind in fault_news.ESTIMATES]
+
+
 def keep_back(telling: Telling) -> None:
-    """Let no estimate of this fault leave any more: neither planned, nor waiting for the morning."""
+    """Let no estimate of this fault leave any more: neither planned, nor waiting for the morning.
+
+    Where it had taken the place of the news of the cut itself, that is told instead.
+    """
+    session, outage, now = telling.session, telling.outage, telling.now
     fault_telling.withdraw_estimates(telling, "A storm: estimates wait for the assessment.")
-    kinds = [str(kind) for kind in fault_news.ESTIMATES]
-    values = {"id": telling.outage.id, "kinds": kinds}
-    waiting = list(telling.session.execute(_WAITING, values).scalars())
+    values = {"id": outage.id, "kinds": _KINDS}
+    waiting = list(session.execute(_WAITING, values).scalars())
     if waiting:
-        stop_older(telling.session, waiting, waiting, telling.now)
+        stop_older(session, waiting, waiting, now)
+        facts = {"off_at": outage.started_at.isoformat(), "cause_code": outage.cause_code}
+        start = News(NoticeType.FAULT_STARTED, f"kept:{outage.storm_id}", now, facts)
+        fault_telling.announce(telling, start)
 
 
 def tell_after_all(
@@ -58,7 +67,7 @@ def tell_after_all(
     """
     if outage.etr_at is None or outage.etr_at <= now:
         return
-    values = {"id": outage.id, "etr_at": outage.etr_at, "since": since}
+    values = {"id": outage.id, "etr_at": outage.etr_at, "since": since, "kinds": _KINDS}
     last = session.execute(_KEPT_BACK, values).one_or_none()
     if last is None:
         return

@@ -12,8 +12,7 @@ from app.domain.municipalities import municipality_names
 from app.domain.notice_types import NoticeType
 from app.models.outage import Outage, Storm
 from app.services import announcements, audit, faults, storm_areas, storm_estimates
-from app.services.announcements import SYSTEM, about_storm
-from app.services.fault_telling import Telling
+from app.services.announcements import SYSTEM, Telling, about_storm
 
 # Oftener than once an hour nobody wants to read the same (the policy holds to it as well).
 CADENCE_LEAST_S = 3600.0

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.models.inbound_message import LANE_OF_KIND
+from app.models.outbox_item import WAITS_ITS_TIME
 from app.services import alarms
 
 LANE_OLD = "LANE_OLD"
@@ -23,13 +24,13 @@ _SILENT_AFTER_S = 86_400.0
 # Partners are sometimes faster than the CIS's files, but not by a day.
 _ORDER_MISSING_AFTER = timedelta(days=1)
 
-# What has never been tried is due from its next_at on: a notice held for the night is not late, and
+# What waits its time is due from its next_at on: a notice held for the night is not late, and
 # neither is what waits for a receiver to open.
 _OLD = text(
     f"""
     SELECT lane, count(*), min(due_at) FROM (
         SELECT item.lane, greatest(lane.rests_until, item.created_at,
-            CASE WHEN item.attempts = 0 THEN item.next_at END) AS due_at
+            CASE WHEN {WAITS_ITS_TIME} THEN item.next_at END) AS due_at
         FROM outbox_item item LEFT JOIN lane ON lane.name = item.lane WHERE item.state = 'READY'
         UNION ALL
         SELECT {LANE_OF_KIND}, received_at

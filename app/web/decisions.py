@@ -50,6 +50,7 @@ _SENTENCES = (
     _l("The address was taken out as it left, because of a safety ban."),
     _l("As it left, another cut was on, so it does not say that the power is on."),
     _l("As it left, the other cut was over."),
+    _l("As it left, another cut was on at some of its points, so it does not speak of them."),
     _l("It did not arrive and there is another channel."),
     _l("The CIS enrolled the contact."),
     _l("A code was asked for."),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import signal
 import sys
 import time
@@ -37,6 +38,8 @@ from tests.chaos.told import SAME_NEWS
 
 START_PATIENCE_S = 60.0
 PARTNER = "voima"
+# The staff account that approves drafts.
+APPROVER = "otso"
 # Doubts end within seconds instead of minutes, so that a run sees their end; the order of the
 # times (call < lease, grace, gap) is that of the defaults.
 UNKNOWN_GRACE_S, UNKNOWN_GAP_S = 3.0, 2.0
@@ -92,6 +95,7 @@ class Site:
         self.lanes: list[str] = []
         self.opt_outs: list[OptOut] = []
         self.feed: Feed | None = None
+        self._password = secrets.token_urlsafe(24)
 
     def __enter__(self) -> Site:
         try:
@@ -205,7 +209,8 @@ class Site:
 
     def approve(self, ref: str) -> bool:
         """A person approves the draft of a planned cut; False when it cannot be (yet, or any more)."""
-        return self._flask("planned-cuts", "approve", ref).code == 0
+        words = ("flask", "planned-cuts", "approve", ref, "--by", APPROVER, "--password-stdin")
+        return self._supervisor.ask(words, f"{self._password}\n").code == 0
 
     def wake_everybody(self) -> int:
         """Let customers choose to hear at any hour, so that a run at night is one like any other."""
@@ -269,6 +274,10 @@ class Site:
             ("setup", "--installer-url", f"{self.rehearsal.url}/installer"),
         ):
             self._demand(*words)
+        create = ("flask", "staff", "create", APPROVER, "--role", "operator", "--password-stdin")
+        made = self._supervisor.ask(create, f"{self._password}\n")
+        if made.code != 0:
+            raise RuntimeError(f"nobody can approve anything: {made.errors[-2000:]}")
         self.lanes = self._demand("lanes", "list", "--plain").split()
         credential = self._demand("partners", "credential", PARTNER, "--json")
         self.rehearsal.give_ack_credentials(json.loads(credential))

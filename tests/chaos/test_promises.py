@@ -109,8 +109,8 @@ def test_a_completion_told_while_another_cut_was_on_is_told(story: Story) -> Non
     done = TEXTS["METER_SWAP_DONE", "fi"]
     message = story.entry("twilio", "message", to=phone_of(SMS_POINT), body=done)
     message["body"] = (
-        "Verkkoyhtio: Mittarinvaihto valmis klo 12.20, Koivutie 1. Sähköt ovat vielä poikki muun katkon"
-        " vuoksi ja palaavat, kun se päättyy. Kysy: 0800 123 45."
+        "Verkkoyhtio: Mittarinvaihto valmis klo 12.20, Koivutie 1. Sähköt ovat vielä poikki toisen katkon"
+        " vuoksi. Kysyttävää? Soita 0800 123 45."
     )
     assert cries(story) == []
 

@@ -7,15 +7,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from click.testing import Result
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.db import db, transaction
-from app.models import MeteringPoint, Outage, OutagePoint, Partner
+from app.domain.roles import Role
+from app.models import MeteringPoint, Outage, OutagePoint, Partner, PlannedCut
+from app.services import staff
 from tests.field_work import gsrn
 
 FROM = datetime.now(UTC).replace(microsecond=0) + timedelta(days=20)
 TO = FROM + timedelta(hours=2)
+PASSWORD = "a password of twelve"
 
 
 def test_a_table_makes_one_draft_per_reference(app: Flask, tmp_path: Path) -> None:
@@ -62,13 +66,32 @@ def test_a_draft_is_approved_and_announced_once(app: Flask, tmp_path: Path) -> N
     run = app.test_cli_runner().invoke
     assert run(args=["planned-cuts", "import", str(path)]).exit_code == 0
     source = _all(app, Outage)[0].source
-    done = run(args=["planned-cuts", "approve", "T-1", "--source", source])
-    assert done.exit_code == 0, done.output
+    approve = ["planned-cuts", "approve", "T-1", "--source", source]
+    # The account on the machine is no second person, whatever it is called.
+    assert run(args=approve).exit_code == 2
+    _add_otso(app)
+    assert _by_otso(app, *approve).exit_code == 0
     assert [outage.state for outage in _all(app, Outage)] == ["ANNOUNCED"]
-    again = run(args=["planned-cuts", "approve", "T-1", "--source", source])
+    assert [cut.approved_by for cut in _all(app, PlannedCut)] == ["staff:otso"]
+    again = _by_otso(app, *approve)
     assert (again.exit_code, "not approved" in again.output) == (1, True)
-    missing = run(args=["planned-cuts", "approve", "T-2"])
+    missing = _by_otso(app, "planned-cuts", "approve", "T-2")
     assert (missing.exit_code, "no planned cut" in missing.output) == (1, True)
+
+
+def test_nobody_approves_by_a_command_what_they_changed_in_the_portal(
+    app: Flask, tmp_path: Path
+) -> None:
+    _add_points(app)
+    _add_otso(app)
+    path = tmp_path / "cuts.json"
+    path.write_text(json.dumps([_cut("T-1")]), encoding="utf-8")
+    app.test_cli_runner().invoke(args=["planned-cuts", "import", str(path)])
+    with app.app_context(), transaction() as session:
+        session.execute(update(PlannedCut).values(changed_by="staff:otso"))
+    source = _all(app, Outage)[0].source
+    alone = _by_otso(app, "planned-cuts", "approve", "T-1", "--source", source)
+    assert (alone.exit_code, "SAME_PERSON" in alone.output) == (1, True)
 
 
 def test_a_planner_is_made_and_loses_the_right(app: Flask) -> None:
@@ -78,6 +101,16 @@ def test_a_planner_is_made_and_loses_the_right(app: Flask) -> None:
     assert [p.plans_cuts for p in _all(app, Partner) if p.code == "verkko"] == [True]
     run(args=["planned-cuts", "planner", "verkko", "--revoke"])
     assert [p.plans_cuts for p in _all(app, Partner) if p.code == "verkko"] == [False]
+
+
+def _add_otso(app: Flask) -> None:
+    with app.app_context(), transaction() as session:
+        staff.create(session, "otso", "Otso", PASSWORD, Role.OPERATOR, datetime.now(UTC), by="test")
+
+
+def _by_otso(app: Flask, *words: str) -> Result:
+    args = [*words, "--by", "otso", "--password-stdin"]
+    return app.test_cli_runner().invoke(args=args, input=f"{PASSWORD}\n")
 
 
 def _cut(reference: str) -> dict[str, Any]:

@@ -204,12 +204,23 @@ def test_req_05_an_end_that_is_reported_late_stops_what_was_decided_since() -> N
     assert half.decision.supersedes == ()
 
 
+@pytest.mark.parametrize("kind", [N.FAULT_STARTED, N.FAULT_ETR, N.FAULT_PARTLY_RESTORED])
+def test_req_09_what_lasts_since_the_evening_and_is_learnt_of_at_night_is_told_in_the_morning(
+    kind: NoticeType,
+) -> None:
+    evening = NIGHT - timedelta(hours=5)
+    told = decide(kind, event_at=evening, now=NIGHT, true_until=MORNING + timedelta(hours=5))
+    assert (outcome_of(told), told.decision.until) == (HOLD, MORNING)
+
+
 def test_req_09_a_cut_that_came_again_and_went_at_night_is_summed_up_too() -> None:
     before = [(N.FAULT_STARTED, S.SENT), (N.FAULT_RESTORED, S.SENT), (N.FAULT_STARTED, S.HELD)]
     course = rows(before, NIGHT - timedelta(minutes=40))
     told = decide(N.FAULT_RESTORED, points=[BACK], ledger=course, event_at=NIGHT, now=NIGHT)
     assert (told.type, outcome_of(told)) == (N.MORNING_SUMMARY, HOLD)
     assert told.decision.supersedes == (3,)
+    # It names the point, although the end of the evening did so, too.
+    assert told.points == (BACK,)
     # By day it had not left either: then nobody heard of it, and nobody has to.
     by_day = [*course[:2], replace(course[2], state=S.QUEUED)]
     told = decide(N.FAULT_RESTORED, points=[BACK], ledger=by_day)

@@ -110,8 +110,10 @@ def test_growth_hears_the_estimate_that_the_others_know_as_the_same_event() -> N
     now = course(S.ETR_SET, {**OUT, "c": (7.0, None)}, etr=95)
     decided = decide_news(before(off="ab"), now, told, at(20))
     assert types(decided) == [N.FAULT_STARTED, N.FAULT_ETR]
-    assert decided.news[1].event_at == at(4)
-    assert decided.news[1].facts["etr_at"] == at(90).isoformat()
+    facts = decided.news[1].facts
+    assert (facts["etr_at"], facts["first_event_at"]) == (at(90).isoformat(), at(4).isoformat())
+    # However long it has held, to those who are new it is news of the moment at which they lost power.
+    assert decided.news[1].event_at == at(7)
 
 
 def test_partial_restoration_tells_both_sides() -> None:
@@ -169,7 +171,9 @@ def test_req_05_power_that_went_again_everywhere_takes_the_end_back() -> None:
     decided = decide_news(before(S.RESTORED, on="ab"), now, TOLD, at(41))
     assert decided.corrects is N.CORRECTION_STILL_OFF
     assert decided.withdraw == (N.FAULT_RESTORED,)
-    assert types(decided) == []
+    # Whoever reads so knows; the others hear of a cut, unless it is brief (REQ-38).
+    (gone,) = decided.news
+    assert (gone.type, gone.event_at, gone.not_before) == (N.FAULT_STARTED, at(40), at(43))
 
 
 def test_req_05_power_that_went_again_at_some_points_is_told_as_a_cut_there() -> None:

@@ -158,6 +158,21 @@ def test_a_report_about_a_message_given_up_tells_the_truth_after_all() -> None:
     assert (ledger()[0].state, ledger()[0].suppress_reason) == ("DELIVERED", None)
 
 
+@pytest.mark.parametrize(("status", "state"), [("delivered", "DELIVERED"), ("sent", "SENT")])
+def test_a_report_about_the_first_call_counts_although_the_second_was_refused(
+    status: str, state: str
+) -> None:
+    """Else nobody would be told the end of what they have read of."""
+    settle_in()
+    tell(STARTED)
+    first = leave_unknown()
+    _decide_to_resend(first)
+    send_one("REJECTED", "DEAD", error_class="Rejected", error="no")
+    assert ledger()[0].state == "FAILED"
+    assert _report(first, status) == ["APPLIED"]
+    assert ledger()[0].state == state
+
+
 def test_req_26_a_number_is_given_up_after_the_third_hard_bounce() -> None:
     attempt = _sent()
     for round_ in range(contact_standing.BOUNCES_TO_INVALID):

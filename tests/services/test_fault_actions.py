@@ -66,10 +66,11 @@ def test_req_05_reopening_the_whole_takes_the_end_back_from_those_who_heard_it(
     all_told()
     _do(fault_actions.reopen, outage, 40, at(39))
     assert fault(outage.source_ref, "OPERATOR").state == "REOPENED"
-    last = announced()[-1]
-    assert last.type == "CORRECTION_STILL_OFF"
+    # Before the news for those who had heard of nothing, which is none to whoever is corrected.
+    *_, correction, start = announced()
+    assert (correction.type, start.type) == ("CORRECTION_STILL_OFF", "FAULT_STARTED")
     restored = next(one for one in announced(outage) if one.type == "FAULT_RESTORED")
-    assert last.corrects_id == restored.id
+    assert correction.corrects_id == restored.id
     _do(fault_actions.restore, outage, 61, at(60))
     assert kinds(outage)[-1] == "FAULT_RESTORED"
 

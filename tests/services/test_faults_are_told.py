@@ -12,9 +12,9 @@ from app.db import db, transaction
 from app.domain.notice_types import NoticeType
 from app.models import PlannedCut
 from app.services import fault_actions, fault_watch, planned_running
-from tests.services.announcing import POINTS, add_outage, settle_people
+from tests.services.announcing import POINTS, add_outage, plan_all, settle_people
 from tests.services.fault_world import at, kinds, operator, record, sent, state
-from tests.services.world import ledger, scalar
+from tests.services.world import NOW, ledger, scalar
 from workers.notices import plan_slices
 
 A, B, C = POINTS
@@ -86,6 +86,35 @@ def test_who_was_told_of_the_whole_is_told_the_end_of_the_part_that_was_split_of
     state(record(2, ref="F-2", points={B: 60}, splitFrom="F-1", stated=61), minutes=62)
     assert sent(62) == ["FAULT_RESTORED"]
     assert ledger()[-1].gsrn == B
+
+
+def test_req_09_whoever_sleeps_through_an_end_that_was_none_reads_of_the_cut_in_the_morning(
+    people: None,
+) -> None:
+    """The end had stopped their start, and was stopped itself before they could read of it."""
+    state(record(1, points={A: None}, started=670, stated=671), minutes=680)
+    assert sent(680) == []
+    state(record(2, points={A: 720}, started=670, stated=721), minutes=722)
+    assert sent(722) == []
+    with transaction() as session:
+        number = session.execute(text("SELECT id FROM outage")).scalar_one()
+        fault_actions.reopen(operator(session, 800), number, at(800))
+    assert sent(800) == []
+    assert sent(1141) == ["FAULT_STARTED"]
+    with transaction() as session:
+        fault_actions.restore(operator(session, 1200), number, at(1200))
+    assert sent(1200) == ["FAULT_RESTORED"]
+
+
+def test_req_38_a_cut_that_was_brief_and_comes_again_is_told_when_it_lasts(people: None) -> None:
+    state(record(1, points={A: None}), minutes=1)
+    state(record(2, points={A: 2}, stated=2), minutes=2)
+    assert sent(4) == []
+    with transaction() as session:
+        number = session.execute(text("SELECT id FROM outage")).scalar_one()
+        fault_actions.reopen(operator(session, 20), number, at(20))
+    assert sent(20) == []
+    assert sent(23) == ["FAULT_STARTED"]
 
 
 def test_req_05_an_end_that_was_none_is_corrected_and_the_real_end_is_told(people: None) -> None:
@@ -238,6 +267,16 @@ def test_req_06_that_a_second_fault_takes_longer_is_no_news_until_an_estimate_is
     assert sent(302) == ["FAULT_ETR_DELAYED"]
 
 
+def test_req_06_a_fault_that_keeps_nobody_without_power_is_late_with_nothing(people: None) -> None:
+    """Only so many are looked at in one go, the longest waiting first."""
+    for number, points in enumerate(([], [A])):
+        etr_at, ref = at(30 + number), f"F-{number}"
+        more = {"state": "ETR_SET", "confirmed_at": NOW, "etr_at": etr_at, "source_ref": ref}
+        last = add_outage(points, **more)
+    with transaction() as session:
+        assert fault_watch.expired(session, at(40)) == [last]
+
+
 def test_req_05_nobody_is_looked_for_to_whom_no_end_is_owed(people: None) -> None:
     """A storm's faults overlap by the hundred, and of most all has been said."""
     state(record(1, points={A: None, B: None}), minutes=10)
@@ -311,6 +350,25 @@ def test_req_05_whoever_heard_of_the_end_at_one_point_is_owed_that_at_the_other(
         state(record(2, ref="F-2", points={B: 60}, started=40, stated=61), minutes=62)
         assert sent(62) == ["FAULT_RESTORED"]
         assert ledger()[-1].gsrn == B
+
+
+def test_req_05_an_end_that_two_faults_stopped_is_told_where_each_of_them_ends(app: Flask) -> None:
+    """Neither is told, since both are brief; the text that they stopped was filed by the first point."""
+    with app.app_context():
+        settle_people(2, phones=["+358401234560"] * 2)
+        state(record(1, points={A: None, B: None}), minutes=10)
+        assert sent(10) == ["FAULT_STARTED"]
+        state(record(2, points={A: 20, B: 20}, stated=20), minutes=20)
+        plan_all(at(20))
+        faults = (("F-2", A, 22), ("F-3", B, 23))
+        for ref, point, _ in faults:
+            state(record(1, ref=ref, points={point: None}, started=21, stated=21), minutes=21)
+        assert sent(21) == []
+        assert ledger()[-1].suppress_reason == "STILL_OFF"
+        for ref, point, on in faults:
+            state(record(2, ref=ref, points={point: on}, started=21, stated=on), minutes=on)
+            assert sent(on) == ["FAULT_RESTORED"]
+            assert (ledger()[-1].gsrn, ledger()[-1].point_count) == (point, 1)
 
 
 @pytest.mark.parametrize("surely", [True, False], ids=["told", "perhaps told"])

@@ -27,6 +27,8 @@ from tests.services.world import (
     end,
     items,
     ledger,
+    scalar,
+    send_one,
     settle_in,
     tell,
 )
@@ -164,6 +166,49 @@ def test_who_was_told_so_is_not_told_again_that_the_meter_was_replaced() -> None
     _leave()
     tell(DONE, NOW + timedelta(minutes=3), ack_id="2")
     assert [one.type for one in ledger()] == [STILL_OFF]
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_req_05_an_end_at_several_points_speaks_of_those_only_that_have_power(count: int) -> None:
+    settle_people(count, phones=["+358401234560"] * count)
+    outage_id = add_outage(POINTS[:count], confirmed_at=NOW)
+    tell_all(NoticeType.FAULT_STARTED, outage_id, off_at=NOW)
+    send_one()
+    back_at = NOW + timedelta(minutes=30)
+    restore(outage_id, back_at)
+    times = {"off_at": NOW, "on_at": back_at, "duration_s": 1800}
+    tell_all(NoticeType.FAULT_RESTORED, outage_id, back_at, **times)
+    assert f"{count} käyttöpaikkaa" in (ledger()[-1].body or "")
+    # The first of them, by whose number the message was filed.
+    add_outage(POINTS[:1], off_at=back_at, confirmed_at=back_at)
+    (sent,) = _leave(now=back_at)
+    left = POINTS[1:count]
+    assert ("Koivutie 14 A 3" if count == 2 else "2 käyttöpaikkaa") in sent.payload["body"]
+    notice = ledger()[-1]
+    assert (notice.gsrn, notice.point_count, notice.body) == (
+        left[0],
+        len(left),
+        sent.payload["body"],
+    )
+    named = scalar(
+        "SELECT array_agg(gsrn ORDER BY gsrn) FROM notice_point WHERE notice_id = :id", id=notice.id
+    )
+    assert named == (None if count == 2 else list(left))
+    assert "another cut was on at some of its points" in notice.decision
+
+
+def test_req_05_and_31_an_end_at_the_one_point_that_is_left_hides_its_address_under_a_ban() -> None:
+    settle_people(2, phones=["+358401234560"] * 2)
+    outage_id = add_outage(POINTS[:2], confirmed_at=NOW)
+    tell_all(NoticeType.FAULT_STARTED, outage_id, off_at=NOW)
+    send_one()
+    restore(outage_id, NOW + timedelta(minutes=30))
+    times = {"off_at": NOW, "on_at": NOW, "duration_s": 1800}
+    tell_all(NoticeType.FAULT_RESTORED, outage_id, NOW + timedelta(minutes=30), **times)
+    add_outage(POINTS[:1], off_at=NOW + timedelta(minutes=31), confirmed_at=NOW)
+    _ban()
+    (sent,) = _leave(now=NOW + timedelta(minutes=32))
+    assert "käyttöpaikkasi" in sent.payload["body"]
 
 
 def test_req_31_and_05_at_once() -> None:

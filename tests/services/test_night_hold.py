@@ -58,6 +58,19 @@ def test_req_09_what_comes_to_its_turn_at_night_leaves_in_the_morning() -> None:
     assert scalar("SELECT state FROM notice") == "SENT"
 
 
+def test_what_the_night_holds_keeps_the_record_of_why_it_was_made() -> None:
+    settle_in()
+    tell("METER_SWAP_DONE")
+    made = "It did not arrive and there is another channel. In place of notice 7."
+    with transaction() as session:
+        session.execute(text("UPDATE notice SET decision = :made"), {"made": made})
+    for night in (EVENING, EVENING + timedelta(minutes=1)):
+        with transaction() as session:
+            session.execute(text("UPDATE outbox_item SET next_at = :now"), {"now": night})
+        assert _send(night) == 0
+        assert ledger()[0].decision == f"{made} Held until the end of quiet hours."
+
+
 def test_req_09_what_somebody_lets_in_at_night_leaves_at_night() -> None:
     settle_in()
     tell("METER_SWAP_DONE")

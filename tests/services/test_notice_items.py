@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from app.domain.languages import Language
 from app.domain.notice_policy import ContactFacts
 from app.domain.notice_types import CHOSEN_TOPICS, NOTICE_RULES, Channel, NoticeType, Topic
+from app.domain.states import NoticeState
+from app.domain.telling import LEFT, WAITING
 from app.services.message_templates import Rendered
-from app.services.notice_items import build_item
+from app.services.notice_items import NOT_TOLD, build_item
 from app.services.unsubscribe_link import Link, read_token
 from integrations.sendgrid_email.codec import parse_email
 from integrations.sendgrid_email.mail import build_mail
@@ -32,6 +35,10 @@ def test_an_email_about_a_topic_that_can_be_left_is_left_with_one_click(kind: No
     address = headers["List-Unsubscribe"].removeprefix("<").removesuffix(">")
     assert address.startswith(SETTINGS.base_url)
     assert read_token(SETTINGS, address.rpartition("/")[2]) == Link("aino@example.fi", topic)
+
+
+def test_a_notice_has_left_or_waits_or_tells_nobody_anything() -> None:
+    assert set(re.findall("[A-Z]+", NOT_TOLD)) == set(NoticeState) - LEFT - WAITING
 
 
 def test_what_goes_to_nobody_in_the_register_cannot_be_left() -> None:

@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from app.db import db, transaction
 from app.models import Notice, Outage
-from app.services import fault_actions
-from tests.services.announcing import POINTS, settle_people
+from app.services import fault_actions, silent_meters
+from tests.services.announcing import POINTS, add_outage, settle_people
 from tests.services.fault_world import at, fault, meters, operator, record, sent, state
 from tests.services.world import ledger, scalar
 from workers.fault_upkeep import look_after_faults
@@ -39,12 +39,55 @@ def test_req_05_a_meter_that_is_silent_while_its_neighbour_speaks_keeps_the_end_
     assert sent(300) == []
 
 
+def test_req_05_whoever_has_several_points_reads_of_those_only_whose_meters_do_not_say_otherwise(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        settle_people(3, phones=["+358401234560"] * 3)
+        with transaction() as session:
+            session.execute(text("UPDATE metering_point SET transformer = 'M1'"))
+        state(record(1, points={A: None, B: None, C: None}), minutes=10)
+        meters((A, "LAST_GASP", 0), (B, "LAST_GASP", 0), minutes=11)
+        assert sent(11) == ["FAULT_STARTED"]
+        state(record(2, points={A: 60, B: 60, C: 60}, stated=61), minutes=61)
+        meters((B, "RESTORE", 60), minutes=61)
+        assert sent(62) == []
+        assert _look(65) == {"SILENT": 1}
+        assert sent(66) == ["FAULT_RESTORED"]
+        assert "2 käyttöpaikkaa" in (ledger()[-1].body or "")
+        meters((A, "RESTORE", 90), minutes=91)
+        assert sent(91) == ["FAULT_RESTORED"]
+        assert (ledger()[-1].gsrn, ledger()[-1].point_count) == (A, 1)
+        assert sent(300) == []
+        db.session.remove()
+
+
 def test_req_05_a_meter_that_speaks_in_time_is_believed(cut: None) -> None:
     meters((B, "RESTORE", 60), minutes=61)
     sent(62)
     meters((A, "RESTORE", 60.5), minutes=64)
     assert _look(65) == {}
     assert sent(66) == ["FAULT_RESTORED"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "asked"),
+    [
+        ("PLANNED", "ONGOING", False),
+        ("METER_SWAP", "OPEN", False),
+        ("FAULT", "CONFIRMED", False),
+        ("PLANNED", "ANNOUNCED", True),
+        ("FAULT", "CLOSED", True),
+    ],
+)
+def test_a_silence_that_has_its_reason_does_not_stand_before_those_that_have_none(
+    cut: None, kind: str, state: str, asked: bool
+) -> None:
+    meters((B, "RESTORE", 60), minutes=61)
+    sent(62)
+    add_outage([A], off_at=at(63), kind=kind, state=state, confirmed_at=at(63))
+    with transaction() as session:
+        assert [one.gsrn for one in silent_meters.find(session, at(65))] == [A] * asked
 
 
 def test_the_silence_of_a_whole_neighbourhood_says_nothing(cut: None) -> None:

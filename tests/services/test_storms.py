@@ -16,6 +16,7 @@ from tests.services.announcing import plan_all, want_everything
 from tests.services.fault_world import (
     A,
     B,
+    C,
     all_told,
     announced,
     at,
@@ -24,11 +25,13 @@ from tests.services.fault_world import (
     gsrn,
     kinds,
     record,
+    sent,
     state,
 )
 from tests.services.world import add_customer, ledger
 
 INKOO = gsrn(9)
+_OFF_AT = {A: 0, B: 1690, C: 1790}
 
 
 def test_req_08_a_storm_sends_bulletins_and_keeps_estimates_back(network: None) -> None:
@@ -104,11 +107,60 @@ def test_req_08_an_estimate_that_waits_for_the_morning_is_kept_back_and_told_aft
     storm = _open("837")
     plan_all(at(16))
     assert _estimates() == {A: ["SENT"], B: ["SUPERSEDED"]}
+    # It had stopped the news of the cut itself, which does not wait for the assessment.
+    starts = [(one.gsrn, one.state) for one in ledger() if one.type == "FAULT_STARTED"]
+    assert starts[-1] == (B, "QUEUED")
+    assert [one for one in starts if one[0] == A] == [(A, "SUPERSEDED")]
     with transaction() as session:
         storms.assess(session, storm, at(assessed), by="staff:otso")
     plan_all(at(assessed + 1))
     told = "QUEUED" if assessed == 60 else "HELD"
     assert _estimates() == {A: ["SENT"], B: ["SUPERSEDED", told]}
+
+
+def test_req_08_what_waited_before_others_joined_is_told_after_all_too(network: None) -> None:
+    with transaction() as session:
+        add_customer(session, "C1", gsrn=A, contacts={"+358401234561": "SMS"})
+        add_customer(session, "C2", gsrn=B, contacts={"+358401234562": "SMS"})
+        want_everything(session)
+    state(record(points={A: None}, etrAt=3000), minutes=10)
+    plan_all(at(10))
+    state(record(2, points={A: None, B: None}, etrAt=3000), minutes=12)
+    plan_all(at(12))
+    # Whoever joined has been told; the other waits.
+    with transaction() as session:
+        session.execute(
+            text("UPDATE notice SET state = 'SENT' WHERE gsrn = :b AND type = 'FAULT_ETR'"),
+            {"b": B},
+        )
+    storm = _open("837")
+    with transaction() as session:
+        storms.assess(session, storm, at(60), by="staff:otso")
+    plan_all(at(61))
+    assert _estimates() == {A: ["SUPERSEDED", "QUEUED"], B: ["SENT"]}
+
+
+def test_req_03_growth_after_the_storm_tells_the_estimate_to_those_who_are_new_only(
+    network: None,
+) -> None:
+    with transaction() as session:
+        add_customer(session, "C1", gsrn=A, contacts={"+358401234561": "SMS"})
+        add_customer(session, "C2", gsrn=B, contacts={"+358401234562": "SMS"})
+        want_everything(session)
+    state(record(points={A: None}, etrAt=3000))
+    plan_all(at(10))
+    storm = _open("837")
+    with transaction() as session:
+        storms.assess(session, storm, at(60), by="staff:otso")
+    assert "FAULT_ETR" in sent(61)
+    # Long after it was news first, which is no matter to somebody who had power until now.
+    a, b, c = ({"gsrn": one, "offAt": at(off).isoformat()} for one, off in _OFF_AT.items())
+    state(record(2, points=[a, b], etrAt=3000, stated=1700), minutes=1700)
+    assert sent(1700) == ["FAULT_ETR"]
+    assert _estimates() == {A: ["SUPERSEDED", "SENT"], B: ["SENT"]}
+    # Nor is it news to those who were new before.
+    state(record(3, points=[a, b, c], etrAt=3000, stated=1800), minutes=1800)
+    assert sent(1800) == []
 
 
 def test_a_fault_outside_the_area_is_told_as_ever(network: None) -> None:

@@ -38,11 +38,12 @@ def test_a_lane_whose_oldest_item_is_late_raises_an_alarm_until_it_is_gone() -> 
     assert _open(NOW + timedelta(minutes=18)) == []
 
 
-def test_what_is_held_for_the_morning_is_not_late() -> None:
+@pytest.mark.parametrize("tried", ["attempts = 0", "attempts = 1, last_error = 'QUIET_HOURS'"])
+def test_what_is_held_for_the_morning_is_not_late(tried: str) -> None:
     _queue()
     with transaction() as session:
         session.execute(
-            text("UPDATE outbox_item SET next_at = :at"), {"at": NOW + timedelta(hours=9)}
+            text(f"UPDATE outbox_item SET next_at = :at, {tried}"), {"at": NOW + timedelta(hours=9)}
         )
     assert _open(NOW + timedelta(hours=8)) == []
 

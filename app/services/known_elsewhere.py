@@ -1,0 +1,117 @@
+"""What a contact knows of another fault at the same point, as conditions for psycopg.
+
+News of one fault is none to somebody who has read the same of another one there. Within the list of
+contacts and points (audience_sql.py): listed is the contact's row, q the point in the other fault, other
+that fault, n what was told of it, same the contact of the same address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from psycopg.sql import SQL, Composed, Literal
+
+from app.domain.notice_types import NoticeType
+from app.services.notice_items import NOT_TOLD
+
+_NOT_TOLD = SQL(NOT_TOLD)
+
+
+def _told_of_other(but: SQL | Composed) -> Composed:
+    """Whether the contact has been told of another fault that cuts the point, by a notice n of q."""
+    return SQL(
+        """
+        off_elsewhere AND EXISTS (
+            SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
+            JOIN contact same ON same.kind = listed.kind AND same.value = listed.value
+            JOIN notice n ON n.outage_id = q.outage_id AND n.contact_id = same.id
+            WHERE q.gsrn = listed.gsrn AND q.outage_id <> ALL(%(outages)s) AND other.kind = 'FAULT'
+              AND n.state NOT IN {not_told} {but})
+        """
+    ).format(but=but, not_told=_NOT_TOLD)
+
+
+# A second fault inside one that the contact has been told of is no news there, also when that one
+# has ended meanwhile and nobody could say so.
+_KNOWS_OTHER_FAULT = _told_of_other(
+    SQL(
+        """
+        AND (q.on_at IS NULL OR q.on_at >= listed.off_at)
+        AND other.state NOT IN ('MERGED', 'FALSE_ALARM')
+        AND n.type IN ('FAULT_STARTED', 'FAULT_ETR', 'FAULT_ETR_CHANGED', 'FAULT_ETR_DELAYED',
+            'FAULT_PARTLY_RESTORED', 'CORRECTION_STILL_OFF')
+        AND NOT EXISTS (
+            SELECT 1 FROM notice ended
+            WHERE ended.outage_id = q.outage_id AND ended.contact_id = same.id AND ended.id > n.id
+              AND ended.type IN ('FAULT_RESTORED', 'CORRECTION')
+              AND ended.state NOT IN {not_told})
+        """
+    ).format(not_told=_NOT_TOLD)
+)
+
+
+def _nothing_since(*kinds: str) -> Composed:
+    """Whether the contact has been told nothing of these kinds at the point since notice n."""
+    return SQL(
+        """
+        NOT EXISTS (
+            SELECT 1 FROM notice later
+            WHERE later.contact_id = same.id AND later.gsrn = n.gsrn AND later.id > n.id
+              AND later.type IN ({kinds})
+              AND later.state NOT IN {not_told})
+        """
+    ).format(kinds=SQL(", ").join(map(Literal, kinds)), not_told=_NOT_TOLD)
+
+
+# Nor is an estimate of a second fault that says no more than the first one's, nor one in the words of
+# a fault that has ended meanwhile, when nobody could say so.
+_KNOWS_OTHER_ESTIMATE = _told_of_other(
+    SQL(
+        """
+        AND n.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED')
+        AND (q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+                AND other.etr_at >= CAST(%(etr_at)s AS timestamptz)
+            OR q.on_at >= listed.off_at AND other.state NOT IN ('MERGED', 'FALSE_ALARM')
+                AND EXISTS (
+                    SELECT 1 FROM announcement a WHERE a.id = n.announcement_id
+                      AND CAST(a.facts->>'etr_at' AS timestamptz)
+                          = CAST(%(etr_at)s AS timestamptz))
+                AND {nothing_since})
+        """
+    ).format(
+        nothing_since=_nothing_since(
+            "FAULT_RESTORED",
+            "CORRECTION",
+            "FAULT_ETR",
+            "FAULT_ETR_CHANGED",
+            "FAULT_ETR_DELAYED",
+        )
+    )
+)
+# Nor that a second fault takes longer, too, as long as no estimate has been told since.
+_SAID_DELAYED = SQL(
+    """
+    AND q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+    AND n.type = 'FAULT_ETR_DELAYED' AND {nothing_since}
+    """
+).format(nothing_since=_nothing_since("FAULT_ETR", "FAULT_ETR_CHANGED"))
+# Nor that a second fault is partly repaired, when the first one says the same.
+_SAID_SAME = SQL(
+    """
+    AND q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+    AND (other.etr_at IS NULL OR CAST(%(etr_at)s AS timestamptz) IS NULL
+        OR other.etr_at >= CAST(%(etr_at)s AS timestamptz))
+    AND n.type = 'FAULT_PARTLY_RESTORED'
+    """
+)
+
+_T = NoticeType
+# By the kind of news; what is not here is news whatever else cuts the point.
+KNOWN: Final[Mapping[NoticeType, Composed]] = {
+    _T.FAULT_STARTED: _KNOWS_OTHER_FAULT,
+    _T.FAULT_ETR: _KNOWS_OTHER_ESTIMATE,
+    _T.FAULT_ETR_CHANGED: _KNOWS_OTHER_ESTIMATE,
+    _T.FAULT_ETR_DELAYED: _told_of_other(_SAID_DELAYED),
+    _T.FAULT_PARTLY_RESTORED: _told_of_other(_SAID_SAME),
+}
