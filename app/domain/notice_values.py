@@ -70,6 +70,7 @@ COMMON_PLACEHOLDERS = frozenset({"brand", "phone", "addr"})
 
 _SEVERAL = Names("käyttöpaikkaa", "förbrukningsplatser", "metering points")
 _NOT_KNOWN_YET = Names("ei vielä tiedossa", "inte känd ännu", "not known yet")
+_TODAY = Names("tänään", "i dag", "today")
 
 _Fill = Callable[[Mapping[str, Any], Language], str | None]
 
@@ -95,6 +96,20 @@ def _day(name: str) -> _Fill:
             return format_day(at, language)
         value = facts.get(name)
         return None if value is None else format_day(date.fromisoformat(value), language)
+
+    return fill
+
+
+def _today_or_day(name: str, beside: str) -> _Fill:
+    """Today, if both are on one day; else the day itself, which stays true after midnight."""
+
+    def fill(facts: Mapping[str, Any], language: Language) -> str | None:
+        at, other = _moment(facts, name), _moment(facts, beside)
+        if at is None:
+            return None
+        if other is not None and _same_day(at, other):
+            return _TODAY.in_language(language)
+        return format_day(at, language)
 
     return fill
 
@@ -180,7 +195,7 @@ _VALUES: Mapping[NoticeType, Mapping[str, _Fill]] = {
         "dur": _duration,
     },
     _T.PLANNED_NOTICE: _PLAN,
-    _T.PLANNED_REMINDER: _PLAN,
+    _T.PLANNED_REMINDER: {**_PLAN, "day": _today_or_day("from_at", "event_at")},
     _T.PLANNED_CHANGED: _PLAN,
     _T.PLANNED_CANCELLED: _PLAN,
     _T.PLANNED_OVERRUN: {**_PLAN, "etr": _estimate},
