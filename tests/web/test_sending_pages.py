@@ -133,6 +133,28 @@ def test_doubts_are_counted_with_their_age_and_lead_to_their_notice(
     assert page.count('href="/runs?key=notice') == 2
 
 
+def test_a_doubt_that_only_a_person_can_end_is_ended_on_the_page(
+    operator: Visitor, writing: Writing, app: Flask
+) -> None:
+    with app.app_context():
+        queue(2)
+        leave_two_unknown()
+    with writing() as session:
+        session.execute(text("UPDATE attempt SET next_lookup_at = '9999-01-01 00:00+00'"))
+        ids = session.execute(text("SELECT id FROM attempt ORDER BY id")).scalars().all()
+    page = operator.get("/doubts").text
+    assert page.count('value="not_arrived"') == 2
+    path = f"/doubts/{ids[0]}"
+    assert operator.post(path, {"found": "perhaps"}, page="/doubts").status_code == 400
+    assert operator.post(path, {"found": "arrived"}, page="/doubts").status_code == 303
+    page = operator.get("/doubts").text
+    assert "The message counts as sent." in page
+    assert "Found by a person" in page
+    assert page.count('value="not_arrived"') == 1
+    operator.post(path, {"found": "not_arrived"}, page="/doubts")
+    assert "This doubt has ended already." in operator.get("/doubts").text
+
+
 def leave_two_unknown() -> None:
     began = datetime.now(UTC) - timedelta(hours=2)
     for item in claim(now=datetime.now(UTC)):
