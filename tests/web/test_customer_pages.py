@@ -334,6 +334,29 @@ def test_quiet_hours_language_and_night_are_kept_with_their_history(app: Flask, 
     assert rows(app, "SELECT quiet_from = quiet_to, language FROM contact") == [(True, None)]
 
 
+def test_a_choice_for_one_point_leaves_the_nights_as_they_were(app: Flask, home: str) -> None:
+    resident = Resident(app).come_in(PHONE)
+    resident.send("/my/contacts/1", {"quiet": "default", "language": "", "night-FAULT": "1"})
+    path = f"/my/preferences?point={gsrn(1)}"
+    values = {f"w-1-{topic}": "" for topic in TOPICS} | {"w-1-FAULT": "1", "point": gsrn(1)}
+    resident.post("/my/preferences", values, page=path)
+    nights = "SELECT gsrn, night_ok FROM preference WHERE topic = 'FAULT' ORDER BY gsrn NULLS FIRST"
+    assert rows(app, nights) == [(None, True), (gsrn(1), True)]
+    resident.send("/my/contacts/1", {"quiet": "default", "language": ""})
+    assert rows(app, nights) == [(None, False), (gsrn(1), False)]
+
+
+def test_letting_a_topic_come_at_night_is_no_wish_against_it(app: Flask, writing: Writing) -> None:
+    """The e-mail address stands by for the phone; declined, it would not take over from it."""
+    with writing() as session:
+        add_point(session, 1, phone=PHONE, email=MAIL)
+    resident = Resident(app).come_in(PHONE)
+    assert 'name="night-FAULT"' in resident.get("/my/contacts/1").text
+    assert 'name="night-FAULT"' not in resident.get("/my/contacts/2").text
+    resident.send("/my/contacts/2", {"quiet": "default", "language": "", "night-FAULT": "1"})
+    assert count(app, "SELECT count(*) FROM preference") == 0
+
+
 def test_a_third_party_hears_only_after_both_said_yes_and_sees_only_its_own(
     app: Flask, home: str, writing: Writing
 ) -> None:
