@@ -61,6 +61,23 @@ def test_a_customer_who_follows_as_well_hears_of_it_once(app: Flask, visitor: Vi
     assert [value for value, _, _ in found] == [PHONE]
 
 
+@pytest.mark.parametrize(
+    ("usual", "two_way", "words"),
+    [
+        ("Verkko", "", "To stop, use the link in an e-mail"),
+        ("Verkko", "+358457390001", "text STOP to +358457390001"),
+        ("+358457390001", "", "reply STOP to a text message"),
+    ],
+)
+def test_req_29_a_reply_is_offered_only_where_it_reaches_us(
+    app: Flask, visitor: Visitor, usual: str, two_way: str, words: str
+) -> None:
+    settings = app.extensions["tiedolla_settings"]
+    senders = {"sms_sender": usual, "sms_two_way_sender": two_way}
+    app.extensions["tiedolla_settings"] = settings.model_copy(update=senders)
+    assert words in visitor.get(f"{FORM}/done/start").text
+
+
 def test_known_and_unknown_addresses_get_the_same_answer(app: Flask, visitor: Visitor) -> None:
     answers = []
     for address in (PHONE, STRANGER):
