@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from app.domain.cause_codes import cause_shown
@@ -71,6 +71,10 @@ COMMON_PLACEHOLDERS = frozenset({"brand", "phone", "addr"})
 _SEVERAL = Names("käyttöpaikkaa", "förbrukningsplatser", "metering points")
 _NOT_KNOWN_YET = Names("ei vielä tiedossa", "inte känd ännu", "not known yet")
 _TODAY = Names("tänään", "i dag", "today")
+# Where the words stand, Finnish and Swedish begin a sentence.
+_LAST_NIGHT = Names("Viime yönä", "I natt", "last night")
+_IN_QUIET_HOURS = Names("Hiljaisena aikana", "Under tysta timmar", "in your quiet hours")
+_EVENING, _MORNING = time(20), time(10)
 
 _Fill = Callable[[Mapping[str, Any], Language], str | None]
 
@@ -112,6 +116,17 @@ def _today_or_day(name: str, beside: str) -> _Fill:
         return format_day(at, language)
 
     return fill
+
+
+def _night(facts: Mapping[str, Any], language: Language) -> str:
+    """Last night, unless it was by day: whoever works at night is left alone while they sleep."""
+    clocks = [at.astimezone(HELSINKI).time() for at in _both(facts, "off_at", "on_at")]
+    by_night = clocks and all(clock >= _EVENING or clock < _MORNING for clock in clocks)
+    return (_LAST_NIGHT if by_night else _IN_QUIET_HOURS).in_language(language)
+
+
+def _both(facts: Mapping[str, Any], *names: str) -> list[datetime]:
+    return [at for at in (_moment(facts, name) for name in names) if at is not None]
 
 
 def _estimate(facts: Mapping[str, Any], language: Language) -> str:
@@ -193,6 +208,7 @@ _VALUES: Mapping[NoticeType, Mapping[str, _Fill]] = {
         "t1": _time("off_at", "on_at"),
         "t2": _time("on_at"),
         "dur": _duration,
+        "night": _night,
     },
     _T.PLANNED_NOTICE: _PLAN,
     _T.PLANNED_REMINDER: {**_PLAN, "day": _today_or_day("from_at", "event_at")},

@@ -219,6 +219,31 @@ def test_an_address_is_written_as_on_a_letter(
     assert short_address(*parts) == address
 
 
+@pytest.mark.parametrize(
+    ("off", "on", "words"),
+    [
+        ("2026-11-24T00:15:00+00:00", "2026-11-24T02:20:00+00:00", ("Viime yönä", "I natt")),
+        ("2026-11-24T20:15:00+00:00", "2026-11-25T04:20:00+00:00", ("Viime yönä", "I natt")),
+        # Whoever works at night sleeps by day.
+        (
+            *("2026-11-24T08:15:00+00:00", "2026-11-24T10:20:00+00:00"),
+            ("Hiljaisena aikana", "Under tysta timmar"),
+        ),
+    ],
+)
+def test_a_cut_by_day_is_not_said_to_have_been_last_night(
+    off: str, on: str, words: tuple[str, str]
+) -> None:
+    facts = {"off_at": off, "on_at": on, "duration_s": 7_500}
+    for language, said in zip((FI, SV), words, strict=True):
+        filled = values_for(
+            NoticeType.MORNING_SUMMARY, language, facts, brand="b", phone="p", address="a"
+        )
+        assert render_sms(shipped("MORNING_SUMMARY"), language, filled).body.startswith(
+            f"b: {said}"
+        )
+
+
 def shipped(kind: str) -> MessageSet:
     """The texts of one kind as they are shipped."""
     return parse_message(NoticeType(kind), (MESSAGES / f"{kind}.toml").read_bytes())
