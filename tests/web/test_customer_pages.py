@@ -13,6 +13,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import ProgrammingError
 
 from app.db import db
+from app.domain.clock import HELSINKI
 from app.domain.notice_types import Topic
 from app.models import Contact, Occupancy, Outage, OutagePoint
 from app.models.outage import Storm
@@ -448,6 +449,15 @@ def test_the_point_page_has_the_words_that_were_sent_and_nothing_internal(
                 "planned_to_at": timedelta(days=3, hours=2),
             },
             "Planned power cut",
+        ),
+        (
+            {
+                "kind": "PLANNED",
+                "state": "ANNOUNCED",
+                "planned_from_at": timedelta(days=3),
+                "planned_to_at": timedelta(days=5),
+            },
+            f"to {datetime.now(HELSINKI) + timedelta(days=5):%-d %b}",
         ),
         ({"state": "DETECTED"}, "Your power may have been off since"),
         # A visit failed, and nobody said that the power is back.

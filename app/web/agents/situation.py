@@ -11,6 +11,7 @@ from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _l
 
 from app.domain.cause_codes import cause_shown
+from app.domain.etr import shown_etr
 from app.domain.failure_reasons import FAILURE_REASONS, UNKNOWN_REASON_SHOWN
 from app.domain.power_cuts import Cut, open_cut
 from app.models import Ack, Notice, WorkOrder
@@ -147,7 +148,7 @@ def _cut(cut: Cut, trace: MeterTrace, now: datetime) -> tuple[str, str, str]:
     ack = telling_ack(trace, order) if order is not None else None
     facts = {"since": moment(cut.off_at), "reason": failure_shown(ack)}
     if cut.kind == "PLANNED":
-        return _planned_cut(cut)
+        return _planned_cut(cut, now)
     if cut.kind != "METER_SWAP":
         return gettext("The power has been off since %(since)s.", **facts), "fail", "off"
     if state in ("FAILED", "RETURNED"):
@@ -172,17 +173,21 @@ def _cut(cut: Cut, trace: MeterTrace, now: datetime) -> tuple[str, str, str]:
     return text, "warn", "off"
 
 
-def _planned_cut(cut: Cut) -> tuple[str, str, str]:
+def _planned_cut(cut: Cut, now: datetime) -> tuple[str, str, str]:
     facts = {"since": moment(cut.off_at)}
-    if cut.state == "OVERRUN" or cut.until_at is None:
+    until_at = cut.until_at
+    if cut.state == "OVERRUN" or until_at is None or until_at <= now:
         text = gettext(
             "A planned power cut takes longer: the power is off since %(since)s.", **facts
         )
+        etr_at = shown_etr(cut.etr_at, now)
+        if etr_at is not None:
+            text += " " + gettext("It is estimated to be back %(when)s.", when=moment(etr_at))
         return text, "fail", "off"
     text = gettext(
         "A planned power cut is under way: off since %(since)s, until %(until)s by plan.",
         **facts,
-        until=moment(cut.until_at),
+        until=moment(until_at),
     )
     return text, "warn", "off"
 
