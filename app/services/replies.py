@@ -94,7 +94,8 @@ def _stop(desk: Desk) -> str:
         desk.tell(NoticeType.OPT_OUT_OTHERS_ACTIVE, {"active": active})
     else:
         desk.tell(NoticeType.OPT_OUT_OK)
-    if not desk.is_known:
+    follows = area_subscriptions.followed(desk.session, desk.sms.from_number)
+    if not desk.is_known and not follows:
         desk.ask_a_person(CaseReason.UNKNOWN_NUMBER)
     return ReplyWord.STOP
 

@@ -20,7 +20,7 @@ from app.services.customer_sessions import openable, read_address
 from app.services.unsubscribe import Result
 from app.services.unsubscribe_link import Link
 from tests.services.announcing import add_outage, plan_all, tell_all
-from tests.services.replying import reply
+from tests.services.replying import cases, reply
 from tests.services.world import GSRN, NOW, PHONE, add_customer, add_point
 from tests.web.conftest import StandingClock, Writing
 from tests.web.visitor import Visitor
@@ -68,6 +68,7 @@ def test_whoever_stopped_following_by_text_message_comes_back_with_start(
     follow(app, visitor, STRANGER)
     with app.app_context():
         assert reply("STOP", STRANGER) == "STOP"
+        assert cases() == []
         tell_all(NoticeType.STORM_BULLETIN, about_storm(1, "837"), NOW, area=AREA, count=3)
         assert told("STORM_BULLETIN") == []
         assert reply("ALOITA", STRANGER) == "START"
