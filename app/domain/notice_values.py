@@ -8,7 +8,7 @@ from typing import Any
 
 from app.domain.cause_codes import cause_shown
 from app.domain.clock import HELSINKI
-from app.domain.failure_reasons import FAILURE_REASONS, UNKNOWN_REASON_SHOWN
+from app.domain.failure_reasons import FAILURE_REASONS, UNKNOWN_REASON_SHOWN, then_after
 from app.domain.languages import Language, Names
 from app.domain.local_formats import format_day, format_duration, format_moment, format_time
 from app.domain.notice_types import NoticeType
@@ -57,6 +57,9 @@ def values_for(
         filled = fill(facts, language)
         if filled is not None:
             values[name] = filled
+    if "then" in values:
+        # The one phrase of a code list that says whom to call.
+        values["then"] = values["then"].format(phone=phone)
     return values
 
 
@@ -149,6 +152,10 @@ def _reason(facts: Mapping[str, Any], language: Language) -> str:
     return (reason.shown if reason else UNKNOWN_REASON_SHOWN).in_language(language)
 
 
+def _then(facts: Mapping[str, Any], language: Language) -> str:
+    return then_after(facts.get("reason_code")).in_language(language)
+
+
 def _named(name: str) -> _Fill:
     """A fact that reads the same in all languages, or one name per language."""
 
@@ -192,7 +199,7 @@ _VALUES: Mapping[NoticeType, Mapping[str, _Fill]] = {
     _T.METER_SWAP_STARTED: {"date": _day("happened_at"), "t1": _time("happened_at")},
     _T.METER_SWAP_DONE: {"date": _day("happened_at"), "t2": _time("happened_at")},
     _T.METER_SWAP_DONE_STILL_OFF: {"date": _day("happened_at"), "t2": _time("happened_at")},
-    _T.METER_SWAP_FAILED: {"date": _day("happened_at"), "reason": _reason},
+    _T.METER_SWAP_FAILED: {"date": _day("happened_at"), "reason": _reason, "then": _then},
     _T.FAULT_STARTED: {"date": _day("off_at"), "t1": _time("off_at")},
     _T.FAULT_ETR: {"date": _day("etr_at"), "t2": _time("etr_at"), "cause": _cause},
     _T.FAULT_ETR_CHANGED: {

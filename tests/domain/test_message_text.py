@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.failure_reasons import FAILURE_REASONS
 from app.domain.languages import Language
 from app.domain.message_source import parse_message
 from app.domain.message_text import MessageSet, TemplateError, placeholders, render, render_sms
@@ -104,6 +105,36 @@ def test_req_25_a_usual_text_is_one_part_and_the_longest_one_two_at_most(
     assert sizes[Sample.TYPICAL].parts == (2 if (kind, language) in LONG and takes_replies else 1)
     assert sizes[Sample.WORST].parts <= 2
     assert sizes[Sample.WORST].units >= sizes[Sample.TYPICAL].units
+
+
+@pytest.mark.parametrize(
+    ("reason_code", "says", "not_said"),
+    [
+        (
+            "TECH_NEUTRAL",
+            "Sähköt palautetaan, kun vika on korjattu. Soita 010 123 4567.",
+            "uuden ajan",
+        ),
+        ("DATA_DONE", "Uutta käyntiä ei tarvita", "Vanha mittari jäi"),
+        ("WEATHER", "Vanha mittari jäi käyttöön. Ilmoitamme uuden ajan.", "Soita"),
+        ("NOBODY_KNOWS", "Vanha mittari jäi käyttöön. Ilmoitamme uuden ajan.", "Soita"),
+    ],
+)
+def test_a_failed_visit_is_not_told_to_end_in_what_it_does_not(
+    reason_code: str, says: str, not_said: str
+) -> None:
+    body = render_sms(shipped("METER_SWAP_FAILED"), FI, values(FI, reason_code=reason_code)).body
+    assert says in body
+    assert not_said not in body
+
+
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize("reason_code", FAILURE_REASONS)
+def test_req_25_every_reason_of_a_failed_visit_fits_into_two_parts(
+    reason_code: str, language: Language
+) -> None:
+    filled = values(language, reason_code=reason_code, address="Vanhankirkonkylänmäentie 128 B 112")
+    assert render_sms(shipped("METER_SWAP_FAILED"), language, filled).size.parts <= 2
 
 
 @pytest.mark.parametrize("language", list(Language))

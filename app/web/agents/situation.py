@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 
 from app.domain.cause_codes import cause_shown
 from app.domain.etr import shown_etr
-from app.domain.failure_reasons import FAILURE_REASONS, UNKNOWN_REASON_SHOWN
+from app.domain.failure_reasons import FAILURE_REASONS, UNKNOWN_REASON_SHOWN, then_after
 from app.domain.power_cuts import Cut, open_cut
 from app.models import Ack, Notice, WorkOrder
 from app.queries.meter_trace import MeterTrace, PlanAhead
@@ -220,10 +220,18 @@ def when_of(order: WorkOrder, ack: Ack | None) -> str:
     return moment(ack.occurred_at if ack else order.state_at)
 
 
+def failure_then(ack: Ack | None, phone: str) -> str:
+    """What follows from a failed visit, in the words that customers read."""
+    return then_after(_failure_code(ack)).in_language(current_language()).format(phone=phone)
+
+
+def _failure_code(ack: Ack | None) -> str:
+    return str(((ack.payload.get("failure") or {}) if ack else {}).get("reasonCode"))
+
+
 def failure_shown(ack: Ack | None) -> str:
     """Why a visit failed, in the words that customers read."""
-    code = ((ack.payload.get("failure") or {}) if ack else {}).get("reasonCode")
-    reason = FAILURE_REASONS.get(str(code))
+    reason = FAILURE_REASONS.get(_failure_code(ack))
     names = reason.shown if reason else UNKNOWN_REASON_SHOWN
     return names.in_language(current_language())
 

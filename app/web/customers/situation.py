@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from flask import current_app
 from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _l
 
 from app.domain.cause_codes import cause_shown
 from app.queries.customer_cuts import CustomerCut
 from app.queries.meter_trace import MeterTrace
-from app.web.agents.situation import failure_shown, telling_ack, when_of
+from app.settings import Settings
+from app.web.agents.situation import failure_shown, failure_then, telling_ack, when_of
 from app.web.formats import clock_time, day, moment
 from app.web.i18n import current_language
 
@@ -32,7 +34,7 @@ _SWAP_WORDS: Mapping[str, tuple[LazyString, str, str]] = {
     ),
     "STARTED": (_l("Your meter is being replaced since %(when)s."), "warn", "going"),
     "FAILED": (
-        _l("Your meter could not be replaced %(when)s: %(reason)s. We will tell you a new time."),
+        _l("Your meter could not be replaced %(when)s: %(reason)s. %(then)s"),
         "warn",
         "meter",
     ),
@@ -127,7 +129,12 @@ def _swap(trace: MeterTrace, now: datetime) -> Sentence | None:
     if order.state in _DONE and now - told_at > _NEWS:
         return None
     words, tone, icon = _SWAP_WORDS[order.state]
-    facts = {"when": when_of(order, ack), "reason": failure_shown(ack)}
+    settings: Settings = current_app.extensions["tiedolla_settings"]
+    facts = {
+        "when": when_of(order, ack),
+        "reason": failure_shown(ack),
+        "then": failure_then(ack, settings.customer_service_phone),
+    }
     return Sentence(str(words) % facts, tone, icon)
 
 
