@@ -369,6 +369,8 @@ def test_a_third_party_hears_only_after_both_said_yes_and_sees_only_its_own(
     assert owner.send("/my/people/new", values).location == "/my/contacts/2/confirm"
     aunt = Resident(app).come_in("050 777 8888")
     assert aunt.get("/my/").location == "/my/invitation"
+    # Messages leave from a name here, and what answers to a name reaches nobody (REQ-29).
+    assert "You can end it here at any time." in aunt.get("/my/invitation").text
     assert rows(app, "SELECT state FROM contact WHERE id = 2") == [("UNVERIFIED",)]
     aunt.send("/my/invitation", {"answer": "yes"})
     assert rows(app, "SELECT state, approved_by FROM contact WHERE id = 2") == [

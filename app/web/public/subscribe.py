@@ -150,7 +150,7 @@ def done(what: str) -> ResponseReturnValue:
         "public/subscribe_done.html",
         started=what == "start",
         takes_replies=sender_for(NoticeType.STORM_BULLETIN, senders).takes_replies,
-        stop_number=senders.two_way,
+        stop_number=senders.stop_number,
     )
 
 
