@@ -255,6 +255,15 @@ def test_req_22_the_phone_bulletin_is_read_area_by_area(lonely: Flask, client: F
     assert "klockan 12.00" in client.get("/bulletin/sv.txt").text
 
 
+def test_a_cut_that_ends_on_another_day_is_spoken_with_its_day(
+    lonely: Flask, client: FlaskClient
+) -> None:
+    begin = NOW - timedelta(hours=20)
+    write(lonely, cut(7, planned=True, started_at=begin, until=NOW + timedelta(days=2)))
+    said = client.get("/bulletin/en.txt").text
+    assert "from 16:00 on 23 Nov 2026 to 12:00 on 26 Nov 2026." in said
+
+
 def test_req_22_an_area_of_which_nobody_has_said_anything_for_half_an_hour_is_marked(
     lonely: Flask, client: FlaskClient, clock: Clock
 ) -> None:

@@ -75,18 +75,22 @@ def _of_area(one: Mapping[str, Any], language: str, at: datetime) -> Iterator[st
     planned = _today(one, at)
     if planned:
         yield gettext("Planned cuts today:")
-    for cut in planned:
-        words = {
-            "code": _spoken(cut["postal_code"]),
-            "from": clock_time(datetime.fromisoformat(cut["from_at"])),
-        }
-        if cut["to_at"] is None:
-            yield gettext(
-                "postal code %(code)s since %(from)s, takes longer than planned.", **words
-            )
-            continue
-        words["to"] = clock_time(datetime.fromisoformat(cut["to_at"]))
-        yield gettext("postal code %(code)s from %(from)s to %(to)s.", **words)
+    yield from (_planned(cut, at) for cut in planned)
+
+
+def _planned(cut: Mapping[str, Any], at: datetime) -> str:
+    """One planned cut; days are said where it does not lie within today."""
+    begin = datetime.fromisoformat(cut["from_at"])
+    words = {"code": _spoken(cut["postal_code"]), "from": clock_time(begin)}
+    if cut["to_at"] is None:
+        return gettext("postal code %(code)s since %(from)s, takes longer than planned.", **words)
+    end = datetime.fromisoformat(cut["to_at"])
+    words |= {"to": clock_time(end), "from_day": day(begin), "to_day": day(end)}
+    if helsinki_day(begin) == helsinki_day(end) == helsinki_day(at):
+        return gettext("postal code %(code)s from %(from)s to %(to)s.", **words)
+    return gettext(
+        "postal code %(code)s from %(from)s on %(from_day)s to %(to)s on %(to_day)s.", **words
+    )
 
 
 def _customers(one: Mapping[str, Any]) -> str:
@@ -136,9 +140,9 @@ def _latest_word(one: Mapping[str, Any], at: datetime) -> Iterator[str]:
     latest = _updated_at(one)
     if latest is None:
         return
-    moment = datetime.fromisoformat(latest)
-    words = {"time": clock_time(moment), "day": day(moment)}
-    if helsinki_day(moment) == helsinki_day(at):
+    latest_at = datetime.fromisoformat(latest)
+    words = {"time": clock_time(latest_at), "day": day(latest_at)}
+    if helsinki_day(latest_at) == helsinki_day(at):
         yield gettext("The latest information is from %(time)s.", **words)
     else:
         yield gettext("The latest information is from %(time)s on %(day)s.", **words)
