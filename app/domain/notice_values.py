@@ -83,17 +83,39 @@ _Fill = Callable[[Mapping[str, Any], Language], str | None]
 
 
 def _time(name: str, beside: str | None = None) -> _Fill:
-    """The time of day; with the day in front if `beside` is on another day (or of event_at)."""
+    """The time of day; its day stands behind if `beside` is on another day (or of event_at).
+
+    Behind it, since texts say "klo" or "kl." before it.
+    """
 
     def fill(facts: Mapping[str, Any], language: Language) -> str | None:
-        at, other = _moment(facts, name), _moment(facts, beside or name)
+        at = _moment(facts, name)
         if at is None:
             return None
-        if other is None or _same_day(at, other):
-            return format_time(at, language)
-        return f"{format_day(at, language)} {format_time(at, language)}"
+        words = (
+            format_time(at, language),
+            _other_day(at, _moment(facts, beside or name), language),
+        )
+        return " ".join(word for word in words if word)
 
     return fill
+
+
+def _window_end(name: str, beside: str) -> _Fill:
+    """The end of a span; its day stands in front, as that of the beginning does."""
+
+    def fill(facts: Mapping[str, Any], language: Language) -> str | None:
+        at = _moment(facts, name)
+        if at is None:
+            return None
+        words = (_other_day(at, _moment(facts, beside), language), format_time(at, language))
+        return " ".join(word for word in words if word)
+
+    return fill
+
+
+def _other_day(at: datetime, other: datetime | None, language: Language) -> str:
+    return "" if other is None or _same_day(at, other) else format_day(at, language)
 
 
 def _day(name: str) -> _Fill:
@@ -182,7 +204,7 @@ def _same_day(one: datetime, other: datetime) -> bool:
 _WINDOW: Mapping[str, _Fill] = {
     "date": _day("from_at"),
     "t1": _time("from_at"),
-    "t2": _time("to_at", "from_at"),
+    "t2": _window_end("to_at", "from_at"),
 }
 _PLAN: Mapping[str, _Fill] = {**_WINDOW, "cause": _cause}
 _SINCE: Mapping[str, _Fill] = {"date": _day("off_at"), "t1": _time("off_at", "event_at")}

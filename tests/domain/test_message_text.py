@@ -128,6 +128,29 @@ def test_a_failed_visit_is_not_told_to_end_in_what_it_does_not(
     assert not_said not in body
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (FI, "Sähkökatko alkoi klo 22.10 24.11., Koivutie"),
+        (SV, "Elavbrott sedan kl. 22.10 24.11., Koivutie"),
+        (EN, "Power cut since 22:10 24 Nov, Koivutie"),
+    ],
+)
+def test_the_day_of_a_cut_that_began_yesterday_follows_its_time(
+    language: Language, words: str
+) -> None:
+    facts = {"off_at": "2026-11-24T22:10:00+02:00", "event_at": "2026-11-25T06:00:00+02:00"}
+    filled = values_for(
+        NoticeType.STATUS_OUTAGE,
+        language,
+        facts,
+        brand="Verkkoyhtiö",
+        phone="010 123 4567",
+        address="Koivutie 3",
+    )
+    assert words in render_sms(shipped("STATUS_OUTAGE"), language, filled).body
+
+
 @pytest.mark.parametrize("language", list(Language))
 @pytest.mark.parametrize("reason_code", FAILURE_REASONS)
 def test_req_25_every_reason_of_a_failed_visit_fits_into_two_parts(
