@@ -89,13 +89,10 @@ def _time(name: str, beside: str | None = None) -> _Fill:
     """
 
     def fill(facts: Mapping[str, Any], language: Language) -> str | None:
-        at = _moment(facts, name)
+        at, other = _moment(facts, name), _moment(facts, beside or name)
         if at is None:
             return None
-        words = (
-            format_time(at, language),
-            _other_day(at, _moment(facts, beside or name), language),
-        )
+        words = (format_time(at, language), _other_day(at, other, language))
         return " ".join(word for word in words if word)
 
     return fill
@@ -105,10 +102,10 @@ def _window_end(name: str, beside: str) -> _Fill:
     """The end of a span; its day stands in front, as that of the beginning does."""
 
     def fill(facts: Mapping[str, Any], language: Language) -> str | None:
-        at = _moment(facts, name)
+        at, other = _moment(facts, name), _moment(facts, beside)
         if at is None:
             return None
-        words = (_other_day(at, _moment(facts, beside), language), format_time(at, language))
+        words = (_other_day(at, other, language), format_time(at, language))
         return " ".join(word for word in words if word)
 
     return fill

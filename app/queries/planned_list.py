@@ -289,7 +289,7 @@ class ToldRow:
 
 
 # Under a safety ban a list tells which number is meant, and no more (REQ-31).
-_TOLD = """
+_TOLD_ROWS = """
     SELECT n.id, n.type, n.gsrn, n.point_count, n.channel,
         CASE WHEN c.personal_safety_ban THEN '…' || right(n.sent_to, 3) ELSE n.sent_to END,
         n.language, n.state, n.suppress_reason, coalesce(n.sent_at, n.created_at)
@@ -298,13 +298,13 @@ _TOLD = """
 """
 _TOLD_LIST = text(
     f"""
-    {_TOLD} AND (CAST(:before AS bigint) IS NULL OR n.id < :before)
+    {_TOLD_ROWS} AND (CAST(:before AS bigint) IS NULL OR n.id < :before)
     ORDER BY n.id DESC LIMIT :limit
     """
 )
 _TOLD_AFTER = text(
     f"""
-    SELECT * FROM ({_TOLD} AND n.id > :after ORDER BY n.id LIMIT :limit) newer
+    SELECT * FROM ({_TOLD_ROWS} AND n.id > :after ORDER BY n.id LIMIT :limit) newer
     ORDER BY id DESC
     """  # noqa: S608 - made of our own constants only.
 )
