@@ -116,8 +116,9 @@ def test_an_estimate_leaves_a_suspicion_one_until_it_is_confirmed(network: None)
     _do(fault_actions.set_estimate, fault(), 9, at(120))
     _do(fault_actions.restore, fault(), 10, at(9), [B])
     assert (fault().state, fault().etr_at, kinds()) == ("DETECTED", at(120), [])
+    suspicion = fault().id
     with transaction() as session:
-        assert fault_watch.unconfirmed(session, at(60)) == [fault().id]
+        assert fault_watch.unconfirmed(session, at(60)) == [suspicion]
     _do(fault_actions.confirm, fault(), 61)
     assert fault().state == "PARTLY_RESTORED"
     assert set(kinds()) == {"FAULT_STARTED", "FAULT_ETR"}
