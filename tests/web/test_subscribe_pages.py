@@ -89,11 +89,16 @@ def test_whoever_stopped_following_by_text_message_comes_back_with_start(
     ],
 )
 def test_req_29_a_reply_is_offered_only_where_it_reaches_us(
-    app: Flask, visitor: Visitor, usual: str, two_way: str, words: str
+    app: Flask,
+    visitor: Visitor,
+    monkeypatch: pytest.MonkeyPatch,
+    usual: str,
+    two_way: str,
+    words: str,
 ) -> None:
-    settings = app.extensions["tiedolla_settings"]
     senders = {"sms_sender": usual, "sms_two_way_sender": two_way}
-    app.extensions["tiedolla_settings"] = settings.model_copy(update=senders)
+    mine = app.extensions["tiedolla_settings"].model_copy(update=senders)
+    monkeypatch.setitem(app.extensions, "tiedolla_settings", mine)
     assert words in visitor.get(f"{FORM}/done/start").text
 
 
