@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from datetime import UTC, datetime, timedelta
 from io import BytesIO, StringIO
 
@@ -144,6 +145,10 @@ def test_a_doubt_that_only_a_person_can_end_is_ended_on_the_page(
         ids = session.execute(text("SELECT id FROM attempt ORDER BY id")).scalars().all()
     page = operator.get("/doubts").text
     assert page.count('value="not_arrived"') == 2
+    # Whoever looks at the provider has to know whom it went to and what it said.
+    message = re.search(r'href="(/notices/\d+)"', page)
+    assert message is not None
+    assert operator.get(message[1]).status_code == 200
     path = f"/doubts/{ids[0]}"
     assert operator.post(path, {"found": "perhaps"}, page="/doubts").status_code == 400
     assert operator.post(path, {"found": "arrived"}, page="/doubts").status_code == 303
