@@ -109,7 +109,7 @@ def copy_rows(
             copy.write_row(row)
 
 
-def copy_text(session: Session, table: str, columns: Sequence[str], lines: str) -> None:
+def copy_text(session: Session, table: str, columns: Sequence[str], lines: str | bytes) -> None:
     """Like copy_rows, for rows that are in COPY's own text format already."""
     with _copying(session, table, columns) as copy:
         copy.write(lines)
@@ -120,7 +120,7 @@ def copy_line(cells: Iterable[object]) -> str:
     return (
         "\t".join(
             [
-                "\\N" if cell is None else _safe(cell) if isinstance(cell, str) else str(cell)
+                "\\N" if cell is None else copy_cell(cell) if isinstance(cell, str) else str(cell)
                 for cell in cells
             ]
         )
@@ -128,7 +128,10 @@ def copy_line(cells: Iterable[object]) -> str:
     )
 
 
-def _safe(cell: str) -> str:
+def copy_cell(cell: str | None) -> str:
+    """A text as a cell of such a row."""
+    if cell is None:
+        return "\\N"
     # What is printable has no line break and no tab, so only a backslash could mean something.
     if cell.isprintable():
         return cell.replace("\\", "\\\\") if "\\" in cell else cell
@@ -138,15 +141,38 @@ def _safe(cell: str) -> str:
 
 @contextmanager
 def _copying(session: Session, table: str, columns: Sequence[str]) -> Iterator[psycopg.Copy]:
-    connection = session.connection()
-    driver = connection.connection.driver_connection
-    assert driver is not None  # noqa: S101 - a session's connection always has a driver.
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+    with (
+        _driver_of(session.connection(), statement) as driver,
+        driver.cursor() as cursor,
+        cursor.copy(statement) as copy,
+    ):
+        yield copy
+
+
+def fetch(
+    connection: Connection, statement: str, parameters: Sequence[Any], *, binary: bool = False
+) -> list[tuple[Any, ...]]:
+    """Rows as the driver gives them, for reads of many: SQLAlchemy takes longer for a row than it.
+
+    statement: our own words with %s for each parameter. binary: bytes come as they are, not as
+    twice as many digits. Raises DBAPIError like any other statement.
+    """
+    with _driver_of(connection, statement) as driver:
+        found: list[tuple[Any, ...]] = driver.execute(
+            statement, parameters, binary=binary
+        ).fetchall()
+    return found
+
+
+@contextmanager
+def _driver_of(connection: Connection, statement: str) -> Iterator[Any]:
+    driver = connection.connection.driver_connection
+    assert driver is not None  # noqa: S101 - an open connection always has a driver.
     try:
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            yield copy
+        yield driver
     except psycopg.Error as error:
-        # COPY goes past SQLAlchemy, and whoever waits for its errors must not miss these.
+        # This goes past SQLAlchemy, and whoever waits for its errors must not miss these.
         lost = driver.closed
         if lost:
             connection.invalidate(error)

@@ -43,16 +43,13 @@ class Holder:
                 self._drop()
             else:
                 return self._lease
-        with transaction() as session:
-            self._lease = session.execute(
-                insert(Drainer)
-                .values(lane=self.lane, host=socket.gethostname(), pid=os.getpid(), started_at=now)
-                .returning(Drainer.id)
-            ).scalar_one()
         connection = db.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        if not try_session_lock(connection, DRAINER_SPACE, self._lease):
+        try:
+            self._lease = _take(connection, self.lane, now)
+        except BaseException:
+            connection.invalidate()
             connection.close()
-            raise RuntimeError("the lock of a new lease is taken")
+            raise
         self._connection = connection
         return self._lease
 
@@ -71,3 +68,16 @@ class Holder:
             self._connection.invalidate()
             self._connection.close()
             self._connection = None
+
+
+def _take(connection: Connection, lane: str, now: datetime) -> int:
+    """A new lease, locked before anybody sees it: whoever looks for the dead takes what nobody holds."""
+    with transaction() as session:
+        lease: int = session.execute(
+            insert(Drainer)
+            .values(lane=lane, host=socket.gethostname(), pid=os.getpid(), started_at=now)
+            .returning(Drainer.id)
+        ).scalar_one()
+        if not try_session_lock(connection, DRAINER_SPACE, lease):
+            raise RuntimeError("the lock of a new lease is taken")
+    return lease

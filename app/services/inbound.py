@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Engine, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import Session
 
-from app.db import copy_rows
+from app.db import copy_rows, fetch
 from app.domain.findings import Finding
 from app.domain.reject_codes import RejectCode
 from app.models.inbound_message import InboundChunk, InboundMessage
@@ -154,19 +154,18 @@ def store_small(
     return Stored(created, body_hash, len(body), True)
 
 
+_CHUNK = "SELECT body FROM inbound_chunk WHERE inbound_message_id = %s AND seq = %s"
+
+
 def read_chunks(engine: Engine, message_id: int) -> Iterator[bytes]:
     """The body of a message, chunk by chunk, each in a short read of its own."""
     seq = 0
     while True:
         with engine.connect() as connection:
-            piece = connection.execute(
-                select(InboundChunk.body).where(
-                    InboundChunk.inbound_message_id == message_id, InboundChunk.seq == seq
-                )
-            ).scalar_one_or_none()
-        if piece is None:
+            found = fetch(connection, _CHUNK, (message_id, seq), binary=True)
+        if not found:
             return
-        yield piece
+        yield found[0][0]
         seq += 1
 
 

@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from app.db import fetch
 from app.domain.clock import helsinki_day
 from app.domain.findings import Finding, find, has_error
 from app.domain.mapping.canonical import Direction, Document
@@ -248,16 +249,16 @@ def find_existing(session: Session, order_ids: Sequence[str]) -> dict[str, Exist
     }
 
 
+_POINTS = """
+    SELECT p.gsrn, p.status, m.number FROM metering_point p
+    LEFT JOIN meter m ON m.gsrn = p.gsrn AND m.state IN ('INSTALLED', 'COMMUNICATING')
+    WHERE p.gsrn = ANY(%s)
+"""
+
+
 def find_points(session: Session, gsrns: Sequence[str]) -> dict[str, PointFacts]:
     """What the register says about these metering points."""
-    rows = session.execute(
-        text(
-            "SELECT p.gsrn, p.status, m.number FROM metering_point p"
-            " LEFT JOIN meter m ON m.gsrn = p.gsrn AND m.state IN ('INSTALLED', 'COMMUNICATING')"
-            " WHERE p.gsrn = ANY(:gsrns)"
-        ),
-        {"gsrns": list(gsrns)},
-    )
+    rows = fetch(session.connection(), _POINTS, (list(gsrns),))
     return {row[0]: PointFacts(*row) for row in rows}
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import msgspec
 
-from app.db import copy_line
+from app.db import copy_cell, copy_line
 from app.domain.findings import Finding, has_error
 from app.domain.reject_codes import Severity
 from app.domain.revisions import Action, Verdict
@@ -23,7 +23,7 @@ from app.domain.states import WorkOrderState
 from app.domain.work_order_checks import PointFacts
 from app.services import intake, runs
 from app.services.bundle_tally import Noticed
-from app.services.order_store import content_json, facts_json
+from app.services.order_store import content_json, facts_bytes
 from app.services.partner_orders import payload_bytes
 from app.services.slices import MassContext, Refusal, Slice, SliceResult, our_finding
 from integrations.cis.types import CisWorkOrder, ParsedItem
@@ -79,7 +79,7 @@ class LookUps:
 class Prepared:
     """A slice as it is going to be written: rows as COPY reads them, and what was found."""
 
-    rows: str
+    rows: bytes
     counts: dict[str, int]
     findings: list[tuple[str | None, Finding]] = field(default_factory=list)
     steps: list[runs.StepRow] = field(default_factory=list)
@@ -95,9 +95,9 @@ class Prepared:
 
 def prepare(part: Slice, items: Sequence[Numbered], known: LookUps) -> Prepared:
     """Check and route each item alone."""
-    rows: list[str] = []
+    rows: list[bytes] = []
     counts: Counter[str] = Counter()
-    done = Prepared("", counts)
+    done = Prepared(b"", counts)
     for seq, item in items:
         findings: tuple[Finding, ...] = ()
         if item.findings:
@@ -124,7 +124,7 @@ def prepare(part: Slice, items: Sequence[Numbered], known: LookUps) -> Prepared:
             if has_error(findings):
                 errors = [finding for finding in findings if _is_error(finding)]
                 done.steps.append(_step(part, item, order_id, errors))
-    done.rows = "".join(rows)
+    done.rows = b"".join(rows)
     return done
 
 
@@ -168,42 +168,34 @@ def _row(
     cause: str,
     route: RouteDecision | None,
     body: bytes | None,
-) -> str:
-    partner = route.partner_code if route else None
+) -> bytes:
     key_info = order.key_info
     plain = msgspec.structs.replace(order, key_info=None) if key_info else order
     whole = content_json(plain)
     content = whole[whole.index(_CONTENT) :] + (key_info or "").encode()
-    payload = digest = None
-    if body is not None:
-        payload, digest = body.decode(), hashlib.sha256(body).hexdigest()
-    return copy_line(
-        (
-            part.message_id,
-            seq,
-            verdict,
-            item.line,
-            int(item.item_no or 0),
-            order.order_id,
-            order.gsrn,
-            "t" if item.counted else "f",
-            hashlib.sha256(content).hexdigest(),
-            item.source_hash,
-            order.municipality_code,
-            order.customer_id,
-            cause,
-            partner,
-            route.rule_id if route else None,
-            route.set_number if route else None,
-            digest,
-            facts_json(plain),
-            key_info,
-            payload,
-        )
+    digest = hashlib.sha256(body).hexdigest() if body is not None else None
+    head = (
+        f"{part.message_id}\t{seq}\t{verdict}\t{item.line}\t{int(item.item_no or 0)}"
+        f"\t{copy_cell(order.order_id)}\t{copy_cell(order.gsrn)}\t{'t' if item.counted else 'f'}"
+        f"\t{hashlib.sha256(content).hexdigest()}\t{item.source_hash}"
+        f"\t{copy_cell(order.municipality_code)}\t{copy_cell(order.customer_id)}"
+        f"\t{copy_cell(cause)}\t{copy_cell(route and route.partner_code)}"
+        f"\t{_number(route and route.rule_id)}\t{_number(route and route.set_number)}"
+        f"\t{copy_cell(digest)}\t{copy_cell(key_info)}"
     )
+    return b"\t".join((head.encode(), _json_cell(facts_bytes(plain)), _json_cell(body))) + b"\n"
 
 
-def _bad_row(part: Slice, seq: int, item: ParsedItem, order_id: str | None) -> str:
+def _json_cell(told: bytes | None) -> bytes:
+    # JSON writes out line breaks and tabs, so only a backslash could mean something.
+    return b"\\N" if told is None else told.replace(b"\\", b"\\\\")
+
+
+def _number(given: int | None) -> str:
+    return "\\N" if given is None else str(given)
+
+
+def _bad_row(part: Slice, seq: int, item: ParsedItem, order_id: str | None) -> bytes:
     """An item that could not be read takes its number, so that another one cannot have it."""
     number = item.item_no or ""
     known = number.isascii() and number.isdecimal() and len(number) <= 9
@@ -221,7 +213,7 @@ def _bad_row(part: Slice, seq: int, item: ParsedItem, order_id: str | None) -> s
             item.source_hash,
             *(None,) * 10,
         )
-    )
+    ).encode()
 
 
 def _name(part: Slice, item: ParsedItem) -> str | None:

@@ -37,8 +37,8 @@ STAGE_COLUMNS = (
     "route_rule_id",
     "route_set_number",
     "payload_hash",
-    "facts",
     "key_info",
+    "facts",
     "payload",
 )
 

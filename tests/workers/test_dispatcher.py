@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from rq import Callback
 from rq.webhook import Webhook
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 
 from app.db import db, transaction, try_session_lock
 from app.domain.processes import TriggerKind
@@ -130,6 +130,26 @@ def test_a_living_worker_keeps_what_it_holds(app: Flask, dispatcher: Dispatcher)
         with transaction() as session:
             assert session.scalars(select(OutboxItem.state)).one() == "CLAIMED"
         holder.close()
+
+
+def test_a_new_worker_is_nobody_s_dead_from_the_first_moment(app: Flask) -> None:
+    """Whoever looks for the dead may look just when the row of a lease can be seen."""
+    taken: list[int] = []
+    with app.app_context(), db.engine.connect() as other:
+
+        def _look(_session: object) -> None:
+            taken.extend(leases.dead(other, 0))
+
+        holder = Holder("nis")
+        event.listen(db.session, "after_commit", _look)
+        try:
+            lease = holder.lease(NOW)
+        finally:
+            event.remove(db.session, "after_commit", _look)
+        assert taken == []
+        holder.close()
+        assert leases.dead(other, 0) == [lease]
+        leases.let_go(other, lease)
 
 
 def test_a_worker_whose_lease_ran_out_loses_it(app: Flask, dispatcher: Dispatcher) -> None:

@@ -144,8 +144,15 @@ class _Writer:
             return
         self._body.append(f"{indent}if {name} is None:")
         self._open(indent + "    ", holder.around)
-        made = f"child({holder.around}, {holder.key!r}, {holder.kind})"
-        self._body.append(f"{indent}    {name} = {made}")
+        around, key = holder.around, repr(holder.key)
+        outer = self._by_name.get(around)
+        if holder.kind == "dict" and (outer is None or outer.kind == "dict"):
+            # What child() does, without the call: it is most of them.
+            self._body.append(f"{indent}    {name} = {around}.get({key})")
+            self._body.append(f"{indent}    if {name}.__class__ is not dict:")
+            self._body.append(f"{indent}        {name} = {around}[{key}] = {{}}")
+        else:
+            self._body.append(f"{indent}    {name} = child({around}, {key}, {holder.kind})")
 
     def _place_of(self, target: str) -> tuple[str, Any]:
         """The holder of a target, and its key there."""
