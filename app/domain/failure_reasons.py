@@ -30,11 +30,29 @@ class NextStep(StrEnum):
     TWO_PERSONS = "TWO_PERSONS"
 
 
+# What customers are told after the reason; {phone} is that of customer service.
+_COMES_AGAIN = Names(
+    "Vanha mittari jäi käyttöön. Ilmoitamme uuden ajan.",
+    "Den gamla mätaren är kvar. Vi meddelar en ny tid.",
+    "The old meter stays in use. We will send a new time.",
+)
+_POWER_STAYS_OFF = Names(
+    "Sähköt palautetaan, kun vika on korjattu. Soita {phone}.",
+    "Strömmen kopplas på när felet är avhjälpt. Ring {phone}.",
+    "Power returns once the fault is repaired. Call {phone}.",
+)
+_NOTHING_TO_DO = Names(
+    "Uutta käyntiä ei tarvita, ellemme ilmoita siitä.",
+    "Inget nytt besök behövs om vi inte meddelar det.",
+    "No other visit is needed unless we tell you.",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class FailureReason:
     """One reason.
 
-    shown: the words inside METER_SWAP_FAILED. counts_as_installed: the new meter hangs, so the
+    shown: the words inside METER_SWAP_FAILED; then: what follows them there. counts_as_installed: the new meter hangs, so the
     order is complete. leaves_power_off: the power stays off after the visit.
     """
 
@@ -43,6 +61,7 @@ class FailureReason:
     next_step: NextStep
     counts_as_installed: bool = False
     leaves_power_off: bool = False
+    then: Names = _COMES_AGAIN
 
 
 _REASONS = (
@@ -109,6 +128,7 @@ _REASONS = (
         ),
         NextStep.FAULT_DESK,
         leaves_power_off=True,
+        then=_POWER_STAYS_OFF,
     ),
     FailureReason(
         "TECH_NOCOMM",
@@ -134,6 +154,7 @@ _REASONS = (
         "DATA_DONE",
         Names("mittari jo vaihdettu", "mätaren redan bytt", "meter already replaced"),
         NextStep.CLOSE_AFTER_CHECK,
+        then=_NOTHING_TO_DO,
     ),
     FailureReason(
         "LOG_STOCK",
@@ -162,4 +183,10 @@ _REASONS = (
 FAILURE_REASONS: Mapping[str, FailureReason] = {reason.code: reason for reason in _REASONS}
 
 # What a customer reads when the partner used a code that we do not know: true in every case.
-UNKNOWN_REASON_SHOWN = FAILURE_REASONS["SAFETY"].shown
+UNKNOWN_REASON = FAILURE_REASONS["SAFETY"]
+UNKNOWN_REASON_SHOWN = UNKNOWN_REASON.shown
+
+
+def then_after(reason_code: str | None) -> Names:
+    """What follows from a failed visit: a new time, no power until something is repaired, or nothing."""
+    return FAILURE_REASONS.get(reason_code or "", UNKNOWN_REASON).then

@@ -2,7 +2,8 @@
 
 Facts come late, repeatedly and in any order: from the DMS, from meters, operators and customers.
 They are walked in the order in which things happened, so the same facts give the same course
-however they arrived.
+however they arrived. What nobody has confirmed stays a suspicion, whatever else is said of it: nobody is
+told, and somebody has to look.
 """
 
 from __future__ import annotations
@@ -150,8 +151,14 @@ def _gone_again(course: Course) -> None:
 
 def _confirmed(course: Course, fact: Fact) -> None:
     course.confirmed_at = course.confirmed_at or fact.at
-    if course.state is FaultState.DETECTED:
-        _move(course, FaultState.CONFIRMED)
+    if course.state is not FaultState.DETECTED:
+        return
+    _move(course, FaultState.CONFIRMED)
+    # What was said of it while it was a suspicion counts from here on.
+    if course.etr_at is not None:
+        _move(course, FaultState.ETR_SET)
+    if course.off and course.on:
+        _move(course, FaultState.PARTLY_RESTORED)
 
 
 def _cause(course: Course, fact: Fact) -> None:
@@ -162,7 +169,7 @@ def _etr(course: Course, fact: Fact) -> None:
     changed = fact.etr_at != course.etr_at
     course.etr_at, course.etr_confidence = fact.etr_at, fact.etr_confidence
     course.etr_set_at = fact.at
-    if fact.etr_at is None:
+    if fact.etr_at is None or course.confirmed_at is None:
         return
     if course.state in (FaultState.DETECTED, FaultState.CONFIRMED, FaultState.REOPENED):
         _move(course, FaultState.ETR_SET)
@@ -178,8 +185,12 @@ def _on(course: Course, fact: Fact) -> None:
         if times is not None and times.on_at is None:
             times.on_at = fact.at
             came_back = True
-    if came_back and course.state not in _OVER:
-        _move(course, FaultState.PARTLY_RESTORED if course.off else FaultState.RESTORED)
+    if not came_back or course.state in _OVER:
+        return
+    if not course.off:
+        _move(course, FaultState.RESTORED)
+    elif course.confirmed_at is not None:
+        _move(course, FaultState.PARTLY_RESTORED)
 
 
 def _reopened(course: Course, fact: Fact) -> None:

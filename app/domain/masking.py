@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from app.domain.languages import Language, Names
+from app.domain.notice_values import HIDDEN_ADDRESS
+from app.domain.sms_text import plain_sms
 
 _ENDS_SHOWN = 3
 _NUMBER = Names("numero, jonka loppu on", "numret som slutar på", "number ending in")
@@ -34,3 +37,17 @@ def others_named(phones: Sequence[str], email_count: int, language: Language) ->
     if email_count:
         parts.append(_EMAIL.in_language(language))
     return ", ".join(parts)
+
+
+def without_streets(words: str, streets: Iterable[str], language: Language) -> str:
+    """What was written, without addresses in these streets, whole or in part (REQ-31)."""
+    for street in streets:
+        for form in dict.fromkeys((street, plain_sms(street))):
+            words = re.sub(
+                re.escape(form) + _HOUSE, HIDDEN_ADDRESS.in_language(language), words, flags=re.I
+            )
+    return words
+
+
+# House number, staircase and apartment as short_address() writes them, as far as they are there.
+_HOUSE = r"(?: \d+[A-Za-z]?(?: [A-Za-z](?![A-Za-z]))?(?: \d+[A-Za-z]?)?)?"

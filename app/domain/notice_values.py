@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from app.domain.cause_codes import cause_shown
 from app.domain.clock import HELSINKI
-from app.domain.failure_reasons import FAILURE_REASONS, UNKNOWN_REASON_SHOWN
+from app.domain.failure_reasons import FAILURE_REASONS, UNKNOWN_REASON_SHOWN, then_after
 from app.domain.languages import Language, Names
 from app.domain.local_formats import format_day, format_duration, format_moment, format_time
 from app.domain.notice_types import NoticeType
@@ -57,6 +57,9 @@ def values_for(
         filled = fill(facts, language)
         if filled is not None:
             values[name] = filled
+    if "then" in values:
+        # The one phrase of a code list that says whom to call.
+        values["then"] = values["then"].format(phone=phone)
     return values
 
 
@@ -70,22 +73,46 @@ COMMON_PLACEHOLDERS = frozenset({"brand", "phone", "addr"})
 
 _SEVERAL = Names("käyttöpaikkaa", "förbrukningsplatser", "metering points")
 _NOT_KNOWN_YET = Names("ei vielä tiedossa", "inte känd ännu", "not known yet")
+_TODAY = Names("tänään", "i dag", "today")
+# Where the words stand, Finnish and Swedish begin a sentence.
+_LAST_NIGHT = Names("Viime yönä", "I natt", "last night")
+_IN_QUIET_HOURS = Names("Hiljaisena aikana", "Under tysta timmar", "in your quiet hours")
+_EVENING, _MORNING = time(20), time(10)
 
 _Fill = Callable[[Mapping[str, Any], Language], str | None]
 
 
 def _time(name: str, beside: str | None = None) -> _Fill:
-    """The time of day; with the day in front if `beside` is on another day (or of event_at)."""
+    """The time of day; its day stands behind if `beside` is on another day (or of event_at).
+
+    Behind it, since texts say "klo" or "kl." before it.
+    """
 
     def fill(facts: Mapping[str, Any], language: Language) -> str | None:
         at, other = _moment(facts, name), _moment(facts, beside or name)
         if at is None:
             return None
-        if other is None or _same_day(at, other):
-            return format_time(at, language)
-        return f"{format_day(at, language)} {format_time(at, language)}"
+        words = (format_time(at, language), _other_day(at, other, language))
+        return " ".join(word for word in words if word)
 
     return fill
+
+
+def _window_end(name: str, beside: str) -> _Fill:
+    """The end of a span; its day stands in front, as that of the beginning does."""
+
+    def fill(facts: Mapping[str, Any], language: Language) -> str | None:
+        at, other = _moment(facts, name), _moment(facts, beside)
+        if at is None:
+            return None
+        words = (_other_day(at, other, language), format_time(at, language))
+        return " ".join(word for word in words if word)
+
+    return fill
+
+
+def _other_day(at: datetime, other: datetime | None, language: Language) -> str:
+    return "" if other is None or _same_day(at, other) else format_day(at, language)
 
 
 def _day(name: str) -> _Fill:
@@ -97,6 +124,31 @@ def _day(name: str) -> _Fill:
         return None if value is None else format_day(date.fromisoformat(value), language)
 
     return fill
+
+
+def _today_or_day(name: str, beside: str) -> _Fill:
+    """Today, if both are on one day; else the day itself, which stays true after midnight."""
+
+    def fill(facts: Mapping[str, Any], language: Language) -> str | None:
+        at, other = _moment(facts, name), _moment(facts, beside)
+        if at is None:
+            return None
+        if other is not None and _same_day(at, other):
+            return _TODAY.in_language(language)
+        return format_day(at, language)
+
+    return fill
+
+
+def _night(facts: Mapping[str, Any], language: Language) -> str:
+    """Last night, unless it was by day: whoever works at night is left alone while they sleep."""
+    clocks = [at.astimezone(HELSINKI).time() for at in _both(facts, "off_at", "on_at")]
+    by_night = clocks and all(clock >= _EVENING or clock < _MORNING for clock in clocks)
+    return (_LAST_NIGHT if by_night else _IN_QUIET_HOURS).in_language(language)
+
+
+def _both(facts: Mapping[str, Any], *names: str) -> list[datetime]:
+    return [at for at in (_moment(facts, name) for name in names) if at is not None]
 
 
 def _estimate(facts: Mapping[str, Any], language: Language) -> str:
@@ -117,6 +169,10 @@ def _cause(facts: Mapping[str, Any], language: Language) -> str:
 def _reason(facts: Mapping[str, Any], language: Language) -> str:
     reason = FAILURE_REASONS.get(facts.get("reason_code") or "")
     return (reason.shown if reason else UNKNOWN_REASON_SHOWN).in_language(language)
+
+
+def _then(facts: Mapping[str, Any], language: Language) -> str:
+    return then_after(facts.get("reason_code")).in_language(language)
 
 
 def _named(name: str) -> _Fill:
@@ -145,7 +201,7 @@ def _same_day(one: datetime, other: datetime) -> bool:
 _WINDOW: Mapping[str, _Fill] = {
     "date": _day("from_at"),
     "t1": _time("from_at"),
-    "t2": _time("to_at", "from_at"),
+    "t2": _window_end("to_at", "from_at"),
 }
 _PLAN: Mapping[str, _Fill] = {**_WINDOW, "cause": _cause}
 _SINCE: Mapping[str, _Fill] = {"date": _day("off_at"), "t1": _time("off_at", "event_at")}
@@ -162,7 +218,7 @@ _VALUES: Mapping[NoticeType, Mapping[str, _Fill]] = {
     _T.METER_SWAP_STARTED: {"date": _day("happened_at"), "t1": _time("happened_at")},
     _T.METER_SWAP_DONE: {"date": _day("happened_at"), "t2": _time("happened_at")},
     _T.METER_SWAP_DONE_STILL_OFF: {"date": _day("happened_at"), "t2": _time("happened_at")},
-    _T.METER_SWAP_FAILED: {"date": _day("happened_at"), "reason": _reason},
+    _T.METER_SWAP_FAILED: {"date": _day("happened_at"), "reason": _reason, "then": _then},
     _T.FAULT_STARTED: {"date": _day("off_at"), "t1": _time("off_at")},
     _T.FAULT_ETR: {"date": _day("etr_at"), "t2": _time("etr_at"), "cause": _cause},
     _T.FAULT_ETR_CHANGED: {
@@ -178,9 +234,10 @@ _VALUES: Mapping[NoticeType, Mapping[str, _Fill]] = {
         "t1": _time("off_at", "on_at"),
         "t2": _time("on_at"),
         "dur": _duration,
+        "night": _night,
     },
     _T.PLANNED_NOTICE: _PLAN,
-    _T.PLANNED_REMINDER: _PLAN,
+    _T.PLANNED_REMINDER: {**_PLAN, "day": _today_or_day("from_at", "event_at")},
     _T.PLANNED_CHANGED: _PLAN,
     _T.PLANNED_CANCELLED: _PLAN,
     _T.PLANNED_OVERRUN: {**_PLAN, "etr": _estimate},

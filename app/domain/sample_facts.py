@@ -33,6 +33,8 @@ def sample_values(
             facts[name] = max(longest, key=lambda code: _shown_length(longest[code], language))
     if NOTICE_RULES[kind].topic is Topic.PLANNED and sample is Sample.TYPICAL:
         facts["cause_code"] = "MAINTENANCE"
+    if kind is NoticeType.MORNING_SUMMARY and sample is Sample.TYPICAL:
+        facts |= _LAST_NIGHT
     facts |= {name: names.in_language(language) for name, names in _WORDS[sample].items()}
     return values_for(kind, language, facts, brand=brand, phone=phone, address=_ADDRESS[sample])
 
@@ -50,6 +52,7 @@ _ADDRESS = {
     Sample.TYPICAL: "Koivutie 12 A 3",
     Sample.WORST: "Vanhankirkonkylänmäentie 128 B 112",
 }
+_LAST_NIGHT = {"off_at": "2026-11-24T00:15:00+00:00", "on_at": "2026-11-24T02:20:00+00:00"}
 _FACTS: Mapping[Sample, Mapping[str, Any]] = {
     Sample.TYPICAL: {
         "event_at": "2026-11-24T08:15:00+00:00",

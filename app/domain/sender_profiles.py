@@ -24,6 +24,11 @@ class Senders:
     two_way: str = ""
     authorised: frozenset[str] = frozenset()
 
+    @property
+    def stop_number(self) -> str:
+        """Where a text with STOP reaches us; empty where none does."""
+        return self.two_way or (self.usual if is_number(self.usual) else "")
+
     def unlisted(self) -> tuple[str, ...]:
         """Those in use that nobody has authorised."""
         used = (sender for sender in (self.usual, self.two_way) if sender)

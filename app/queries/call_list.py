@@ -16,7 +16,10 @@ DONE_MOST = 30
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """One call; address is None where it must not be shown."""
+    """One call; address is None where it must not be shown.
+
+    banned: a safety ban, so that numbers are for whoever has taken the call, which is recorded (REQ-31).
+    """
 
     id: int
     outage_id: int
@@ -24,6 +27,7 @@ class CallRow:
     customer_name: str
     language: str
     phones: list[str]
+    banned: bool
     address: str | None
     state: str
     owner: str | None
@@ -43,8 +47,11 @@ _CALLS = """
              THEN o.etr_at END AS etr_at,
         nullif(concat_ws(' ', m.street_name, m.house_number, m.staircase, m.apartment), '')
             AS address,
-        (SELECT array_agg(k.value ORDER BY k.id) FROM contact k WHERE k.customer_id = c.cis_id
-         AND k.kind = 'SMS' AND k.state NOT IN ('REMOVED', 'INVALID')) AS phones
+        -- A number that nobody has confirmed, or that two customers claim, may be somebody else's.
+        (SELECT array_agg(k.value ORDER BY k.third_party_name IS NOT NULL, k.id) FROM contact k
+         WHERE k.customer_id = c.cis_id AND k.kind = 'SMS' AND k.doubt IS NULL
+           AND (k.only_gsrns IS NULL OR e.gsrn = ANY(k.only_gsrns))
+           AND (k.state = 'VERIFIED' OR k.state = 'UNVERIFIED' AND k.source = 'CIS')) AS phones
     FROM call_list_entry e JOIN customer c ON c.cis_id = e.customer_id
     JOIN outage o ON o.id = e.outage_id LEFT JOIN storm s ON s.id = o.storm_id
     LEFT JOIN outage_point p ON p.outage_id = e.outage_id AND p.gsrn = e.gsrn
@@ -81,6 +88,7 @@ def _row(row: Row[Any], now: datetime) -> CallRow:
         customer_name=values["name"],
         language=values["language"],
         phones=list(values["phones"] or []),
+        banned=values["banned"],
         address=None if values["banned"] else values["address"],
         state=values["state"],
         owner=values["owner"],

@@ -36,10 +36,14 @@ def count_issues(session: Session) -> dict[str, int]:
         .group_by(ContactIssue.kind)
     )
     counts: dict[str, int] = {row[0]: row[1] for row in rows}
-    counts["INVALID"] = (
-        session.scalar(select(func.count()).select_from(Contact).where(Contact.state == "INVALID"))
-        or 0
+    # As they are listed below: of customers who are no more, nobody is to be asked.
+    invalid = (
+        select(func.count())
+        .select_from(Contact)
+        .join(Customer, Customer.cis_id == Contact.customer_id)
+        .where(Contact.state == "INVALID", Customer.active)
     )
+    counts["INVALID"] = session.scalar(invalid) or 0
     return counts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -56,6 +57,7 @@ class OpenDoubts:
 class DoubtRow:
     """One call that is or was in doubt; ended is how: see ENDINGS, None while it is open."""
 
+    attempt_id: UUID
     notice_id: int
     type: str
     channel: str | None
@@ -71,8 +73,9 @@ class DoubtRow:
 
 
 # CALLBACK: the provider reported it. LOOKUP_1, LOOKUP_2: found when asked the first or second time.
-# RESENT, GIVEN_UP: nobody could tell, so the kind of message decided.
-ENDINGS = ("CALLBACK", "LOOKUP_1", "LOOKUP_2", "RESENT", "GIVEN_UP")
+# PERSON: somebody looked, and it had arrived. RESENT, GIVEN_UP: nobody could tell, so the kind of
+# message decided.
+ENDINGS = ("CALLBACK", "LOOKUP_1", "LOOKUP_2", "PERSON", "RESENT", "GIVEN_UP")
 
 # A doubt that only a person can end has a time that never comes (unknowns.NEVER).
 _PERSON = "a.next_lookup_at >= '9999-01-01 00:00+00'"
@@ -100,7 +103,7 @@ _HOW_ENDED = text(
     """  # noqa: S608 - our own text.
 )
 _ROWS = f"""
-    SELECT n.id, n.type, n.channel, n.gsrn, a.route, a.started_at, a.error, a.lookups,
+    SELECT a.id, n.id, n.type, n.channel, n.gsrn, a.route, a.started_at, a.error, a.lookups,
         a.next_lookup_at, coalesce({_PERSON}, false), {_ENDED}, n.state
     FROM attempt a JOIN outbox_item item ON item.id = a.outbox_item_id
     JOIN notice n ON n.id = CAST(item.payload->>'notice_id' AS bigint)

@@ -288,23 +288,25 @@ class ToldRow:
     at: datetime
 
 
+# Under a safety ban a list tells which number is meant, and no more (REQ-31).
+_TOLD_ROWS = """
+    SELECT n.id, n.type, n.gsrn, n.point_count, n.channel,
+        CASE WHEN c.personal_safety_ban THEN '…' || right(n.sent_to, 3) ELSE n.sent_to END,
+        n.language, n.state, n.suppress_reason, coalesce(n.sent_at, n.created_at)
+    FROM notice n LEFT JOIN customer c ON c.cis_id = n.customer_id
+    WHERE n.outage_id = :id
+"""
 _TOLD_LIST = text(
-    """
-    SELECT id, type, gsrn, point_count, channel, sent_to, language, state, suppress_reason,
-        coalesce(sent_at, created_at)
-    FROM notice
-    WHERE outage_id = :id AND (CAST(:before AS bigint) IS NULL OR id < :before)
-    ORDER BY id DESC LIMIT :limit
+    f"""
+    {_TOLD_ROWS} AND (CAST(:before AS bigint) IS NULL OR n.id < :before)
+    ORDER BY n.id DESC LIMIT :limit
     """
 )
 _TOLD_AFTER = text(
-    """
-    SELECT * FROM (
-        SELECT id, type, gsrn, point_count, channel, sent_to, language, state, suppress_reason,
-            coalesce(sent_at, created_at)
-        FROM notice WHERE outage_id = :id AND id > :after ORDER BY id LIMIT :limit) newer
+    f"""
+    SELECT * FROM ({_TOLD_ROWS} AND n.id > :after ORDER BY n.id LIMIT :limit) newer
     ORDER BY id DESC
-    """
+    """  # noqa: S608 - made of our own constants only.
 )
 
 

@@ -103,6 +103,22 @@ def stop_address(session: Session, value: str, now: datetime, *, by: str) -> int
     return len(stopped)
 
 
+def followed(session: Session, value: str) -> list[str]:
+    """The municipalities that an address follows, also while it has left the messages by STOP."""
+    found = session.scalars(
+        select(AreaSubscription.municipality_code)
+        .join(Contact, Contact.id == AreaSubscription.contact_id)
+        .where(
+            Contact.value == value,
+            Contact.customer_id == SUBSCRIBERS,
+            Contact.state == ContactState.VERIFIED,
+            AreaSubscription.stopped_at.is_(None),
+        )
+        .order_by(AreaSubscription.municipality_code)
+    )
+    return list(found)
+
+
 def offered(session: Session) -> list[str]:
     """The municipalities in which we have metering points."""
     return list(session.execute(_OFFERED).scalars())

@@ -37,7 +37,7 @@ class CallRefused(Exception):
 
 _GATHER = text(
     """
-    INSERT INTO call_list_entry (outage_id, gsrn, customer_id, state, off_at, added_at)
+    INSERT INTO call_list_entry AS e (outage_id, gsrn, customer_id, state, off_at, added_at)
     SELECT DISTINCT ON (p.gsrn, c.cis_id) o.id, p.gsrn, c.cis_id, 'OPEN', p.off_at, :now
     FROM outage_point p JOIN outage o ON o.id = p.outage_id
     JOIN occupancy y ON y.gsrn = p.gsrn AND y.moved_in_on <= CAST(:on AS date)
@@ -46,10 +46,14 @@ _GATHER = text(
     WHERE p.on_at IS NULL AND p.off_at <= :before
       AND (o.kind = 'FAULT' AND o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
            OR o.kind = 'PLANNED' AND o.state IN ('ONGOING', 'OVERRUN'))
-      AND NOT EXISTS (SELECT 1 FROM call_list_entry e WHERE e.gsrn = p.gsrn
-                      AND e.customer_id = c.cis_id AND e.state <> 'DONE')
+      AND NOT EXISTS (SELECT 1 FROM call_list_entry other WHERE other.gsrn = p.gsrn
+                      AND other.customer_id = c.cis_id AND other.state <> 'DONE')
     ORDER BY p.gsrn, c.cis_id, p.off_at, o.id
-    ON CONFLICT (outage_id, gsrn, customer_id) DO NOTHING
+    -- The power was back before anybody called, and went again.
+    ON CONFLICT (outage_id, gsrn, customer_id) DO UPDATE
+        SET state = 'OPEN', owner = NULL, outcome = NULL, taken_at = NULL, done_at = NULL,
+            off_at = excluded.off_at, added_at = excluded.added_at
+        WHERE e.state = 'DONE' AND e.outcome = 'POWER_BACK'
     RETURNING id
     """
 )
@@ -69,8 +73,8 @@ _POWER_BACK = text(
 def gather(session: Session, now: datetime, after: timedelta) -> int:
     """Add whoever has been without power for too long, and drop whom power came back to.
 
-    Promise: one entry per customer, point and outage, however often this runs. Returns how many
-    were added.
+    Promise: one entry per customer, point and outage, however often this runs; it is opened again
+    when the power went again after it. Returns how many were added.
     """
     session.execute(_POWER_BACK, {"now": now})
     values = {"now": now, "on": helsinki_day(now), "before": now - after}

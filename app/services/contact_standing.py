@@ -14,7 +14,7 @@ from app.services import opt_outs
 from integrations.sendgrid_email import codes as sendgrid
 from integrations.twilio_sms import codes as twilio
 
-# So many hard bounces make an address unusable (REQ-26); one may be somebody's mishap.
+# So many hard bounces in a row make an address unusable (REQ-26); one may be somebody's mishap.
 BOUNCES_TO_INVALID = 3
 _PROVIDERS = {Channel.SMS: "twilio", Channel.EMAIL: "sendgrid"}
 
@@ -43,6 +43,23 @@ _MARK = text(
     WHERE kind = :kind AND value = :value AND state <> 'REMOVED'
     """
 )
+
+
+# Whoever can be reached now could be reached all along.
+_REACHED = text(
+    """
+    UPDATE contact c SET bounce_count = 0
+    FROM notice n JOIN contact k ON k.id = n.contact_id
+    WHERE n.id = ANY(CAST(:ids AS bigint[])) AND k.bounce_count > 0
+      AND c.kind = k.kind AND c.value = k.value AND c.state <> 'INVALID'
+    """
+)
+
+
+def note_delivered(session: Session, notice_ids: Sequence[int]) -> None:
+    """Forget the bounces of addresses that a message has reached: three in a row count, not in a life."""
+    if notice_ids:
+        session.execute(_REACHED, {"ids": list(notice_ids)})
 
 
 def note_words(session: Session, words: Sequence[ProviderWord], now: datetime) -> None:

@@ -144,6 +144,10 @@ def apply_waiting(session: Session, limit: int, now: datetime) -> list[AppliedRe
         for row in known
         if row.error_code is not None or state_of(row.provider, row.status) is None
     ]
+    reached = [
+        id_ for id_, one in ladders.items() if one.row is not None and one.state == "DELIVERED"
+    ]
+    contact_standing.note_delivered(session, reached)
     contact_standing.note_words(session, words, now)
     return [
         AppliedReceipt(

@@ -85,7 +85,8 @@ def create(act: Act, wanted: Wanted) -> int:
 
 def confirm(act: Act, outage_id: int) -> None:
     """Say that a suspected fault is one. Raises: ActRefused."""
-    get_open(act, outage_id, FaultState.DETECTED)
+    if get_open(act, outage_id).confirmed_at is not None:
+        raise ActRefused("WRONG_STATE")
     _fact(act, outage_id, FactType.CONFIRMED, act.now, {})
     _done(act, outage_id, "FAULT_CONFIRMED", {})
 
@@ -156,10 +157,10 @@ def split(act: Act, outage_id: int) -> None:
     _done(act, outage_id, "FAULT_SPLIT", {"from": outage.parent_id})
 
 
-def get_open(act: Act, outage_id: int, only: FaultState | None = None) -> Outage:
+def get_open(act: Act, outage_id: int) -> Outage:
     """A fault that is not over, with the pen held. Raises: ActRefused (NOT_FOUND, WRONG_STATE)."""
     outage = _get(act, outage_id)
-    if outage.state in faults.OVER or (only is not None and outage.state != only):
+    if outage.state in faults.OVER:
         raise ActRefused("WRONG_STATE", outage.state)
     return outage
 

@@ -159,7 +159,7 @@ _JUST_ENDED = text(
     """
     SELECT o.id FROM outage_point p JOIN outage o ON o.id = p.outage_id
     WHERE p.gsrn = :gsrn AND o.kind = 'FAULT'
-      AND o.state IN ('PARTLY_RESTORED', 'RESTORED', 'CLOSED', 'REOPENED')
+      AND o.state IN ('DETECTED', 'PARTLY_RESTORED', 'RESTORED', 'CLOSED', 'REOPENED')
       AND p.on_at > :since AND p.on_at <= :at
     ORDER BY p.on_at DESC, o.id DESC LIMIT 1
     """

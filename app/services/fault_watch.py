@@ -33,7 +33,8 @@ _EXPIRED = text(
 _UNCONFIRMED = text(
     """
     SELECT o.id FROM outage o
-    WHERE o.kind = 'FAULT' AND o.state = 'DETECTED' AND o.created_at <= :before
+    WHERE o.kind = 'FAULT' AND o.confirmed_at IS NULL AND o.state IN ('DETECTED', 'REOPENED')
+      AND o.created_at <= :before
       AND NOT EXISTS (SELECT 1 FROM alarm a WHERE a.kind = 'FAULT_UNCONFIRMED'
                       AND a.subject = 'fault:' || o.id AND a.closed_at IS NULL)
     ORDER BY o.id LIMIT :limit

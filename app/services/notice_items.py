@@ -14,6 +14,7 @@ from app.domain.notice_types import (
     TOPIC_PRIORITY,
     Channel,
     NoticeType,
+    Topic,
 )
 from app.services.message_templates import Rendered
 from app.services.outbox import NewItem
@@ -39,6 +40,7 @@ NOT_TOLD: Final = "('SUPPRESSED', 'EXPIRED', 'SUPERSEDED', 'FAILED')"
 TWILIO_STATUS_PATH = "/callbacks/twilio/status"
 
 _LANES = {Channel.SMS: SMS, Channel.EMAIL: EMAIL}
+_WAITS_FOR_NOTHING = frozenset({Topic.SAFETY, Topic.SERVICE})
 
 
 def notice_key(notice_id: int) -> str:
@@ -92,7 +94,7 @@ def build_item(
         kind=KIND,
         business_key=notice_key(notice_id),
         # The start of a visit leaves before its end, whichever of them has to be tried again.
-        order_key=f"{contact.value} {order_of or gsrn}",
+        order_key=_order_key(contact, kind, order_of or gsrn or ""),
         version=1,
         dedupe_key=notice_key(notice_id),
         payload={"notice_id": notice_id, **message},
@@ -101,6 +103,17 @@ def build_item(
         expires_at=expires_at,
         not_before=not_before,
     )
+
+
+def _order_key(contact: ContactFacts, kind: NoticeType, about: str) -> str:
+    """What one after the other leaves in order under: news of one thing to one address.
+
+    Warnings and answers wait for no other news, which may be held for the morning, for an hour, for
+    money or for a provider (REQ-10, REQ-27).
+    """
+    topic = NOTICE_RULES[kind].topic
+    own = f" {topic}" if topic in _WAITS_FOR_NOTHING else ""
+    return f"{contact.value} {about}{own}"
 
 
 def _unsubscribe_url(contact: ContactFacts, kind: NoticeType, settings: Settings) -> str | None:

@@ -230,7 +230,7 @@ def _tell(
     old_from_at: datetime | None = None,
 ) -> None:
     session.flush()
-    facts = facts_of(plan)
+    facts = facts_of(plan) | {"event_at": event_at.isoformat()}
     if old_from_at is not None:
         facts["old_from_at"] = old_from_at.isoformat()
     announce(

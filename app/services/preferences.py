@@ -46,7 +46,11 @@ _CHOOSE = text(
     """
     INSERT INTO preference AS p (contact_id, gsrn, topic, enabled, night_ok, source, legal_basis,
         changed_at)
-    VALUES (:contact, :gsrn, :topic, :enabled, coalesce(:night_ok, false), :source, :basis, :now)
+    -- A choice for one point does not take back that the topic may come at night.
+    VALUES (:contact, :gsrn, :topic, :enabled, coalesce(:night_ok, (
+            SELECT everywhere.night_ok FROM preference everywhere WHERE everywhere.contact_id = :contact
+              AND everywhere.topic = :topic AND everywhere.gsrn IS NULL), false),
+        :source, :basis, :now)
     ON CONFLICT (contact_id, topic, (coalesce(gsrn, ''))) DO UPDATE
         SET enabled = excluded.enabled, night_ok = coalesce(:night_ok, p.night_ok),
             source = excluded.source, legal_basis = excluded.legal_basis,

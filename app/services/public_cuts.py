@@ -20,6 +20,7 @@ _FAULTS = text(
     JOIN metering_point m ON m.gsrn = p.gsrn
     WHERE o.kind = 'FAULT'
       AND o.state NOT IN ('DETECTED', 'RESTORED', 'CLOSED', 'MERGED', 'FALSE_ALARM')
+      AND NOT (o.state = 'REOPENED' AND o.confirmed_at IS NULL)
     GROUP BY o.id, m.municipality_code, m.postal_code
     """
 )

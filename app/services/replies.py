@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.clock import helsinki_day
 from app.domain.masking import others_named
+from app.domain.municipalities import municipality_names
 from app.domain.notice_types import NoticeType
 from app.domain.notice_values import several_points
 from app.domain.power_cuts import open_cut
@@ -20,6 +21,7 @@ from app.domain.reply_words import ReplyWord, parse_reply
 from app.domain.status_answers import answer_of_cut, decide_status_answer
 from app.models.reply import InboundSms
 from app.services import (
+    area_subscriptions,
     audit,
     customer_reports,
     inbound_sms,
@@ -62,7 +64,9 @@ def handle(
     if len(desk.person.sites) == 1:
         sms.gsrn = desk.person.sites[0].gsrn
     handler = _HANDLERS[desk.reply.word]
-    if not desk.is_known and desk.reply.word not in _FOR_ANYBODY:
+    if not desk.is_known and desk.reply.word is ReplyWord.START:
+        handler = _follow_again
+    elif not desk.is_known and desk.reply.word not in _FOR_ANYBODY:
         handler = _unknown
     verdict = handler(desk)
     if not desk.is_answerable and sms.answer_type is None:
@@ -90,19 +94,38 @@ def _stop(desk: Desk) -> str:
         desk.tell(NoticeType.OPT_OUT_OTHERS_ACTIVE, {"active": active})
     else:
         desk.tell(NoticeType.OPT_OUT_OK)
-    if not desk.is_known:
+    follows = area_subscriptions.followed(desk.session, desk.sms.from_number)
+    if not desk.is_known and not follows:
         desk.ask_a_person(CaseReason.UNKNOWN_NUMBER)
     return ReplyWord.STOP
 
 
+def _follow_again(desk: Desk) -> str:
+    """START from whoever is no customer and follows an area: they were told that it brings it back."""
+    areas = area_subscriptions.followed(desk.session, desk.sms.from_number)
+    if not areas:
+        return _unknown(desk)
+    names = [municipality_names(code).in_language(desk.language) for code in areas]
+    _opt_in(desk)
+    desk.tell(
+        NoticeType.OPT_IN_OK,
+        site=Site("", area_subscriptions.SUBSCRIBERS, ", ".join(names)),
+    )
+    return ReplyWord.START
+
+
 def _start(desk: Desk) -> str:
+    _opt_in(desk)
+    desk.tell(NoticeType.OPT_IN_OK, site=_all_sites(desk))
+    return ReplyWord.START
+
+
+def _opt_in(desk: Desk) -> None:
     done = opt_outs.opt_in(
         desk.session, desk.sms.from_number, source="SMS", by=desk.by, now=desk.now
     )
     detail = {"contacts": list(done.contact_ids), "changed": done.changed}
     audit.record(desk.session, desk.by, "OPTED_IN", f"number:{desk.sms.id}", detail, desk.now)
-    desk.tell(NoticeType.OPT_IN_OK, site=_all_sites(desk))
-    return ReplyWord.START
 
 
 def _enrol(desk: Desk) -> str:

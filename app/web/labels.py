@@ -180,6 +180,7 @@ RESOLVED_BY: Mapping[str, Label] = {
     "CALLBACK": Label(_l("the provider's report")),
     "LOOKUP": Label(_l("a look-up at the provider")),
     "POLICY": Label(_l("the rule for its kind")),
+    "PERSON": Label(_l("somebody who looked")),
 }
 
 PLANNED_CUT: Mapping[str, Label] = {
@@ -632,6 +633,7 @@ DOUBT: Mapping[str, Label] = {
     "CALLBACK": Label(_l("Reported by the provider"), "ok", "ok"),
     "LOOKUP_1": Label(_l("Found when asked once"), "ok", "ok"),
     "LOOKUP_2": Label(_l("Found when asked again"), "ok", "ok"),
+    "PERSON": Label(_l("Found by a person"), "ok", "person"),
     "RESENT": Label(_l("Sent again"), "warn", "sent"),
     "GIVEN_UP": Label(_l("Given up"), "warn", "unknown"),
 }

@@ -106,7 +106,7 @@ def statement(plan: Plan, version: int, now: datetime, before: Body | None = Non
         "state": {"detected": "DETECTED", "false_alarm": "FALSE_ALARM"}.get(step, "CONFIRMED"),
         "statedAt": _utc(now),
         "startedAt": _utc(plan.started_at),
-        "points": list(_points(plan, step, now)),
+        "points": list(_points(plan, step, now, before or {})),
     }
     if step not in ("stated", "detected"):
         body["causeCode"] = plan.cause_code
@@ -119,8 +119,12 @@ def statement(plan: Plan, version: int, now: datetime, before: Body | None = Non
     return body
 
 
-def _points(plan: Plan, step: str, now: datetime) -> Iterator[Body]:
-    """At first only half of a growing fault is known; when it is mended, half comes back first."""
+def _points(plan: Plan, step: str, now: datetime, before: Body) -> Iterator[Body]:
+    """At first only half of a growing fault is known; when it is mended, half comes back first.
+
+    What was said to be back keeps its time: people have been told of it.
+    """
+    back = {point["gsrn"]: point["onAt"] for point in before.get("points", ()) if "onAt" in point}
     half = len(plan.gsrns) // 2
     grows = "grown" in plan.steps
     for place, gsrn in enumerate(plan.gsrns):
@@ -128,7 +132,7 @@ def _points(plan: Plan, step: str, now: datetime) -> Iterator[Body]:
         if grows and step != "grown" and place > half:
             continue
         if step == "restored" or (step == "partly" and place < half):
-            point["onAt"] = _utc(now)
+            point["onAt"] = back.get(gsrn, _utc(now))
         yield point
 
 

@@ -92,7 +92,11 @@ _WORDS: tuple[tuple[News, tuple[str, ...]], ...] = (
     ),
     (
         News.MORNING,
-        (r"Viime yönä oli sähkökatko", r"I natt var det elavbrott", r"power cut last night"),
+        (
+            r"(?:Viime yönä|Hiljaisena aikana) oli sähkökatko",
+            r"(?:I natt|Under tysta timmar) var det elavbrott",
+            r"power cut (?:last night|in your quiet hours)",
+        ),
     ),
     (News.RESTORED, (r"Sähköt palautettu klo", r"Strömmen tillbaka kl\.", r"Power restored at")),
     (

@@ -56,8 +56,15 @@ CONFIRMED = word(T.CONFIRMED, 2)
         ([off(0, "a", "b"), CONFIRMED, on(9), word(T.REOPENED, 11, "b")], S.REOPENED),
         ([off(0, "a"), CONFIRMED, on(9), word(T.REOPENED, 11), etr(12, 60)], S.ETR_SET),
         ([off(0, "a"), CONFIRMED, on(9), word(T.REOPENED, 11), on(20)], S.RESTORED),
-        ([off(0, "a", "b"), on(9, "a"), off(11, "a")], S.REOPENED),
-        ([off(0, "a", "b"), on(9, "a"), off(11, "c")], S.PARTLY_RESTORED),
+        ([off(0, "a", "b"), CONFIRMED, on(9, "a"), off(11, "a")], S.REOPENED),
+        ([off(0, "a", "b"), CONFIRMED, on(9, "a"), off(11, "c")], S.PARTLY_RESTORED),
+        # A suspicion stays one until somebody confirms it; then all that was said of it counts.
+        ([off(0, "a"), etr(3, 60)], S.DETECTED),
+        ([off(0, "a", "b"), on(9, "a")], S.DETECTED),
+        ([off(0, "a", "b"), on(9, "a"), off(11, "a")], S.DETECTED),
+        ([off(0, "a"), etr(1, 60), CONFIRMED], S.ETR_SET),
+        ([off(0, "a", "b"), on(1, "a"), etr(1, 60), CONFIRMED], S.PARTLY_RESTORED),
+        ([off(0, "a"), on(1), word(T.REOPENED, 2), etr(3, 60)], S.REOPENED),
         # A new point of a fault that was over.
         ([off(0, "a"), CONFIRMED, on(9), off(11, "b")], S.REOPENED),
         # The end of it.

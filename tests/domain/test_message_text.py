@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.failure_reasons import FAILURE_REASONS
 from app.domain.languages import Language
 from app.domain.message_source import parse_message
 from app.domain.message_text import MessageSet, TemplateError, placeholders, render, render_sms
@@ -104,6 +105,59 @@ def test_req_25_a_usual_text_is_one_part_and_the_longest_one_two_at_most(
     assert sizes[Sample.TYPICAL].parts == (2 if (kind, language) in LONG and takes_replies else 1)
     assert sizes[Sample.WORST].parts <= 2
     assert sizes[Sample.WORST].units >= sizes[Sample.TYPICAL].units
+
+
+@pytest.mark.parametrize(
+    ("reason_code", "says", "not_said"),
+    [
+        (
+            "TECH_NEUTRAL",
+            "Sähköt palautetaan, kun vika on korjattu. Soita 010 123 4567.",
+            "uuden ajan",
+        ),
+        ("DATA_DONE", "Uutta käyntiä ei tarvita", "Vanha mittari jäi"),
+        ("WEATHER", "Vanha mittari jäi käyttöön. Ilmoitamme uuden ajan.", "Soita"),
+        ("NOBODY_KNOWS", "Vanha mittari jäi käyttöön. Ilmoitamme uuden ajan.", "Soita"),
+    ],
+)
+def test_a_failed_visit_is_not_told_to_end_in_what_it_does_not(
+    reason_code: str, says: str, not_said: str
+) -> None:
+    body = render_sms(shipped("METER_SWAP_FAILED"), FI, values(FI, reason_code=reason_code)).body
+    assert says in body
+    assert not_said not in body
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (FI, "Sähkökatko alkoi klo 22.10 24.11., Koivutie"),
+        (SV, "Elavbrott sedan kl. 22.10 24.11., Koivutie"),
+        (EN, "Power cut since 22:10 24 Nov, Koivutie"),
+    ],
+)
+def test_the_day_of_a_cut_that_began_yesterday_follows_its_time(
+    language: Language, words: str
+) -> None:
+    facts = {"off_at": "2026-11-24T22:10:00+02:00", "event_at": "2026-11-25T06:00:00+02:00"}
+    filled = values_for(
+        NoticeType.STATUS_OUTAGE,
+        language,
+        facts,
+        brand="Verkkoyhtiö",
+        phone="010 123 4567",
+        address="Koivutie 3",
+    )
+    assert words in render_sms(shipped("STATUS_OUTAGE"), language, filled).body
+
+
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize("reason_code", FAILURE_REASONS)
+def test_req_25_every_reason_of_a_failed_visit_fits_into_two_parts(
+    reason_code: str, language: Language
+) -> None:
+    filled = values(language, reason_code=reason_code, address="Vanhankirkonkylänmäentie 128 B 112")
+    assert render_sms(shipped("METER_SWAP_FAILED"), language, filled).size.parts <= 2
 
 
 @pytest.mark.parametrize("language", list(Language))
@@ -217,6 +271,31 @@ def test_an_address_is_written_as_on_a_letter(
     parts: tuple[str | None, ...], address: str | None
 ) -> None:
     assert short_address(*parts) == address
+
+
+@pytest.mark.parametrize(
+    ("off", "on", "words"),
+    [
+        ("2026-11-24T00:15:00+00:00", "2026-11-24T02:20:00+00:00", ("Viime yönä", "I natt")),
+        ("2026-11-24T20:15:00+00:00", "2026-11-25T04:20:00+00:00", ("Viime yönä", "I natt")),
+        # Whoever works at night sleeps by day.
+        (
+            *("2026-11-24T08:15:00+00:00", "2026-11-24T10:20:00+00:00"),
+            ("Hiljaisena aikana", "Under tysta timmar"),
+        ),
+    ],
+)
+def test_a_cut_by_day_is_not_said_to_have_been_last_night(
+    off: str, on: str, words: tuple[str, str]
+) -> None:
+    facts = {"off_at": off, "on_at": on, "duration_s": 7_500}
+    for language, said in zip((FI, SV), words, strict=True):
+        filled = values_for(
+            NoticeType.MORNING_SUMMARY, language, facts, brand="b", phone="p", address="a"
+        )
+        assert render_sms(shipped("MORNING_SUMMARY"), language, filled).body.startswith(
+            f"b: {said}"
+        )
 
 
 def shipped(kind: str) -> MessageSet:

@@ -74,6 +74,21 @@ def test_a_call_that_nobody_has_taken_is_not_needed_once_power_is_back(network: 
     assert (_entry().state, _entry().outcome) == ("DONE", "POWER_BACK")
 
 
+def test_req_32_power_that_goes_again_is_another_call(network: None) -> None:
+    state(record(points={A: None}))
+    _gather(300)
+    state(record(2, points={A: 310}, stated=311), minutes=312)
+    _gather(320)
+    assert (_entry().state, _entry().outcome) == ("DONE", "POWER_BACK")
+    state(record(3, points={A: None}, stated=330), minutes=331)
+    assert _gather(3000) == 1
+    assert (_entry().state, _entry().outcome, _entry().owner) == ("OPEN", None, None)
+    with transaction() as session:
+        call_list.finish(session, _only(session), CallOutcome.REACHED, at(3001), by="staff:aino")
+    # Whoever has been spoken with in this cut is not called again in it.
+    assert _gather(3300) == 0
+
+
 def test_a_planned_cut_counts_while_it_lasts(network: None) -> None:
     state(record(points={A: None}))
     with transaction() as session:

@@ -181,6 +181,16 @@ def test_req_26_a_number_is_given_up_after_the_third_hard_bounce() -> None:
     assert scalar("SELECT state FROM contact") == "INVALID"
 
 
+def test_req_26_what_arrives_ends_the_row_of_bounces() -> None:
+    attempt = _sent()
+    for round_ in range(contact_standing.BOUNCES_TO_INVALID - 1):
+        _report(attempt, "undelivered", code="30005", key=f"bounce {round_}")
+    assert scalar("SELECT bounce_count FROM contact") == 2
+    _report(attempt, "delivered")
+    assert scalar("SELECT bounce_count FROM contact") == 0
+    assert scalar("SELECT state FROM contact") == "UNVERIFIED"
+
+
 def test_a_handset_that_is_switched_off_is_no_reason_to_mark_the_number() -> None:
     _report(_sent(), "undelivered", code="30003")
     assert scalar("SELECT state FROM contact") == "UNVERIFIED"

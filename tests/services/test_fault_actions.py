@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from app.db import db, transaction
 from app.models import Outage
-from app.services import fault_actions
+from app.services import fault_actions, fault_watch
 from app.services.fault_actions import Act, ActRefused, Wanted
 from tests.services.fault_world import (
     DMS,
@@ -26,6 +26,7 @@ from tests.services.fault_world import (
     fault,
     gsrn,
     kinds,
+    meters,
     operator,
     record,
     state,
@@ -108,6 +109,36 @@ def test_confirming_a_candidate_tells_of_it(network: None) -> None:
     assert (fault().state, kinds()) == ("DETECTED", [])
     _do(fault_actions.confirm, fault(), 9)
     assert (fault().state, kinds()) == ("CONFIRMED", ["FAULT_STARTED"])
+
+
+def test_an_estimate_leaves_a_suspicion_one_until_it_is_confirmed(network: None) -> None:
+    """Else nobody is ever told: what is only suspected is kept back, and nothing asks for a look."""
+    state(record(points={A: None, B: None}, state="DETECTED"))
+    _do(fault_actions.set_estimate, fault(), 9, at(120))
+    _do(fault_actions.restore, fault(), 10, at(9), [B])
+    assert (fault().state, fault().etr_at, kinds()) == ("DETECTED", at(120), [])
+    suspicion = fault().id
+    with transaction() as session:
+        assert fault_watch.unconfirmed(session, at(60)) == [suspicion]
+    _do(fault_actions.confirm, fault(), 61)
+    assert fault().state == "PARTLY_RESTORED"
+    assert set(kinds()) == {"FAULT_STARTED", "FAULT_ETR"}
+    with pytest.raises(ActRefused):
+        _do(fault_actions.confirm, fault(), 62)
+
+
+def test_a_candidate_that_goes_on_after_its_end_can_be_confirmed(network: None) -> None:
+    meters((A, "LAST_GASP", 1), minutes=2)
+    meters((A, "RESTORE", 5), minutes=6)
+    with transaction() as session:
+        candidate = session.query(Outage).one()
+    _do(fault_actions.reopen, candidate, 9, at(8))
+    with transaction() as session:
+        assert session.query(Outage).one().state == "REOPENED"
+        assert fault_watch.unconfirmed(session, at(60)) == [candidate.id]
+    assert kinds(candidate) == []
+    _do(fault_actions.confirm, candidate, 10)
+    assert "FAULT_STARTED" in kinds(candidate)
 
 
 @pytest.mark.parametrize(

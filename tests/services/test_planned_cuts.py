@@ -231,6 +231,18 @@ def test_the_reminder_comes_an_hour_before_and_once() -> None:
     assert "tänään klo 09.00-12.00" in told("PLANNED_REMINDER")[phone(1)]
 
 
+def test_a_cut_that_begins_after_midnight_is_not_said_to_be_today() -> None:
+    """The reminder leaves at half past eleven in the evening, and may be read after midnight."""
+    begin = datetime(2026, 11, 25, 22, 30, tzinfo=UTC)
+    approve(draft(add_street(1), from_at=begin, to_at=begin + hours(5)).plan)
+    plan_all(MONDAY)
+    send_all(MONDAY)
+    assert tick(begin - hours(1)) == [Step.REMIND]
+    body = told("PLANNED_REMINDER")[phone(1)]
+    assert "sähkökatko 26.11. klo 00.30-05.30" in body
+    assert "tänään" not in body
+
+
 def test_nobody_is_reminded_after_the_beginning() -> None:
     announced(add_street(1))
     assert tick(FROM + minutes(1)) == [Step.BEGIN]

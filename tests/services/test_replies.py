@@ -274,6 +274,17 @@ def test_status_without_a_cut_says_that_none_is_known(place: Flask, word: str) -
     assert messages()[0].gsrn == GSRN
 
 
+def test_an_answer_does_not_wait_behind_what_is_held_for_the_morning(place: Flask) -> None:
+    settle_in()
+    night = NOW + timedelta(hours=11)
+    visit = night + timedelta(days=3)
+    tell("METER_SWAP_ANNOUNCED", night, from_at=visit, to_at=visit + timedelta(hours=2))
+    assert [notice.state for notice in ledger()] == ["HELD"]
+    reply("TILA", now=night)
+    (item,) = claim(now=night)
+    assert "Tiedossamme ei ole sähkökatkoa" in item.payload["body"]
+
+
 @pytest.mark.parametrize(
     ("kind", "state", "told", "words"),
     [

@@ -10,10 +10,11 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.db import transaction
+from app.domain.notice_types import NoticeType
 from app.services import fault_actions, opt_outs, safety_warnings
 from app.services.fault_actions import Act, ActRefused
-from tests.services.announcing import POINTS, add_outage, plan_all, settle_people
-from tests.services.world import NOW, PHONE, ledger, scalar
+from tests.services.announcing import POINTS, add_outage, plan_all, settle_people, tell_all
+from tests.services.world import NOW, PHONE, claim, ledger, scalar
 
 # Eleven in the evening in Finland.
 NIGHT = NOW + timedelta(hours=11)
@@ -41,6 +42,17 @@ def test_req_10_a_warning_leaves_at_night_also_to_who_has_left_every_topic() -> 
     assert {n.decision for n in told} == {"In quiet hours, but it is about safety."}
     assert scalar("SELECT count(*) FROM audit_entry WHERE action = 'SAFETY_WARNED'") == 1
     assert scalar("SELECT count(*) FROM outage_event WHERE type = 'WARNED'") == 1
+
+
+def test_req_27_a_warning_does_not_wait_behind_what_is_held_for_the_morning() -> None:
+    outage_id = add_outage(POINTS[:1], off_at=NIGHT)
+    tell_all(NoticeType.FAULT_STARTED, outage_id, NIGHT, off_at=NIGHT)
+    assert [n.state for n in ledger()] == ["HELD"]
+    with transaction() as session:
+        safety_warnings.warn(Act(session, "staff:otso", NIGHT), outage_id)
+    plan_all(NIGHT)
+    (item,) = claim("sms", NIGHT)
+    assert "maassa voi olla sähköjohtoja" in item.payload["body"]
 
 
 def test_nobody_is_warned_of_the_same_twice_in_an_hour() -> None:

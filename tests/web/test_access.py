@@ -174,6 +174,7 @@ ACTIONS = {
     "/letters/print": OPERATE,
     "/letters/list": OPERATE,
     "/letters/posted": OPERATE,
+    "/doubts/00000000-0000-4000-8000-000000000009": OPERATE,
     "/sending/stop": OPERATE,
     "/sending/start": OPERATE,
     "/sending/rate": OPERATE,

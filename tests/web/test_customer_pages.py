@@ -13,6 +13,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import ProgrammingError
 
 from app.db import db
+from app.domain.clock import HELSINKI
 from app.domain.notice_types import Topic
 from app.models import Contact, Occupancy, Outage, OutagePoint
 from app.models.outage import Storm
@@ -334,6 +335,29 @@ def test_quiet_hours_language_and_night_are_kept_with_their_history(app: Flask, 
     assert rows(app, "SELECT quiet_from = quiet_to, language FROM contact") == [(True, None)]
 
 
+def test_a_choice_for_one_point_leaves_the_nights_as_they_were(app: Flask, home: str) -> None:
+    resident = Resident(app).come_in(PHONE)
+    resident.send("/my/contacts/1", {"quiet": "default", "language": "", "night-FAULT": "1"})
+    path = f"/my/preferences?point={gsrn(1)}"
+    values = {f"w-1-{topic}": "" for topic in TOPICS} | {"w-1-FAULT": "1", "point": gsrn(1)}
+    resident.post("/my/preferences", values, page=path)
+    nights = "SELECT gsrn, night_ok FROM preference WHERE topic = 'FAULT' ORDER BY gsrn NULLS FIRST"
+    assert rows(app, nights) == [(None, True), (gsrn(1), True)]
+    resident.send("/my/contacts/1", {"quiet": "default", "language": ""})
+    assert rows(app, nights) == [(None, False), (gsrn(1), False)]
+
+
+def test_letting_a_topic_come_at_night_is_no_wish_against_it(app: Flask, writing: Writing) -> None:
+    """The e-mail address stands by for the phone; declined, it would not take over from it."""
+    with writing() as session:
+        add_point(session, 1, phone=PHONE, email=MAIL)
+    resident = Resident(app).come_in(PHONE)
+    assert 'name="night-FAULT"' in resident.get("/my/contacts/1").text
+    assert 'name="night-FAULT"' not in resident.get("/my/contacts/2").text
+    resident.send("/my/contacts/2", {"quiet": "default", "language": "", "night-FAULT": "1"})
+    assert count(app, "SELECT count(*) FROM preference") == 0
+
+
 def test_a_third_party_hears_only_after_both_said_yes_and_sees_only_its_own(
     app: Flask, home: str, writing: Writing
 ) -> None:
@@ -345,6 +369,8 @@ def test_a_third_party_hears_only_after_both_said_yes_and_sees_only_its_own(
     assert owner.send("/my/people/new", values).location == "/my/contacts/2/confirm"
     aunt = Resident(app).come_in("050 777 8888")
     assert aunt.get("/my/").location == "/my/invitation"
+    # Messages leave from a name here, and what answers to a name reaches nobody (REQ-29).
+    assert "You can end it here at any time." in aunt.get("/my/invitation").text
     assert rows(app, "SELECT state FROM contact WHERE id = 2") == [("UNVERIFIED",)]
     aunt.send("/my/invitation", {"answer": "yes"})
     assert rows(app, "SELECT state, approved_by FROM contact WHERE id = 2") == [
@@ -425,6 +451,15 @@ def test_the_point_page_has_the_words_that_were_sent_and_nothing_internal(
                 "planned_to_at": timedelta(days=3, hours=2),
             },
             "Planned power cut",
+        ),
+        (
+            {
+                "kind": "PLANNED",
+                "state": "ANNOUNCED",
+                "planned_from_at": timedelta(days=3),
+                "planned_to_at": timedelta(days=5),
+            },
+            f"to {datetime.now(HELSINKI) + timedelta(days=5):%-d %b}",
         ),
         ({"state": "DETECTED"}, "Your power may have been off since"),
         # A visit failed, and nobody said that the power is back.

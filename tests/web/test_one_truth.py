@@ -69,6 +69,19 @@ COMING = {"planned_from_at": timedelta(hours=20), "planned_to_at": timedelta(hou
             "STATUS_PLANNED_ON",
         ),
         (
+            *("PLANNED", "OVERRUN", PLAN | {"etr_at": ETR}),
+            "It is estimated to be back",
+            "We expect it back",
+            "STATUS_PLANNED_ON",
+        ),
+        # Its end has passed, and nobody has noticed yet.
+        (
+            *("PLANNED", "ONGOING", PLAN | {"planned_to_at": timedelta(minutes=-1)}),
+            "A planned power cut takes longer",
+            "The work takes longer than we thought",
+            "STATUS_PLANNED_ON",
+        ),
+        (
             *("PLANNED", "ANNOUNCED", COMING),
             "A power cut is planned from",
             "Planned power cut",

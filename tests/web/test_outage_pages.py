@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.db import db, transaction
 from app.domain.roles import Role
-from app.models import Customer, Outage
+from app.models import Contact, Customer, Outage
 from app.services import call_list, fault_actions, storms
 from app.services.fault_actions import Act, Wanted
 from app.web.operators.moment_field import local_text, read_moment
@@ -272,6 +272,30 @@ def test_req_32_agents_call_priority_customers(app: Flask) -> None:
     assert "Nobody has to be called" in page
     agent.post("/calls/1/take", {}, page="/")
     assert "Somebody else has settled this call" in agent.get("/calls").text
+
+
+def test_req_31_the_number_of_somebody_under_a_safety_ban_is_for_whoever_calls(app: Flask) -> None:
+    agent = visitor_as(app, Role.AGENT)
+    _fault(app, started_at=NOW - timedelta(hours=5))
+    with app.app_context(), transaction() as session:
+        customer = session.get_one(Customer, "C000001")
+        customer.priority_flag = customer.personal_safety_ban = True
+        call_list.gather(session, datetime.now(UTC), timedelta(hours=4))
+    page = agent.get("/calls").text
+    assert "+358401234567" not in page
+    assert "shown to whoever calls" in page
+    agent.post("/calls/1/take", {}, page="/calls")
+    assert "+358401234567" in agent.get("/calls").text
+
+
+def test_only_numbers_that_are_surely_the_customers_are_called(app: Flask) -> None:
+    agent = visitor_as(app, Role.AGENT)
+    _fault(app, started_at=NOW - timedelta(hours=5))
+    with app.app_context(), transaction() as session:
+        session.get_one(Customer, "C000001").priority_flag = True
+        session.query(Contact).filter_by(kind="SMS").update({"doubt": "SHARED"})
+        call_list.gather(session, datetime.now(UTC), timedelta(hours=4))
+    assert "+358401234567" not in agent.get("/calls").text
 
 
 def test_req_08_who_calls_has_no_estimate_before_a_storm_is_assessed(app: Flask) -> None:

@@ -232,6 +232,16 @@ def test_the_course_of_a_cut_is_told_by_people_too(
     assert "The power is back since today at 10:55" in operator.get("/planned/1").text
 
 
+def test_the_end_of_a_cut_that_lasts_over_night_has_its_day(
+    operator: Visitor, admin: Visitor, clock: StandingClock
+) -> None:
+    _draft(operator, points=gsrn(1), to_on="2026-11-27", to_time="06:00")
+    _act(admin, "approve", when="now")
+    clock.at = datetime(2026, 11, 26, 7, 5, tzinfo=UTC)
+    _act(operator, "begin", at_on="2026-11-26", at_time="09:02")
+    assert "until 27 Nov 2026 at 06:00 by plan" in operator.get("/planned/1").text
+
+
 def test_who_saw_an_older_version_looks_again(operator: Visitor, admin: Visitor) -> None:
     _draft(operator, points=gsrn(1))
     answer = admin.post(

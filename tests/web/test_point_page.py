@@ -270,6 +270,25 @@ def test_an_address_under_a_safety_ban_is_hidden_until_somebody_asks_once(
     assert audited(app) == [("staff:aino", "ADDRESS_SEEN", f"point:{gsrn(1)}")]
 
 
+def test_req_31_messages_of_before_a_safety_ban_show_neither_address_nor_number(
+    agent: Visitor, writing: Writing
+) -> None:
+    with writing() as session:
+        point = add_point(session, 1, safety_ban=True)
+        number = add_notice(session, point, "METER_SWAP_DONE", datetime.now(UTC)).id
+    for page in (PAGE, f"/notices/{number}"):
+        shown = agent.get(page).text
+        assert "Mittarinvaihto valmis klo 14.05, käyttöpaikkasi. Sähköt on kytketty." in shown
+        assert "Koivutie" not in shown
+        assert "+358401234567" not in shown
+
+    agent.post(f"{PAGE}/address", page=PAGE)
+
+    shown = agent.get(PAGE).text
+    assert "Koivutie 12 A 3. Sähköt" in shown
+    assert "+358401234567" in shown
+
+
 def test_a_safety_ban_of_anybody_there_hides_the_address(agent: Visitor, writing: Writing) -> None:
     with writing() as session:
         add_point(session, 1, street="Rauhankatu", safety_ban=True)

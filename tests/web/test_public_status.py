@@ -247,12 +247,39 @@ def test_req_22_the_phone_bulletin_is_read_area_by_area(lonely: Flask, client: F
         "Power cut information at 12:00 on 24 Nov 2026.",
         "Tampere. 2 faults. More than 120 customers are without power. Postal codes: 3 3 1 0 0 and"
         " 3 3 2 0 0. Cause: storm damage and tree on the line. Repairs are estimated to be ready by"
-        " 14:00 on 24 Nov 2026. Planned cuts today: postal code 3 3 1 0 0 from 13:00 to 15:00.",
+        " 14:00 on 24 Nov 2026. The latest information is from 11:50. Planned cuts today: postal code 3 3 1 0 0 from 13:00 to 15:00.",
     ]
     finnish = client.get("/bulletin/fi.txt").text
     assert "Sähkökatkojen tilanne kello 12.00, 24.11.2026." in finnish
     assert "Korjausten arvioidaan valmistuvan kello 14.00 mennessä" in finnish
     assert "klockan 12.00" in client.get("/bulletin/sv.txt").text
+
+
+def test_a_cut_that_ends_on_another_day_is_spoken_with_its_day(
+    lonely: Flask, client: FlaskClient
+) -> None:
+    begin = NOW - timedelta(hours=20)
+    write(lonely, cut(7, planned=True, started_at=begin, until=NOW + timedelta(days=2)))
+    said = client.get("/bulletin/en.txt").text
+    assert "from 16:00 on 23 Nov 2026 to 12:00 on 26 Nov 2026." in said
+
+
+def test_req_22_an_area_of_which_nobody_has_said_anything_for_half_an_hour_is_marked(
+    lonely: Flask, client: FlaskClient, clock: Clock
+) -> None:
+    """The snapshot is renewed every few seconds, so its age says nothing of what is in it."""
+    clock.at = NOW + timedelta(minutes=21)
+    inkoo = {"municipality_code": "149", "postal_code": "10210", "updated_at": NOW}
+    write(lonely, cut(), cut(2, **inkoo), at=clock.at)
+    inkoo_now, tampere = client.get("/bulletin/en.json").get_json()["areas"]
+    assert (inkoo_now["stale"], tampere["stale"]) == (False, True)
+    assert tampere["updated_at"] == (NOW - timedelta(minutes=10)).isoformat()
+    old = "It is more than half an hour old and may have changed."
+    assert (old in inkoo_now["text"], old in tampere["text"]) == (False, True)
+    assert "Viimeisin tieto on kello 11.50." in client.get("/bulletin/fi.txt").text
+    clock.at = NOW + timedelta(days=1)
+    write(lonely, cut(), at=clock.at)
+    assert "from 11:50 on 24 Nov 2026." in client.get("/bulletin/en.txt").text
 
 
 def test_req_17_a_planned_cut_that_takes_longer_is_shown_and_spoken(

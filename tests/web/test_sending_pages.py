@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from datetime import UTC, datetime, timedelta
 from io import BytesIO, StringIO
 
@@ -131,6 +132,32 @@ def test_doubts_are_counted_with_their_age_and_lead_to_their_notice(
     assert "the oldest for 2 h" in page
     assert "Found when asked again" in page
     assert page.count('href="/runs?key=notice') == 2
+
+
+def test_a_doubt_that_only_a_person_can_end_is_ended_on_the_page(
+    operator: Visitor, writing: Writing, app: Flask
+) -> None:
+    with app.app_context():
+        queue(2)
+        leave_two_unknown()
+    with writing() as session:
+        session.execute(text("UPDATE attempt SET next_lookup_at = '9999-01-01 00:00+00'"))
+        ids = session.execute(text("SELECT id FROM attempt ORDER BY id")).scalars().all()
+    page = operator.get("/doubts").text
+    assert page.count('value="not_arrived"') == 2
+    # Whoever looks at the provider has to know whom it went to and what it said.
+    message = re.search(r'href="(/notices/\d+)"', page)
+    assert message is not None
+    assert operator.get(message[1]).status_code == 200
+    path = f"/doubts/{ids[0]}"
+    assert operator.post(path, {"found": "perhaps"}, page="/doubts").status_code == 400
+    assert operator.post(path, {"found": "arrived"}, page="/doubts").status_code == 303
+    page = operator.get("/doubts").text
+    assert "The message counts as sent." in page
+    assert "Found by a person" in page
+    assert page.count('value="not_arrived"') == 1
+    operator.post(path, {"found": "not_arrived"}, page="/doubts")
+    assert "This doubt has ended already." in operator.get("/doubts").text
 
 
 def leave_two_unknown() -> None:

@@ -20,6 +20,7 @@ from app.services.customer_sessions import openable, read_address
 from app.services.unsubscribe import Result
 from app.services.unsubscribe_link import Link
 from tests.services.announcing import add_outage, plan_all, tell_all
+from tests.services.replying import cases, reply
 from tests.services.world import GSRN, NOW, PHONE, add_customer, add_point
 from tests.web.conftest import StandingClock, Writing
 from tests.web.visitor import Visitor
@@ -59,6 +60,46 @@ def test_a_customer_who_follows_as_well_hears_of_it_once(app: Flask, visitor: Vi
         found = told("STORM_BULLETIN")
         db.session.remove()
     assert [value for value, _, _ in found] == [PHONE]
+
+
+def test_whoever_stopped_following_by_text_message_comes_back_with_start(
+    app: Flask, visitor: Visitor
+) -> None:
+    follow(app, visitor, STRANGER)
+    with app.app_context():
+        assert reply("STOP", STRANGER) == "STOP"
+        assert cases() == []
+        tell_all(NoticeType.STORM_BULLETIN, about_storm(1, "837"), NOW, area=AREA, count=3)
+        assert told("STORM_BULLETIN") == []
+        assert reply("ALOITA", STRANGER) == "START"
+        assert "Tilanneviestit käytössä, Tampere." in told("OPT_IN_OK")[0][1]
+        tell_all(NoticeType.STORM_BULLETIN, about_storm(2, "837"), NOW, area=AREA, count=3)
+        assert [value for value, _, _ in told("STORM_BULLETIN")] == [STRANGER]
+        # A number that follows nothing is still for a person.
+        assert reply("START", "+358405550000") == "UNKNOWN_NUMBER"
+        db.session.remove()
+
+
+@pytest.mark.parametrize(
+    ("usual", "two_way", "words"),
+    [
+        ("Verkko", "", "To stop, use the link in an e-mail"),
+        ("Verkko", "+358457390001", "text STOP to +358457390001"),
+        ("+358457390001", "", "reply STOP to a text message"),
+    ],
+)
+def test_req_29_a_reply_is_offered_only_where_it_reaches_us(
+    app: Flask,
+    visitor: Visitor,
+    monkeypatch: pytest.MonkeyPatch,
+    usual: str,
+    two_way: str,
+    words: str,
+) -> None:
+    senders = {"sms_sender": usual, "sms_two_way_sender": two_way}
+    mine = app.extensions["tiedolla_settings"].model_copy(update=senders)
+    monkeypatch.setitem(app.extensions, "tiedolla_settings", mine)
+    assert words in visitor.get(f"{FORM}/done/start").text
 
 
 def test_known_and_unknown_addresses_get_the_same_answer(app: Flask, visitor: Visitor) -> None:

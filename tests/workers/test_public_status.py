@@ -52,6 +52,7 @@ def test_confirmed_faults_are_counted_by_area_with_points_that_are_still_out(
         )
         add_outage(gsrns(0, 3), state="DETECTED", source_ref="F-unconfirmed")
         add_outage(gsrns(0, 3), state="FALSE_ALARM", source_ref="F-false")
+        add_outage(gsrns(0, 3), state="REOPENED", source_ref="F-never-confirmed")
     (one,) = snapshot(app, tmp_path)["municipalities"]  # type: ignore[misc]
     assert [(f["postal_code"], f["customers"]) for f in one["faults"]] == [
         ("33100", 6),

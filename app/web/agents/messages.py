@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask_babel import gettext, ngettext
 
+from app.domain.languages import Language
+from app.domain.masking import without_streets
 from app.models import Notice
 from app.queries.meter_trace import MeterTrace
 from app.web.formats import moment
@@ -36,14 +38,32 @@ class MessageView:
     lines: list[str]
 
 
-def message_views(trace: MeterTrace) -> list[MessageView]:
-    """The messages, newest first."""
-    return notice_views(trace.notices)
+def message_views(trace: MeterTrace, *, hidden: bool = False) -> list[MessageView]:
+    """The messages, newest first; hidden: under a safety ban, without address and number (REQ-31)."""
+    views = notice_views(trace.notices)
+    if not hidden:
+        return views
+    streets = [trace.point.street_name] if trace.point.street_name else []
+    return [_banned(view, streets) for view in views]
 
 
 def notice_views(notices: Iterable[Notice]) -> list[MessageView]:
     """Any notices as messages, in the order in which they are given."""
     return [message_view(notice) for notice in notices]
+
+
+def words_without(words: str | None, streets: Sequence[str], language: str) -> str | None:
+    """The words of a message without addresses in these streets."""
+    return None if words is None else without_streets(words, streets, Language(language))
+
+
+def _banned(view: MessageView, streets: Sequence[str]) -> MessageView:
+    return replace(
+        view,
+        sent_to=gettext("hidden") if view.sent_to else None,
+        subject=words_without(view.subject, streets, view.language),
+        body=words_without(view.body, streets, view.language),
+    )
 
 
 def message_view(notice: Notice) -> MessageView:

@@ -32,6 +32,7 @@ def point(gsrn: str) -> ResponseReturnValue:
     moment = now()
     trace = _trace(gsrn)
     revealed = session.pop(_REVEALED, None)
+    hidden = trace.safety_ban and revealed != f"address:{gsrn}"
     names = order_types.names(db.session(), current_language())
     return render_template(
         "agents/point.html",
@@ -39,10 +40,10 @@ def point(gsrn: str) -> ResponseReturnValue:
         now=moment,
         situation=situation(trace, names, moment),
         days=timeline(trace, names, moment),
-        messages=message_views(trace),
+        messages=message_views(trace, hidden=hidden),
         type_names=names,
         cause_name=lambda code: cause_shown(code).in_language(current_language()),
-        hidden=trace.safety_ban and revealed != f"address:{gsrn}",
+        hidden=hidden,
         key_info=trace.point.key_info if revealed == f"key:{gsrn}" else None,
     )
 

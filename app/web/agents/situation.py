@@ -11,7 +11,8 @@ from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _l
 
 from app.domain.cause_codes import cause_shown
-from app.domain.failure_reasons import FAILURE_REASONS, UNKNOWN_REASON_SHOWN
+from app.domain.etr import shown_etr
+from app.domain.failure_reasons import FAILURE_REASONS, UNKNOWN_REASON_SHOWN, then_after
 from app.domain.power_cuts import Cut, open_cut
 from app.models import Ack, Notice, WorkOrder
 from app.queries.meter_trace import MeterTrace, PlanAhead
@@ -147,7 +148,7 @@ def _cut(cut: Cut, trace: MeterTrace, now: datetime) -> tuple[str, str, str]:
     ack = telling_ack(trace, order) if order is not None else None
     facts = {"since": moment(cut.off_at), "reason": failure_shown(ack)}
     if cut.kind == "PLANNED":
-        return _planned_cut(cut)
+        return _planned_cut(cut, now)
     if cut.kind != "METER_SWAP":
         return gettext("The power has been off since %(since)s.", **facts), "fail", "off"
     if state in ("FAILED", "RETURNED"):
@@ -172,17 +173,21 @@ def _cut(cut: Cut, trace: MeterTrace, now: datetime) -> tuple[str, str, str]:
     return text, "warn", "off"
 
 
-def _planned_cut(cut: Cut) -> tuple[str, str, str]:
+def _planned_cut(cut: Cut, now: datetime) -> tuple[str, str, str]:
     facts = {"since": moment(cut.off_at)}
-    if cut.state == "OVERRUN" or cut.until_at is None:
+    until_at = cut.until_at
+    if cut.state == "OVERRUN" or until_at is None or until_at <= now:
         text = gettext(
             "A planned power cut takes longer: the power is off since %(since)s.", **facts
         )
+        etr_at = shown_etr(cut.etr_at, now)
+        if etr_at is not None:
+            text += " " + gettext("It is estimated to be back %(when)s.", when=moment(etr_at))
         return text, "fail", "off"
     text = gettext(
         "A planned power cut is under way: off since %(since)s, until %(until)s by plan.",
         **facts,
-        until=moment(cut.until_at),
+        until=moment(until_at),
     )
     return text, "warn", "off"
 
@@ -215,10 +220,18 @@ def when_of(order: WorkOrder, ack: Ack | None) -> str:
     return moment(ack.occurred_at if ack else order.state_at)
 
 
+def failure_then(ack: Ack | None, phone: str) -> str:
+    """What follows from a failed visit, in the words that customers read."""
+    return then_after(_failure_code(ack)).in_language(current_language()).format(phone=phone)
+
+
+def _failure_code(ack: Ack | None) -> str:
+    return str(((ack.payload.get("failure") or {}) if ack else {}).get("reasonCode"))
+
+
 def failure_shown(ack: Ack | None) -> str:
     """Why a visit failed, in the words that customers read."""
-    code = ((ack.payload.get("failure") or {}) if ack else {}).get("reasonCode")
-    reason = FAILURE_REASONS.get(str(code))
+    reason = FAILURE_REASONS.get(_failure_code(ack))
     names = reason.shown if reason else UNKNOWN_REASON_SHOWN
     return names.in_language(current_language())
 

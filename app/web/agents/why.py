@@ -16,6 +16,7 @@ from app.domain.states import NoticeState
 from app.queries.notice_why import NoticeWhy, Sibling, find_why
 from app.web.access import role_required
 from app.web.agents.blueprint import blueprint
+from app.web.agents.messages import words_without
 from app.web.decisions import decision_text
 from app.web.formats import span
 from app.web.labels import Label, label
@@ -47,7 +48,25 @@ def notice(number: int) -> ResponseReturnValue:
         quiet=_quiet_hours(why),
         replaced_by=replaced_by,
         way_back=_way_back(why),
+        words=_words(why),
+        hidden=_is_hidden(why),
     )
+
+
+def _is_hidden(why: NoticeWhy) -> bool:
+    """Whether addresses and numbers are not for this page; the point's shows them to whoever may look."""
+    banned = why.customer is not None and why.customer.personal_safety_ban
+    return why.safety_ban or banned
+
+
+def _words(why: NoticeWhy) -> tuple[str | None, str | None]:
+    """Subject and text as they were, but for an address under a safety ban (REQ-31)."""
+    notice = why.notice
+    if not _is_hidden(why):
+        return notice.subject, notice.body
+    streets = [point.street_name for point in why.points if point.street_name]
+    subject = words_without(notice.subject, streets, notice.language)
+    return subject, words_without(notice.body, streets, notice.language)
 
 
 def _rule_lines(rule: NoticeRule) -> list[str]:

@@ -125,7 +125,13 @@ def invitation() -> ResponseReturnValue:
         forget()
         return redirect(url_for(".home" if yes else ".log_in"), 303)
     owner = db.session().get_one(Customer, found.contact.customer_id)
-    return render_template("customers/invitation.html", owner=owner, contact=found.contact)
+    return render_template(
+        "customers/invitation.html",
+        owner=owner,
+        contact=found.contact,
+        # What answers to a name reaches nobody (REQ-29).
+        stop_number=_settings().sms_senders.stop_number,
+    )
 
 
 @blueprint.post("/logout")

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from flask import current_app
 from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _l
 
 from app.domain.cause_codes import cause_shown
 from app.queries.customer_cuts import CustomerCut
 from app.queries.meter_trace import MeterTrace
-from app.web.agents.situation import failure_shown, telling_ack, when_of
+from app.settings import Settings
+from app.web.agents.situation import failure_shown, failure_then, telling_ack, when_of
 from app.web.formats import clock_time, day, moment
 from app.web.i18n import current_language
 
@@ -32,7 +34,7 @@ _SWAP_WORDS: Mapping[str, tuple[LazyString, str, str]] = {
     ),
     "STARTED": (_l("Your meter is being replaced since %(when)s."), "warn", "going"),
     "FAILED": (
-        _l("Your meter could not be replaced %(when)s: %(reason)s. We will tell you a new time."),
+        _l("Your meter could not be replaced %(when)s: %(reason)s. %(then)s"),
         "warn",
         "meter",
     ),
@@ -56,7 +58,7 @@ class Sentence:
 
 def sentences(trace: MeterTrace, cuts: Sequence[CustomerCut], now: datetime) -> list[Sentence]:
     """What is going on, then what is planned, then the meter; never empty."""
-    found = [_going_on(cut) for cut in cuts if cut.going_on]
+    found = [_going_on(cut, now) for cut in cuts if cut.going_on]
     found += [_coming(cut) for cut in reversed(cuts) if cut.coming]
     swap = _swap(trace, now)
     if swap is not None and not any(cut.going_on and cut.kind == "METER_SWAP" for cut in cuts):
@@ -67,7 +69,7 @@ def sentences(trace: MeterTrace, cuts: Sequence[CustomerCut], now: datetime) -> 
     return found
 
 
-def _going_on(cut: CustomerCut) -> Sentence:
+def _going_on(cut: CustomerCut, now: datetime) -> Sentence:
     facts = {"since": moment(cut.off_at), "cause": _cause(cut)}
     if cut.kind == "METER_SWAP":
         if cut.state != "OPEN":
@@ -91,14 +93,16 @@ def _going_on(cut: CustomerCut) -> Sentence:
         )
         return Sentence(text, "warn", "unknown")
     text = gettext("The power has been off since %(since)s. Cause: %(cause)s.", **facts)
-    return Sentence(f"{text} {_estimate(cut)}", "fail", "off")
+    return Sentence(f"{text} {_estimate(cut, now)}", "fail", "off")
 
 
-def _estimate(cut: CustomerCut) -> str:
-    end = cut.etr_at or (cut.to_at if cut.kind == "PLANNED" and cut.state == "ONGOING" else None)
-    if end is not None:
+def _estimate(cut: CustomerCut, now: datetime) -> str:
+    """When the power is back; a time that has passed is none, also in the minutes before an overrun."""
+    planned = cut.to_at if cut.kind == "PLANNED" and cut.state == "ONGOING" else None
+    end = cut.etr_at or planned
+    if end is not None and end > now:
         return gettext("We expect it back %(when)s.", when=moment(end))
-    if cut.etr_passed or cut.state == "OVERRUN":
+    if end is not None or cut.etr_passed or cut.state == "OVERRUN":
         return gettext("The work takes longer than we thought; a new estimate follows.")
     return gettext("We do not know yet when it will be back.")
 
@@ -109,7 +113,7 @@ def _coming(cut: CustomerCut) -> Sentence:
     if end is None:
         text = gettext("Planned power cut %(day)s from %(from)s. Reason: %(cause)s.", **facts)
     else:
-        facts["to"] = clock_time(end)
+        facts["to"] = clock_time(end) if day(begin) == day(end) else moment(end)
         text = gettext(
             "Planned power cut %(day)s from %(from)s to %(to)s. Reason: %(cause)s.", **facts
         )
@@ -125,7 +129,12 @@ def _swap(trace: MeterTrace, now: datetime) -> Sentence | None:
     if order.state in _DONE and now - told_at > _NEWS:
         return None
     words, tone, icon = _SWAP_WORDS[order.state]
-    facts = {"when": when_of(order, ack), "reason": failure_shown(ack)}
+    settings: Settings = current_app.extensions["tiedolla_settings"]
+    facts = {
+        "when": when_of(order, ack),
+        "reason": failure_shown(ack),
+        "then": failure_then(ack, settings.customer_service_phone),
+    }
     return Sentence(str(words) % facts, tone, icon)
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from flask import render_template
-from flask.typing import ResponseReturnValue
+from uuid import UUID
 
-from app.db import db
+from flask import abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from app.db import db, transaction
 from app.domain.roles import Permission
+from app.domain.unknown_policy import UnknownAction
 from app.queries import doubts as doubt_list
-from app.web.access import role_required
+from app.services import doubt_verdicts
+from app.web.access import actor, role_required
 from app.web.clock import now
 from app.web.operators.blueprint import blueprint
 
@@ -30,3 +35,25 @@ def doubts() -> ResponseReturnValue:
         days=DAYS,
         now=moment,
     )
+
+
+@blueprint.post("/doubts/<uuid:attempt_id>")
+@role_required(Permission.OPERATE)
+def doubt_end(attempt_id: UUID) -> ResponseReturnValue:
+    """Record what somebody found at the provider."""
+    found = request.form.get("found")
+    if found not in ("arrived", "not_arrived"):
+        abort(400)
+    with transaction() as session:
+        outcome = doubt_verdicts.end_doubt(
+            session, attempt_id, arrived=found == "arrived", by=actor(), now=now()
+        )
+    if outcome is None:
+        flash(gettext("This doubt has ended already."), "warn")
+    elif outcome == doubt_verdicts.ARRIVED:
+        flash(gettext("The message counts as sent."), "ok")
+    elif outcome == UnknownAction.RESEND:
+        flash(gettext("The message is sent again."), "ok")
+    else:
+        flash(gettext("The message is not worth sending any more and was given up."), "warn")
+    return redirect(url_for(".doubts"), 303)

@@ -212,7 +212,7 @@ def _acts(outage: Outage) -> frozenset[str]:
     if outage.state in ("CLOSED", "FALSE_ALARM"):
         return frozenset({"reopen"})
     acts = {"estimate", "cause", "restore", "merge", "false_alarm", "warn"}
-    if outage.state == "DETECTED":
+    if outage.state in ("DETECTED", "REOPENED") and outage.confirmed_at is None:
         acts.add("confirm")
     if outage.state in ("RESTORED", "PARTLY_RESTORED"):
         acts.add("reopen")

@@ -13,7 +13,7 @@ from app.domain.point_list import POINT_FINDINGS, PointFindingCode
 from app.queries.planned_list import Telling
 from app.services.planned_preview import Preview
 from app.services.planned_rows import Plan, PlanRefused
-from app.web.formats import between, clock_time, moment, quantity
+from app.web.formats import between, moment, quantity
 from app.web.i18n import current_language
 
 _REFUSED: Mapping[str, object] = {
@@ -66,7 +66,7 @@ def sentence(
         "ONGOING": gettext(
             "The power is off since %(since)s, until %(until)s by plan.",
             since=moment(plan.outage.started_at),
-            until=clock_time(plan.to_at),
+            until=moment(plan.to_at),
         ),
         "OVERRUN": gettext(
             "It takes longer than planned: the power is off since %(since)s.",

@@ -24,6 +24,8 @@ def bulletin(snapshot: Mapping[str, Any], language: str) -> dict[str, Any]:
         {
             "code": one["code"],
             "name": one["name"][language],
+            "updated_at": _updated_at(one),
+            "stale": _is_stale(one, at),
             "text": " ".join(_of_area(one, language, at)),
         }
         for one in snapshot["municipalities"]
@@ -69,21 +71,26 @@ def _of_area(one: Mapping[str, Any], language: str, at: datetime) -> Iterator[st
         causes = sorted({fault["cause"][language] for fault in faults})
         yield gettext("Cause: %(causes)s.", causes=_listed(causes))
         yield from _estimates(faults)
+        yield from _latest_word(one, at)
     planned = _today(one, at)
     if planned:
         yield gettext("Planned cuts today:")
-    for cut in planned:
-        words = {
-            "code": _spoken(cut["postal_code"]),
-            "from": clock_time(datetime.fromisoformat(cut["from_at"])),
-        }
-        if cut["to_at"] is None:
-            yield gettext(
-                "postal code %(code)s since %(from)s, takes longer than planned.", **words
-            )
-            continue
-        words["to"] = clock_time(datetime.fromisoformat(cut["to_at"]))
-        yield gettext("postal code %(code)s from %(from)s to %(to)s.", **words)
+    yield from (_planned(cut, at) for cut in planned)
+
+
+def _planned(cut: Mapping[str, Any], at: datetime) -> str:
+    """One planned cut; days are said where it does not lie within today."""
+    begin = datetime.fromisoformat(cut["from_at"])
+    words = {"code": _spoken(cut["postal_code"]), "from": clock_time(begin)}
+    if cut["to_at"] is None:
+        return gettext("postal code %(code)s since %(from)s, takes longer than planned.", **words)
+    end = datetime.fromisoformat(cut["to_at"])
+    words |= {"to": clock_time(end), "from_day": day(begin), "to_day": day(end)}
+    if helsinki_day(begin) == helsinki_day(end) == helsinki_day(at):
+        return gettext("postal code %(code)s from %(from)s to %(to)s.", **words)
+    return gettext(
+        "postal code %(code)s from %(from)s on %(from_day)s to %(to)s on %(to_day)s.", **words
+    )
 
 
 def _customers(one: Mapping[str, Any]) -> str:
@@ -113,6 +120,34 @@ def _estimates(faults: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield gettext("The repair estimate is being revised.")
     else:
         yield gettext("The repair estimate is not known yet.")
+
+
+def _updated_at(one: Mapping[str, Any]) -> str | None:
+    """When anybody said something about the area's faults last; None without faults."""
+    return max(
+        (fault["updated_at"] for fault in one["faults"]), key=datetime.fromisoformat, default=None
+    )
+
+
+def _is_stale(one: Mapping[str, Any], at: datetime) -> bool:
+    """Whether nobody has said anything for so long that it may not be so any more."""
+    latest = _updated_at(one)
+    return latest is not None and at - datetime.fromisoformat(latest) > BULLETIN_STALE_AFTER
+
+
+def _latest_word(one: Mapping[str, Any], at: datetime) -> Iterator[str]:
+    """How old the area's news are: the bulletin itself is renewed whether or not there are any."""
+    latest = _updated_at(one)
+    if latest is None:
+        return
+    latest_at = datetime.fromisoformat(latest)
+    words = {"time": clock_time(latest_at), "day": day(latest_at)}
+    if helsinki_day(latest_at) == helsinki_day(at):
+        yield gettext("The latest information is from %(time)s.", **words)
+    else:
+        yield gettext("The latest information is from %(time)s on %(day)s.", **words)
+    if _is_stale(one, at):
+        yield gettext("It is more than half an hour old and may have changed.")
 
 
 def _today(one: Mapping[str, Any], at: datetime) -> list[Mapping[str, Any]]:

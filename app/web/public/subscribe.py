@@ -26,6 +26,8 @@ from wtforms.validators import InputRequired, Length, Regexp
 from app.db import db, transaction
 from app.domain.languages import Language
 from app.domain.municipalities import municipality_names
+from app.domain.notice_types import NoticeType
+from app.domain.sender_profiles import sender_for
 from app.services import area_subscriptions, verification
 from app.services.customer_sessions import read_address
 from app.services.verification import Outcome
@@ -142,8 +144,14 @@ def check() -> ResponseReturnValue:
 
 @blueprint.get("/done/<any(start, stop):what>")
 def done(what: str) -> ResponseReturnValue:
-    """What happens from now on."""
-    return render_template("public/subscribe_done.html", started=what == "start")
+    """What happens from now on, and how to stop it: by a reply only where one reaches us (REQ-29)."""
+    senders = _settings().sms_senders
+    return render_template(
+        "public/subscribe_done.html",
+        started=what == "start",
+        takes_replies=sender_for(NoticeType.STORM_BULLETIN, senders).takes_replies,
+        stop_number=senders.stop_number,
+    )
 
 
 def _ask_form() -> AskForm:

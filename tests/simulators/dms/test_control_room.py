@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,18 @@ def test_every_version_of_every_course_is_as_the_interface_wants_it() -> None:
             assert record.findings == (), (plan.kind, version)
             assert record.outage is not None
             assert record.outage.version == version
+
+
+def test_what_came_back_first_keeps_its_time_when_the_rest_is_back() -> None:
+    plan = next(plan for plan in make_faults(1, 200, 8, NOW, "t") if plan.kind == "mended")
+    first = plan.steps.index("partly") + 1
+    partly = statement(plan, first, NOW)
+    restored = statement(plan, first + 1, NOW + timedelta(minutes=9), partly)
+    times = {point["gsrn"]: point["onAt"] for point in restored["points"]}
+    half = {point["gsrn"] for point in partly["points"] if "onAt" in point}
+    assert half
+    assert {times[gsrn] for gsrn in half} == {"2026-11-24T10:00:00Z"}
+    assert {times[gsrn] for gsrn in plan.gsrns if gsrn not in half} == {"2026-11-24T10:09:00Z"}
 
 
 def test_faults_are_among_the_points_of_the_master_data_and_in_one_municipality() -> None:
