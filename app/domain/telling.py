@@ -51,7 +51,8 @@ class PointFacts(Struct, frozen=True):
 class TellingRow(Struct, frozen=True):
     """An earlier notice about the same subject to the same contact.
 
-    event_at: when its news was news first, however late it was told. gsrns: the points that it spoke of, where the policy asks for them (plans and ends).
+    event_at: when its news was news first, however late it was told. gsrns: the points that it spoke
+    of, where the policy asks for them (plans and ends).
     """
 
     notice_id: int
