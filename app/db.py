@@ -278,17 +278,20 @@ def set_up_engine(statement_timeout_s: float) -> None:
     # Payloads come by the thousand, and this reads them four times as fast.
     psycopg.types.json.set_json_loads(msgspec.json.decode)
 
-    @event.listens_for(db.engine, "connect")
+    # Not looked up again below: a thread may take a connection outside of any application's context.
+    engine = db.engine
+
+    @event.listens_for(engine, "connect")
     def _limit(dbapi_connection: Any, _record: Any) -> None:
         with dbapi_connection.cursor() as cursor:
             cursor.execute(settings)
         dbapi_connection.commit()
 
-    @event.listens_for(db.engine, "checkin")
+    @event.listens_for(engine, "checkin")
     def _note_use(_dbapi_connection: Any, record: ConnectionPoolEntry) -> None:
         record.info[_USED_AT] = time.monotonic()
 
-    @event.listens_for(db.engine, "checkout")
+    @event.listens_for(engine, "checkout")
     def _look_before_use(
         dbapi_connection: Any, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection
     ) -> None:
@@ -297,7 +300,7 @@ def set_up_engine(statement_timeout_s: float) -> None:
         if time.monotonic() - record.info.get(_USED_AT, math.inf) < _RESTED_S:
             return
         try:
-            db.engine.dialect.do_ping(dbapi_connection)
+            engine.dialect.do_ping(dbapi_connection)
         except psycopg.Error as error:
             raise InvalidatePoolError from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from app.db import (
     after_commit,
@@ -21,6 +22,7 @@ from app.db import (
     copy_rows,
     copy_text,
     db,
+    fetch,
     held_lock,
     is_connection_lost,
     text_array,
@@ -80,6 +82,42 @@ def test_a_connection_that_died_while_it_rested_costs_nobody_an_error(
         for _ in range(8):
             with transaction() as session:
                 assert session.execute(text("SELECT pg_backend_pid()")).scalar_one() != pid
+
+
+def test_a_thread_without_an_application_may_take_a_connection_that_rested(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the one that hands a large file on to the process that reads it."""
+    monkeypatch.setattr("app.db._RESTED_S", 0.0)
+    with app.app_context():
+        engine = db.engine
+        with transaction() as session:
+            assert session.execute(text("SELECT 1")).scalar_one() == 1
+
+        def _ask() -> int:
+            with engine.connect() as connection:
+                return int(connection.execute(text("SELECT 1")).scalar_one())
+
+        with ThreadPoolExecutor(1) as threads:
+            assert threads.submit(_ask).result() == 1
+
+
+def test_rows_fetched_as_the_driver_gives_them_and_their_faults(app: Flask) -> None:
+    given = "SELECT %s::bytea, %s::text, %s::int"
+    with app.app_context():
+        with db.engine.connect() as connection:
+            for binary in (False, True):
+                found = fetch(connection, given, (b"\x00\\\xff", "ä", None), binary=binary)
+                assert found == [(b"\x00\\\xff", "ä", None)]
+        with db.engine.connect() as connection, pytest.raises(DataError):
+            fetch(connection, "SELECT CAST(%s AS int)", ("x",))
+        with db.engine.connect() as connection:
+            _end_connection(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+            with pytest.raises(OperationalError) as lost:
+                fetch(connection, "SELECT 1", ())
+        assert is_connection_lost(lost.value)
+        with transaction() as session:
+            assert session.execute(text("SELECT 1")).scalar_one() == 1
 
 
 def test_what_goes_wrong_in_a_copy_is_told_like_any_other_fault(app: Flask) -> None:
