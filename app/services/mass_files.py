@@ -5,6 +5,7 @@ Nothing of a file leaves before the whole of it has been read and weighed (`mass
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.db import transaction
+from app.db import fetch, transaction
 from app.domain.findings import Finding
 from app.domain.reject_codes import RejectCode, Severity
 from app.domain.states import MassFileState, MassOrderState
@@ -24,7 +25,6 @@ from app.services.slices import MassContext
 from integrations.cis.types import MassHead
 
 FAILED_ALARM = mass_orders.FAILED_ALARM
-_FETCH_ROWS = 20_000
 # Waits before orders are made again after a fault of ours.
 _RETRY_AFTER_S = (5, 30, 120, 600)
 
@@ -84,19 +84,21 @@ def known_hashes(mass_id: str) -> Sequence[int]:
     Refused and called-off ones are left out, since the same words mean something anew for them; of a
     mass order that was called off, all: the rest is about to follow.
     """
-    statement = text(
-        "SELECT source_hash FROM work_order WHERE mass_id = :mass_id AND source_hash IS NOT NULL"
-        " AND state NOT IN ('REJECTED', 'CANCELLED') AND NOT EXISTS (SELECT 1 FROM mass_order m"
-        " WHERE m.mass_id = :mass_id AND m.cancelled_by IS NOT NULL) ORDER BY source_hash"
-    )
-    found = array("q")
     with transaction() as session:
-        rows = session.execute(
-            statement, {"mass_id": mass_id}, execution_options={"yield_per": _FETCH_ROWS}
-        )
-        for part in rows.scalars().partitions():
-            found.extend(part)
+        told = fetch(session.connection(), _KNOWN, (mass_id, mass_id), binary=True)[0][0]
+    found = array("q", told or b"")
+    if sys.byteorder == "little":
+        found.byteswap()
     return found
+
+
+# As one value: 430,000 rows took 90 MB on their way, which the interpreter never gave back.
+_KNOWN = """
+    SELECT string_agg(int8send(source_hash), ''::bytea ORDER BY source_hash) FROM work_order
+    WHERE mass_id = %s AND source_hash IS NOT NULL AND state NOT IN ('REJECTED', 'CANCELLED')
+      AND NOT EXISTS (
+        SELECT 1 FROM mass_order m WHERE m.mass_id = %s AND m.cancelled_by IS NOT NULL)
+"""
 
 
 def context_of(session: Session, mass_id: str, head: MassHead | None = None) -> MassContext:
