@@ -190,9 +190,14 @@ def in_their_form(
     except ValueError as error:
         return _unsendable(route, f"the bundle of {code} cannot write it: {error}"), None
     if made.refused:
-        told = ", ".join(f"{f.code} {f.path}" for f in made.findings[:_REASONS_MOST])
-        return _unsendable(route, f"it lacks what {code} needs: {told}"), None
+        return _unsendable(route, what_it_lacks(code, made)), None
     return route, made
+
+
+def what_it_lacks(code: str, made: Outgoing) -> str:
+    """Why a partner's form refuses an order, in the words of its first findings."""
+    told = ", ".join(f"{f.code} {f.path}" for f in made.findings[:_REASONS_MOST])
+    return f"it lacks what {code} needs: {told}"
 
 
 def _no_form(code: str, lists: Lists, mass: MassContext | None) -> str | None:

@@ -26,7 +26,6 @@ from app.services.slices import Lists, MassContext
 from integrations.cis.types import CisWorkOrder
 
 SLICE_ROWS = 200
-_REASONS_MOST = 3
 # What could not be brought into its form is tried again, since another version may be in force.
 _AGAIN_AFTER = timedelta(minutes=10)
 _decoder = msgspec.json.Decoder(CisWorkOrder)
@@ -136,8 +135,7 @@ def _form(
         return _note(session, row, now, f"the bundle of {code} cannot write it: {error}")
     if made.refused and row.action != "CANCEL":
         # A change that comes while the bundle can be run loses its route over this.
-        told = ", ".join(f"{f.code} {f.path}" for f in made.findings[:_REASONS_MOST])
-        return _note(session, row, now, f"it lacks what {code} needs: {told}")
+        return _note(session, row, now, intake.what_it_lacks(code, made))
     body = payload_bytes(made)
     hold = mass.hold_reason if mass is not None and row.action != "CANCEL" else None
     session.execute(
