@@ -24,7 +24,7 @@ from app.services.replay_choice import SEND_AGAIN, Choice, LeftOut, Wanted, behi
 
 # So many one person may send again alone.
 ALONE_MOST = 100
-_ALONE_WITHIN = timedelta(hours=1)
+ALONE_WITHIN = timedelta(hours=1)
 _SLICE_ROWS = 5_000
 _PREVIEW_LIVES = timedelta(days=1)
 
@@ -80,7 +80,7 @@ def needs_second(session: Session, replay: Replay, now: datetime) -> bool:
             "SELECT coalesce(sum(item_count), 0) FROM replay"
             " WHERE lane = :lane AND asked_by = :by AND decided_by = :by AND decided_at > :since"
         ),
-        {"lane": replay.lane, "by": replay.asked_by, "since": now - _ALONE_WITHIN},
+        {"lane": replay.lane, "by": replay.asked_by, "since": now - ALONE_WITHIN},
     ).scalar_one()
     return int(before) + replay.item_count > ALONE_MOST
 
