@@ -1,7 +1,7 @@
-"""Who acts at a command that needs two people: a staff account that shows its password.
+"""Who acts at a terminal: a staff account that shows its password, or the account on the machine.
 
-Both of them do, whoever asks and whoever confirms: a name of the machine is whatever its user says, and
-one person with two names would be two.
+Where two people are needed both show one, whoever asks and whoever confirms: a name of the machine is
+whatever its user says, and one person with two names would be two.
 """
 
 from __future__ import annotations
