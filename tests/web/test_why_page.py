@@ -64,7 +64,7 @@ def test_the_page_says_why_and_shows_every_call_and_report(
     assert "It waits for the end of quiet hours." not in page
     assert "Handed to the provider" in page
     assert "SM-the-one" in page
-    assert "Arrived <span class=\"td-small td-muted\">delivered</span>" in page
+    assert 'Arrived <span class="td-small td-muted">delivered</span>' in page
     assert page.count(f'href="/points/{point}"') >= 1
 
 
