@@ -23,6 +23,7 @@ from app.domain.telling import (
     ABOUT_THE_REST,
     CUT_TOLD,
     KNOWS_OF_CUT,
+    NAMES_ESTIMATE,
     ON_THE_WAY,
     UPDATES,
     WAITING,
@@ -54,7 +55,7 @@ def decide_telling(
             return replace(_summary(view, waiting), overtaken=overtaken)
         keep = reason in (SuppressReason.DUPLICATE, SuppressReason.SOME_STILL_OFF)
         supersedes = () if keep else waiting
-        if reason is SuppressReason.STALE:
+        if reason in (SuppressReason.STALE, SuppressReason.SAME_ESTIMATE):
             supersedes = _but_starts(view, waiting)
         decision = Decision(Action.SUPPRESS, why, reason, supersedes=supersedes)
         overtaken = () if keep else overtaken
@@ -62,7 +63,16 @@ def decide_telling(
     decision = decide_time(view, waiting)
     if decision.reason is SuppressReason.STALE and telling.type in UPDATES:
         return _at_least_the_start(view, waiting, decision)
-    return TellingDecision(decision, _spoken_of(view), telling.type, _dedupe(telling), overtaken)
+    return TellingDecision(decision, _spoken_of(view), _kind_of(view), _dedupe(telling), overtaken)
+
+
+def _kind_of(view: TellingView) -> NoticeType:
+    """To whoever has not read the estimate before it, a changed one is the first."""
+    old = view.telling.old_etr_at
+    if view.telling.type is NoticeType.FAULT_ETR_CHANGED and old is not None:
+        read = view.left(NAMES_ESTIMATE)
+        return view.telling.type if any(row.etr_at == old for row in read) else NoticeType.FAULT_ETR
+    return view.telling.type
 
 
 def _superseded(view: TellingView, states: frozenset[NoticeState]) -> tuple[int, ...]:
