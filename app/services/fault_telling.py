@@ -80,8 +80,7 @@ def tell(telling: Telling, before: Before, after: Course) -> None:
         _correct_dropped(telling, before, after, dropped)
     if back := before.off - after.off:
         hidden_news.tell_ends(telling, back)
-        if after.state is FaultState.FALSE_ALARM:
-            hidden_news.tell_starts(telling, back)
+        hidden_news.tell_starts(telling, back, unread=after.state is not FaultState.FALSE_ALARM)
 
 
 def announce(telling: Telling, news: News) -> int | None:

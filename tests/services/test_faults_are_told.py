@@ -14,7 +14,7 @@ from app.models import PlannedCut
 from app.services import fault_actions, fault_watch, planned_running
 from tests.services.announcing import POINTS, add_outage, plan_all, settle_people
 from tests.services.fault_world import at, kinds, operator, record, sent, state
-from tests.services.world import NOW, ledger, scalar
+from tests.services.world import NOW, claim, end, gate, ledger, scalar
 from workers.notices import plan_slices
 
 A, B, C = POINTS
@@ -340,6 +340,42 @@ def test_req_07_an_estimate_that_came_and_went_before_it_was_read_is_none(people
         ("FAULT_ETR_CHANGED", "SUPERSEDED", "SUPERSEDED"),
         ("FAULT_ETR_CHANGED", "SUPPRESSED", "SAME_ESTIMATE"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("estimate", "told"), [({}, "FAULT_STARTED"), ({"etrAt": 1300}, "FAULT_ETR")]
+)
+def test_req_05_whoever_had_not_read_of_the_fault_that_hid_another_reads_of_that_one(
+    people: None, estimate: dict[str, int], told: str
+) -> None:
+    """The first one's news waits for the morning, and it is over by then."""
+    state(record(1, points={A: None}, started=670, stated=671, **estimate), minutes=680)
+    assert sent(680) == []
+    more = {"ref": "F-2", "started": 690} | estimate
+    state(record(1, points={A: None}, stated=691, **more), minutes=700)
+    assert sent(700) == []
+    assert ledger()[-1].suppress_reason == "KNOWS_OTHER"
+    state(record(2, points={A: 720}, started=670, stated=721), minutes=722)
+    assert sent(722) == []
+    assert sent(1141) == [told]
+    state(record(2, ref="F-2", points={A: 1200}, started=690, stated=1201), minutes=1202)
+    assert sent(1202) == ["FAULT_RESTORED"]
+
+
+def test_req_05_whoever_has_read_of_the_fault_that_hid_another_reads_of_no_second_start(
+    people: None,
+) -> None:
+    state(record(1, points={A: None, B: None}), minutes=10)
+    plan_all(at(10))
+    state(record(1, ref="F-2", points={A: None, B: None}, started=2, stated=11), minutes=12)
+    # One of the two has it from the wire, the other not yet.
+    (first, _) = claim(now=at(12))
+    attempts, _ = gate([first], at(12))
+    end(first, attempts[first.id], "SENT", "SENT", now=at(12))
+    state(record(2, points={A: 13, B: 13}, stated=13), minutes=14)
+    assert sent(14) == ["FAULT_STARTED"]
+    state(record(2, ref="F-2", points={A: 30, B: 30}, started=2, stated=31), minutes=32)
+    assert sent(32) == ["FAULT_RESTORED", "FAULT_RESTORED"]
 
 
 def test_req_06_a_fault_that_keeps_nobody_without_power_is_late_with_nothing(people: None) -> None:
