@@ -23,8 +23,9 @@ from app.services.notice_items import NOT_TOLD, STANDING
 _OWED_FOR = timedelta(days=14)
 
 # The outage that these points lost was still on when the other one gave them back, or it began
-# before the news of that had left, which the last look then stopped, or while that news is being
-# planned, perhaps by what was so a moment ago. The times are those of the last point that came back.
+# before the news of that had left, which the last look then stopped, or had speak of the contact's other
+# points only, or while that news is being planned, perhaps by what was so a moment ago. The times are
+# those of the last point that came back.
 _HIDDEN_ENDS = text(
     """
     SELECT o.id, array_agg(p.gsrn) AS gsrns,
@@ -39,6 +40,15 @@ _HIDDEN_ENDS = text(
             WHERE n.outage_id = o.id AND n.type = 'FAULT_RESTORED'
               AND (n.suppress_reason = 'STILL_OFF' AND n.state_at >= mine.off_at
                 OR n.state IN ('QUEUED', 'HELD', 'SENDING')))
+            OR EXISTS (
+                SELECT 1 FROM (SELECT n.id FROM notice n WHERE n.gsrn = p.gsrn UNION ALL
+                    SELECT np.notice_id FROM notice_point np WHERE np.gsrn = p.gsrn) here
+                JOIN notice n ON n.id = here.id AND n.point_count > 1
+                JOIN notice rest ON rest.outage_id = n.outage_id AND rest.contact_id = n.contact_id
+                    AND rest.type = 'FAULT_RESTORED' AND rest.id > n.id AND rest.gsrn <> p.gsrn
+                    AND rest.state_at >= mine.off_at
+                WHERE n.outage_id = o.id AND NOT EXISTS (SELECT 1 FROM notice_point np
+                    WHERE np.notice_id = rest.id AND np.gsrn = p.gsrn))
             OR EXISTS (
                 SELECT 1 FROM announcement a
                 WHERE a.outage_id = o.id AND a.type = 'FAULT_RESTORED'

@@ -482,6 +482,24 @@ def test_req_05_an_end_that_two_faults_stopped_is_told_where_each_of_them_ends(a
             assert (ledger()[-1].gsrn, ledger()[-1].point_count) == (point, 1)
 
 
+def test_req_05_an_end_that_left_a_point_out_is_told_there_when_the_other_fault_is_over(
+    app: Flask,
+) -> None:
+    """The second fault is brief, or was only suspected, so that nothing is told of it."""
+    with app.app_context():
+        settle_people(2, phones=["+358401234560"] * 2)
+        state(record(1, points={A: None, B: None}), minutes=10)
+        assert sent(10) == ["FAULT_STARTED"]
+        state(record(2, points={A: 20, B: 20}, stated=20), minutes=20)
+        plan_all(at(20))
+        state(record(1, ref="F-2", points={A: None}, started=21, stated=21), minutes=21)
+        assert sent(21) == ["FAULT_RESTORED"]
+        assert (ledger()[-1].gsrn, ledger()[-1].point_count) == (B, 1)
+        state(record(2, ref="F-2", points={A: 22}, started=21, stated=22), minutes=22)
+        assert sent(22) == ["FAULT_RESTORED"]
+        assert (ledger()[-1].gsrn, ledger()[-1].point_count) == (A, 1)
+
+
 @pytest.mark.parametrize("surely", [True, False], ids=["told", "perhaps told"])
 def test_req_05_the_end_of_a_planned_cut_tells_that_of_the_fault_in_it(
     people: None, surely: bool
