@@ -48,6 +48,18 @@ def test_req_03_growth_tells_the_new_ones_of_the_estimate_and_nobody_twice(peopl
     assert [notice.gsrn for notice in ledger() if notice.state == "SENT"] == [A, B]
 
 
+def test_req_03_growth_tells_the_new_ones_of_the_estimate_though_it_wavers_meanwhile(
+    people: None,
+) -> None:
+    state(record(1, points={A: None}, etrAt=240, etrSetAt=5), minutes=10)
+    assert sent(10) == ["FAULT_ETR"]
+    grown = [{"gsrn": A}, {"gsrn": B, "offAt": at(19).isoformat()}]
+    state(record(2, points=grown, etrAt=245, etrSetAt=18, stated=20), minutes=20)
+    state(record(3, points=grown, etrAt=246, etrSetAt=21, stated=21), minutes=21)
+    assert sent(22) == ["FAULT_ETR"]
+    assert ledger()[-1].gsrn == B
+
+
 def test_growth_tells_nobody_an_estimate_twice_when_the_dms_does_not_say_when_it_was_set(
     people: None,
 ) -> None:
