@@ -63,16 +63,15 @@ def decide_telling(
     decision = decide_time(view, waiting)
     if decision.reason is SuppressReason.STALE and telling.type in UPDATES:
         return _at_least_the_start(view, waiting, decision)
-    return TellingDecision(decision, _spoken_of(view), _kind_of(view), _dedupe(telling), overtaken)
+    kind = telling.type if telling.old_etr_at is None else _kind_of_change(view)
+    return TellingDecision(decision, _spoken_of(view), kind, _dedupe(telling), overtaken)
 
 
-def _kind_of(view: TellingView) -> NoticeType:
+def _kind_of_change(view: TellingView) -> NoticeType:
     """To whoever has not read the estimate before it, a changed one is the first."""
-    old = view.telling.old_etr_at
-    if view.telling.type is NoticeType.FAULT_ETR_CHANGED and old is not None:
-        read = view.left(NAMES_ESTIMATE)
-        return view.telling.type if any(row.etr_at == old for row in read) else NoticeType.FAULT_ETR
-    return view.telling.type
+    read = view.left(NAMES_ESTIMATE)
+    has_read = any(row.etr_at == view.telling.old_etr_at for row in read)
+    return view.telling.type if has_read else NoticeType.FAULT_ETR
 
 
 def _superseded(view: TellingView, states: frozenset[NoticeState]) -> tuple[int, ...]:

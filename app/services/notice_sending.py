@@ -18,34 +18,9 @@ from app.services import budget, contact_standing, outbox
 from app.services.budget import FREE, Prices
 from app.services.contact_standing import ProviderWord
 from app.services.last_words import PERHAPS_CUT
-from app.services.notice_items import KIND, NOT_TOLD, STANDING, notice_key
+from app.services.notice_items import KIND, STANDING, notice_key
 from app.services.outbox import Settlement
 
-# Whether a held estimate n says nothing to contact c: at each of its points another fault is open, too, of
-# which or of this one the same has been told or is about to be, or a later time that the other one needs.
-# Of two that waited the later one leaves, and of two alike the first.
-_OUTLASTED = f"""
-    NOT EXISTS (
-        SELECT 1 FROM (SELECT n.gsrn UNION SELECT np.gsrn FROM notice_point np
-            WHERE np.notice_id = n.id) mine (gsrn)
-        WHERE NOT EXISTS (
-            SELECT 1 FROM announcement a
-            CROSS JOIN LATERAL (SELECT CAST(a.facts->>'etr_at' AS timestamptz)) its (etr_at)
-            JOIN outage_point q
-                ON q.gsrn = mine.gsrn AND q.on_at IS NULL AND q.outage_id <> n.outage_id
-            JOIN outage o ON o.id = q.outage_id AND o.kind = 'FAULT'
-                AND o.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
-            JOIN contact same ON same.kind = c.kind AND same.value = c.value
-            JOIN notice r ON r.contact_id = same.id AND r.id <> n.id
-                AND r.outage_id IN (q.outage_id, n.outage_id)
-                AND r.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED') AND r.state NOT IN {NOT_TOLD}
-            JOIN announcement told ON told.id = r.announcement_id
-            CROSS JOIN LATERAL (SELECT CAST(told.facts->>'etr_at' AS timestamptz)) read (etr_at)
-            WHERE a.id = n.announcement_id
-              AND (read.etr_at > its.etr_at AND o.etr_at >= its.etr_at
-                OR read.etr_at = its.etr_at
-                  AND (r.id < n.id OR r.state NOT IN ('CREATED', 'HELD', 'QUEUED')))))
-"""  # noqa: S608 - made of our own constants only.
 # suppress_reason on a notice that has not ended is a mark: it must not leave (again).
 # UNKNOWN becomes RESENT, and is counted, when the call before may have reached somebody.
 _BEGIN = text(
@@ -90,8 +65,6 @@ _BEGIN = text(
                           AND q.outage_id IS DISTINCT FROM n.outage_id
                           AND {PERHAPS_CUT}))
                     THEN 'STILL_OFF'
-                WHEN n.state = 'HELD' AND n.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED')
-                    AND {_OUTLASTED} THEN 'KNOWS_OTHER'
             END) AS reason,
             n.state = 'UNKNOWN' AND EXISTS (
                 SELECT 1 FROM outbox_item item JOIN attempt a ON a.outbox_item_id = item.id

@@ -316,7 +316,11 @@ def test_req_07_whoever_read_a_later_time_is_not_told_of_a_part_with_an_earlier_
 ) -> None:
     state(record(1, points={A: None, B: None}, etrAt=140), minutes=10)
     state(record(1, ref="F-2", points={A: None}, etrAt=300, started=20, stated=21), minutes=30)
-    assert sent(30) == ["FAULT_ETR", "FAULT_ETR", "FAULT_ETR"]
+    # Of two that come at once the later one leaves.
+    assert sent(30) == ["FAULT_ETR", "FAULT_ETR"]
+    assert [one.gsrn for one in ledger() if one.suppress_reason == "KNOWS_OTHER" and one.body] == [
+        A
+    ]
     state(record(2, points={A: None, B: 100}, etrAt=140, stated=101), minutes=102)
     assert sent(102) == ["FAULT_RESTORED"]
     part = [one for one in ledger() if one.type == "FAULT_PARTLY_RESTORED"]
@@ -338,6 +342,19 @@ def test_req_07_of_two_estimates_that_waited_for_the_morning_the_later_leaves(pe
     assert sorted(told) == [(A, 2), (B, 1)]
     stopped = [one for one in ledger() if one.suppress_reason == "KNOWS_OTHER" and one.body]
     assert sorted((one.gsrn, one.outage_id) for one in stopped) == [(A, 1), (B, 3)]
+
+
+def test_req_07_an_estimate_that_comes_back_is_news_although_a_second_fault_is_open(
+    people: None,
+) -> None:
+    state(record(1, points={A: None}, etrAt=240), minutes=10)
+    assert sent(10) == ["FAULT_ETR"]
+    state(record(1, ref="F-2", points={A: None}, etrAt=200, started=11, stated=12), minutes=15)
+    assert sent(15) == []
+    state(record(2, points={A: None}, etrAt=300, stated=79), minutes=80)
+    assert sent(80) == ["FAULT_ETR_CHANGED"]
+    state(record(3, points={A: None}, etrAt=240, stated=149), minutes=150)
+    assert sent(150) == ["FAULT_ETR_CHANGED"]
 
 
 def test_req_07_an_estimate_that_came_and_went_before_it_was_read_is_none(people: None) -> None:
