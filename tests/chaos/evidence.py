@@ -72,13 +72,30 @@ class Evidence:
         return [entry for entry in self.ledgers.get(system, ()) if entry["kind"] in kinds]
 
 
-def read_ledgers(folder: Path) -> dict[str, list[Entry]]:
-    """The ledgers of a rehearsal, straight from their files."""
-    return {
-        system: [json.loads(line) for line in path.read_bytes().splitlines()]
-        for system in SYSTEMS
-        if (path := folder / f"{system}.jsonl").exists()
-    }
+class Ledgers:
+    """The ledgers of a rehearsal, straight from their files; they only grow, so only growth is read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ends: dict[str, int] = {}
+        self._entries: dict[str, list[Entry]] = {}
+
+    def read(self) -> Mapping[str, Sequence[Entry]]:
+        """Every entry so far, by system; a line that is just being written is read next time."""
+        for system in SYSTEMS:
+            path = self._folder / f"{system}.jsonl"
+            if path.exists():
+                self._read_on(system, path)
+        return self._entries
+
+    def _read_on(self, system: str, path: Path) -> None:
+        entries = self._entries.setdefault(system, [])
+        with path.open("rb") as ledger:
+            ledger.seek(self._ends.get(system, 0))
+            whole = ledger.read().rpartition(b"\n")[0]
+        entries += [json.loads(line) for line in whole.splitlines()]
+        if whole:
+            self._ends[system] = self._ends.get(system, 0) + len(whole) + 1
 
 
 def read_files(root: Path) -> list[CisFile]:

@@ -10,7 +10,7 @@ from typing import Any
 from tests.chaos.news_plan import NewsPlan, make_news
 
 # Seconds between two kills; a forked child is back in a fraction of it.
-KILL_EVERY_S = 0.75
+KILL_EVERY_S = 0.5
 FAULTS_EVERY_S = 0.6
 FILES_EVERY_S = 1.0
 # One spell ends before the next system has one; it is longer than our patience with a call.

@@ -16,7 +16,7 @@ from simulators.cis.work_orders import Wish, write_work_orders
 from simulators.cis.world import make_point, make_points
 from tests.chaos.calm import is_at_rest
 from tests.chaos.dms_feed import make_record
-from tests.chaos.evidence import Counted, Evidence, read_files, read_ledgers
+from tests.chaos.evidence import Evidence, Ledgers, read_files
 from tests.chaos.news_plan import Approval, Text
 from tests.chaos.plan import BYSTANDERS, CALLS, Disturbance, Drop, Plan, make_plan
 from tests.chaos.promises import Findings, check
@@ -77,6 +77,7 @@ class _Run:
         self._say = say
         self._files = site.home / "files"
         self._files.mkdir()
+        self._ledgers = Ledgers(site.rehearsal.folder / "ledger")
         self._names = itertools.count(1)
         self._world = plan.seed % 1000
         assert site.feed is not None
@@ -134,17 +135,18 @@ class _Run:
 
     def evidence(self) -> Evidence:
         """What the run left behind."""
-        return self._evidence(self._site.counted())
-
-    def _evidence(self, counted: Counted) -> Evidence:
         return Evidence(
-            ledgers=read_ledgers(self._site.rehearsal.folder / "ledger"),
+            ledgers=self._ledgers.read(),
             files=read_files(self._site.rehearsal.folder / "sftp"),
             opt_outs=self._site.opt_outs,
-            counted=counted,
+            counted=self._site.counted(),
             doubt_s=UNKNOWN_GRACE_S + UNKNOWN_GAP_S,
             late_s=self._late_s,
         )
+
+    def _so_far(self) -> Evidence:
+        """What the outside systems have noted until now."""
+        return Evidence(ledgers=self._ledgers.read(), files=())
 
     def _do(self, one: Disturbance) -> None:
         if one.what in ("kill", "ambush"):
@@ -211,17 +213,17 @@ class _Run:
 
     def _phone_in_suspense(self) -> str | None:
         """A phone at an outage that the product knows of: first those that have heard nothing yet."""
-        told = Counter(message.to for message in read_messages(self._evidence(Counted())))
-        phones = [
+        told = Counter(message.to for message in read_messages(self._so_far()))
+        phones = (
             phone
             for statement in reversed(self._plan.news.statements)
             if self._feed.has_taken(statement.ref, statement.version)
             for place in statement.off
             if (phone := self._phone_of(statement.first + place)) is not None
             and phone not in self._wrote
-        ]
+        )
         # Of the newest few, so that texts meet what is on its way.
-        return min(phones[:12], key=lambda phone: told[phone], default=None)
+        return min(itertools.islice(phones, 12), key=lambda phone: told[phone], default=None)
 
     def _phone_of(self, number: int) -> str | None:
         person = make_point(self._world, number).customer
@@ -237,7 +239,7 @@ class _Run:
 
     def _about_to_be_told(self) -> str | None:
         """Somebody of whose swap a crew has just reported and who has not heard of its end yet."""
-        evidence = self._evidence(Counted())
+        evidence = self._so_far()
         told = {message.to for message in read_messages(evidence) if message.kind == DONE}
         out = {opt_out.contact for opt_out in self._site.opt_outs}
         newest_first = list(reversed(read_acks(evidence)))
@@ -260,7 +262,7 @@ class _Run:
         moving: str | None = "nothing was looked at"
         while time.monotonic() < deadline:
             self._site.turn()
-            ledgers = read_ledgers(self._site.rehearsal.folder / "ledger")
+            ledgers = self._ledgers.read()
             moving = is_at_rest(self._site.metrics(), ledgers)
             now_size = sum(map(len, ledgers.values()))
             # Each poll of an empty inbox leaves no entry, so a steady count means silence.

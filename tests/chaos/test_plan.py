@@ -19,8 +19,8 @@ def test_the_same_seed_makes_the_same_plan_and_another_one_another() -> None:
 
 
 def test_it_kills_as_often_as_asked_and_every_process() -> None:
-    struck = [d for d in make_plan(1, 60, LANES).disturbances if d.what in ("kill", "ambush")]
-    assert len(struck) == 60
+    struck = [d for d in make_plan(1, 120, LANES).disturbances if d.what in ("kill", "ambush")]
+    assert len(struck) == 120
     others = {"dispatcher", "web", "web worker", "postgres", "valkey"}
     assert {d.whom for d in struck} == {*LANES, *others}
     assert {d.whom for d in struck if d.what == "ambush"} == {"sms", "email"}
