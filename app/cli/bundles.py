@@ -12,7 +12,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from app.cli.persons import BY, PASSWORD_STDIN, actor_of
+from app.cli.persons import BY, PASSWORD_STDIN, actor_of, machine_account
 from app.db import db, transaction
 from app.domain.mapping.vocabulary import MappingInvalid
 from app.models.partner_bundle import PartnerBundle
@@ -28,7 +28,6 @@ from app.services.bundle_content import compile_bundle, content_of, shipped
 from app.services.bundle_versions import BundleRefused
 from integrations.partners.manifest import SHIPPED, BundleUnreadable
 
-_ACTOR = "system:cli"
 _WHY = {
     "PARTNER_UNKNOWN": "there is no such partner; see: flask partners list",
     "TRANSPORT_DIFFERS": "the bundle's transport is not the partner's",
@@ -173,7 +172,7 @@ def begin_command(partner: str, kind: str) -> None:
     try:
         with transaction() as session:
             done = [
-                bundle_activation.install(session, partner, content, now, by=_ACTOR)
+                bundle_activation.install(session, partner, content, now, by=machine_account())
                 for spec in bundle.manifest.documents
                 if spec.version == 1
                 and (content := content_of(bundle, spec.document, spec.direction, 1)) is not None

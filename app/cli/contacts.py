@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 import click
 from flask.cli import with_appcontext
 
+from app.cli.persons import machine_account
 from app.db import transaction
 from app.domain.notice_types import CHOSEN_TOPICS, Topic
 from app.services import audit, opt_outs
-
-_ACTOR = "system:cli"
 
 
 @click.group("contacts")
@@ -32,11 +31,21 @@ def opt_out_command(value: str, topic: str | None) -> None:
     now = datetime.now(UTC)
     with transaction() as session:
         done = opt_outs.opt_out(
-            session, value, Topic(topic) if topic else None, source="AGENT", by=_ACTOR, now=now
+            session,
+            value,
+            Topic(topic) if topic else None,
+            source="AGENT",
+            by=machine_account(),
+            now=now,
         )
         for contact_id in done.contact_ids:
             audit.record(
-                session, _ACTOR, "OPT_OUT", f"contact:{contact_id}", {"topic": topic or "ALL"}, now
+                session,
+                machine_account(),
+                "OPT_OUT",
+                f"contact:{contact_id}",
+                {"topic": topic or "ALL"},
+                now,
             )
     if not done.contact_ids:
         raise click.ClickException("no customer has that number or address")
@@ -53,9 +62,9 @@ def opt_in_command(value: str) -> None:
     """Let the phone number or address VALUE hear of every topic again."""
     now = datetime.now(UTC)
     with transaction() as session:
-        done = opt_outs.opt_in(session, value, source="AGENT", by=_ACTOR, now=now)
+        done = opt_outs.opt_in(session, value, source="AGENT", by=machine_account(), now=now)
         for contact_id in done.contact_ids:
-            audit.record(session, _ACTOR, "OPT_IN", f"contact:{contact_id}", {}, now)
+            audit.record(session, machine_account(), "OPT_IN", f"contact:{contact_id}", {}, now)
     if not done.contact_ids:
         raise click.ClickException("no customer has that number or address")
     click.echo(f"{len(done.contact_ids)} contacts, {done.changed} preferences switched on.")

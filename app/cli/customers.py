@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 import click
 from flask.cli import with_appcontext
 
+from app.cli.persons import machine_account
 from app.db import transaction
 from app.services import audit, customer_data
-
-_ACTOR = "system:cli"
 
 
 @click.group("customers")
@@ -30,7 +29,9 @@ def export_command(customer_id: str) -> None:
             found = customer_data.export(session, customer_id, now)
         except customer_data.NoSuchCustomer:
             raise click.ClickException("there is no such customer") from None
-        audit.record(session, _ACTOR, "CUSTOMER_EXPORTED", f"customer:{customer_id}", {}, now)
+        audit.record(
+            session, machine_account(), "CUSTOMER_EXPORTED", f"customer:{customer_id}", {}, now
+        )
     click.echo(json.dumps(found, ensure_ascii=False, indent=2))
 
 
@@ -44,7 +45,7 @@ def erase_command(customer_id: str, yes: bool) -> None:
         click.confirm("This cannot be undone. Go on?", abort=True)
     try:
         with transaction() as session:
-            customer_data.erase(session, customer_id, _ACTOR, datetime.now(UTC))
+            customer_data.erase(session, customer_id, machine_account(), datetime.now(UTC))
     except customer_data.NoSuchCustomer:
         raise click.ClickException("there is no such customer") from None
     except customer_data.StillACustomer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import sys
@@ -14,7 +13,15 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, actor_of, check_named
+from app.cli.persons import (
+    BY,
+    MAYBE_BY,
+    PASSWORD_STDIN,
+    actor_of,
+    check_named,
+    machine_account,
+    who_acts,
+)
 from app.db import db, transaction
 from app.domain.environment_diff import Change, fingerprint, to_rows
 from app.queries import environment_imports
@@ -47,7 +54,7 @@ def key_command() -> None:
 def export_command(path: Path) -> None:
     """Write everything that travels into the new file PATH, signed."""
     with transaction() as session:
-        body = imports.export(session, _settings(), datetime.now(UTC), by=_who())
+        body = imports.export(session, _settings(), datetime.now(UTC), by=machine_account())
     try:
         with path.open("xb") as file:
             file.write(body)
@@ -75,7 +82,7 @@ def import_command(
     """
     if not dry_run:
         check_named(by)
-    who = actor_of(by, password_stdin) if by else _who()
+    who = who_acts(by, password_stdin)
     body, now = path.read_bytes(), datetime.now(UTC)
     try:
         if dry_run:
@@ -159,7 +166,7 @@ def reject_command(import_id: int, note: str) -> None:
     """Do not let the file IMPORT_ID in; it stays in the list."""
     try:
         with transaction() as session:
-            imports.reject(session, import_id, note, datetime.now(UTC), by=_who())
+            imports.reject(session, import_id, note, datetime.now(UTC), by=machine_account())
     except ImportRefused as refused:
         click.echo(f"refused: {refused}", err=True)
         sys.exit(1)
@@ -186,10 +193,6 @@ def _short(value: str | None) -> str:
         return "–"
     plain = " | ".join(value.splitlines())
     return plain if len(plain) <= _SHOWN_MOST else plain[:_SHOWN_MOST] + "…"
-
-
-def _who() -> str:
-    return f"cli:{getpass.getuser()}"
 
 
 def _settings() -> Settings:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import click
 from flask.cli import with_appcontext
 
+from app.cli.persons import machine_account
 from app.db import transaction
 from app.domain.lanes import ACKS, INTAKE, PARTNER_FILES
 from app.doorbell import ring_after_commit
 from app.services import audit, inbound
 
-_ACTOR = "system:cli"
 _LANES = {"CIS_FILE": INTAKE, "METER_DELIVERY": INTAKE, "PARTNER_FILE": PARTNER_FILES}
 
 
@@ -35,7 +35,12 @@ def read_again_command(message_ids: tuple[int, ...]) -> None:
             kind = inbound.read_again(session, message_id, now)
             if kind is not None:
                 audit.record(
-                    session, _ACTOR, "INBOUND_READ_AGAIN", f"inbound:{message_id}", {}, now
+                    session,
+                    machine_account(),
+                    "INBOUND_READ_AGAIN",
+                    f"inbound:{message_id}",
+                    {},
+                    now,
                 )
                 ring_after_commit(_LANES.get(kind, ACKS))
         if kind is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,15 @@ import click
 import msgspec
 from flask.cli import with_appcontext
 
-from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, actor_of, check_named
+from app.cli.persons import (
+    BY,
+    MAYBE_BY,
+    PASSWORD_STDIN,
+    actor_of,
+    check_named,
+    machine_account,
+    who_acts,
+)
 from app.db import db, transaction
 from app.domain.opening_hours import HoursUnreadable
 from app.domain.zones import CENTRAL
@@ -108,7 +115,7 @@ def bounds_command(
     try:
         with transaction() as session:
             lane_bounds.set_bounds(
-                session, name, values, reason, by=_actor(), now=datetime.now(UTC)
+                session, name, values, reason, by=machine_account(), now=datetime.now(UTC)
             )
     except HoursUnreadable as error:
         raise click.ClickException(f"these hours cannot be understood: {error}") from None
@@ -152,7 +159,7 @@ def replay_command(
     """
     if reason is not None:
         check_named(by)
-    who = actor_of(by, password_stdin) if by else _actor()
+    who = who_acts(by, password_stdin)
     keys = None
     if path is not None:
         keys = read_keys(path.read_bytes().decode("utf-8-sig", "replace"))
@@ -204,9 +211,5 @@ def _set_paused(name: str, paused: bool) -> None:
         if not lanes.set_paused(session, name, paused):
             raise click.ClickException(f"no lane {name!r}; see: flask lanes list")
         action = "LANE_PAUSED" if paused else "LANE_RESUMED"
-        audit.record(session, _actor(), action, f"lane:{name}", {}, datetime.now(UTC))
+        audit.record(session, machine_account(), action, f"lane:{name}", {}, datetime.now(UTC))
     click.echo(f"{name} is {'paused' if paused else 'running again'}.")
-
-
-def _actor() -> str:
-    return f"cli:{getpass.getuser()}"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import click
 from flask.cli import with_appcontext
 
+from app.cli.persons import machine_account
 from app.db import db, transaction
 from app.queries.doubts import list_doubts
 from app.services import safety_warnings
@@ -43,7 +44,7 @@ def warn_command(outage_id: int) -> None:
     """Warn everybody at the fault OUTAGE_ID of fallen lines, at any hour."""
     try:
         with transaction() as session:
-            safety_warnings.warn(Act(session, "system:cli", datetime.now(UTC)), outage_id)
+            safety_warnings.warn(Act(session, machine_account(), datetime.now(UTC)), outage_id)
     except ActRefused as refused:
         raise click.ClickException(f"nobody was warned: {refused.code}") from None
     click.echo("The warning is on its way.")

@@ -14,6 +14,7 @@ import msgspec
 from flask import current_app
 from flask.cli import with_appcontext
 
+from app.cli.persons import machine_account
 from app.db import db, transaction
 from app.domain.lanes import INTAKE
 from app.doorbell import ring_after_commit
@@ -21,7 +22,6 @@ from app.queries import mass_watch
 from app.queries.mass_watch import Watched
 from app.services import audit, inbound, signed_files
 
-_ACTOR = "system:cli"
 _KIND = "CIS_FILE"
 _READ_BYTES = 1 << 20
 _LOOK_EVERY_S = 0.5
@@ -62,7 +62,9 @@ def import_command(path: Path, as_json: bool, wait: bool) -> None:
         )
         if stored.new:
             detail = {"name": path.name, "hash": stored.body_hash}
-            audit.record(session, _ACTOR, "FILE_IMPORTED", f"inbound:{stored.id}", detail, now)
+            audit.record(
+                session, machine_account(), "FILE_IMPORTED", f"inbound:{stored.id}", detail, now
+            )
             ring_after_commit(INTAKE)
     found = _watch(stored.id, with_bar) if wait else mass_watch.look(db.session(), stored.id)
     answer = {"message": stored.id, "new": stored.new, **_plain(found)}

@@ -12,13 +12,13 @@ from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import select
 
+from app.cli.persons import machine_account
 from app.db import db, transaction
 from app.models.partner import Partner
 from app.services import audit, partner_credentials, setup
 from app.services.partner_credentials import PartnerUnknown
 from app.settings import Settings
 
-_ACTOR = "system:cli"
 _CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
 
 
@@ -84,7 +84,9 @@ def add_command(
         if not made:
             setup.set_partner_url(session, code, address)
         action = "PARTNER_ADDED" if made else "PARTNER_ADDRESS_CHANGED"
-        audit.record(session, _ACTOR, action, f"partner:{code}", {"transport": transport}, now)
+        audit.record(
+            session, machine_account(), action, f"partner:{code}", {"transport": transport}, now
+        )
     click.echo(f"{code} {'is added; its lane is partner.' + code if made else 'has this address'}.")
 
 
@@ -130,7 +132,9 @@ def rotate_command(code: str) -> None:
     """Make a new key for a partner; the one before it stays good until it is revoked."""
     try:
         with transaction() as session:
-            generation = partner_credentials.rotate(session, code, _ACTOR, datetime.now(UTC))
+            generation = partner_credentials.rotate(
+                session, code, machine_account(), datetime.now(UTC)
+            )
     except PartnerUnknown:
         raise click.ClickException(f"no partner {code!r}; see: flask partners list") from None
     click.echo(f"The newest key is {code}.{generation}; print it: flask partners credential {code}")
@@ -144,7 +148,9 @@ def revoke_command(code: str) -> None:
     """Let only the newest key of a partner count."""
     try:
         with transaction() as session:
-            generation = partner_credentials.revoke_old(session, code, _ACTOR, datetime.now(UTC))
+            generation = partner_credentials.revoke_old(
+                session, code, machine_account(), datetime.now(UTC)
+            )
     except PartnerUnknown:
         raise click.ClickException(f"no partner {code!r}; see: flask partners list") from None
     click.echo(f"Only {code}.{generation} is good now.")

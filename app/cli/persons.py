@@ -1,11 +1,13 @@
-"""Who acts at a command that needs two people: a staff account that shows its password.
+"""Who acts at a terminal: a staff account that shows its password, or the account on the machine.
 
-Both of them do, whoever asks and whoever confirms: a name of the machine is whatever its user says, and
-one person with two names would be two.
+Where two people are needed both show one, whoever asks and whoever confirms: a name of the machine is
+whatever its user says, and one person with two names would be two.
 """
 
 from __future__ import annotations
 
+import getpass
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -31,6 +33,21 @@ def check_named(by: str | None) -> None:
     """Refuse to ask a second person for somebody who has no name, where a command does not always ask."""
     if by is None:
         raise click.ClickException("name your staff account: --by USERNAME")
+
+
+def who_acts(by: str | None, from_stdin: bool) -> str:
+    """A staff account that shows its password, or without one the account on this machine."""
+    return actor_of(by, from_stdin) if by else machine_account()
+
+
+def machine_account() -> str:
+    """Who acts at a terminal without a name of ours; good for the record, never for one of two people."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        # A number without a name, as containers have it.
+        name = f"uid {os.getuid()}"
+    return f"cli:{name}"
 
 
 def actor_of(username: str, from_stdin: bool) -> str:

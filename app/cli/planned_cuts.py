@@ -9,14 +9,13 @@ import click
 import msgspec
 from flask.cli import with_appcontext
 
-from app.cli.persons import BY, PASSWORD_STDIN, actor_of
+from app.cli.persons import BY, PASSWORD_STDIN, actor_of, machine_account
 from app.db import transaction
 from app.services import planned_cuts, planned_requests
 from app.services.planned_rows import PlanRefused
 from integrations.planner.codec import RequestInvalid, parse_requests, parse_table
 from integrations.planner.types import PlannedCutRequest
 
-_ACTOR = "system:cli"
 _PLANNER = "file"
 
 
@@ -93,7 +92,7 @@ def planner_command(code: str, name: str | None, revoke: bool) -> None:
     """Let the partner CODE ask for planned cuts by the API."""
     with transaction() as session:
         done = planned_requests.allow_planner(
-            session, code, name, not revoke, _ACTOR, datetime.now(UTC)
+            session, code, name, not revoke, machine_account(), datetime.now(UTC)
         )
     if not done:
         raise click.ClickException(f"no partner {code!r}; give --name to make one")

@@ -10,6 +10,7 @@ import click
 import msgspec
 from flask.cli import with_appcontext
 
+from app.cli.persons import machine_account
 from app.db import db, transaction
 from app.queries import process_list
 from app.queries.process_list import ProcessRow, TriggerRow
@@ -17,7 +18,6 @@ from app.services import processes
 from app.services.process_starts import Asked, ProcessUnknown
 from app.services.processes import ProcessRefused
 
-_ACTOR = "system:cli"
 _WORDS = {
     "IS_STOPPED": "it is stopped; --go-on lets it run again",
     "NOT_STOPPED": "it is not stopped",
@@ -58,7 +58,11 @@ def list_command(zone: str | None, environment: str | None, as_json: bool) -> No
 @with_appcontext
 def start_command(code: str) -> None:
     """Start the process CODE now."""
-    _tell(_do(lambda s, now: processes.start(s, code, secrets.token_hex(8), now, by=_ACTOR)))
+    _tell(
+        _do(
+            lambda s, now: processes.start(s, code, secrets.token_hex(8), now, by=machine_account())
+        )
+    )
 
 
 @processes_commands.command("stop")
@@ -68,10 +72,10 @@ def start_command(code: str) -> None:
 def stop_command(code: str, go_on: bool) -> None:
     """Let nothing more of the process CODE begin, and ask what runs to end."""
     if go_on:
-        _do(lambda s, now: processes.go_on(s, code, now, by=_ACTOR))
+        _do(lambda s, now: processes.go_on(s, code, now, by=machine_account()))
         click.echo(f"{code} runs again from the next cause on")
         return
-    running = _do(lambda s, now: processes.stop(s, code, now, by=_ACTOR))
+    running = _do(lambda s, now: processes.stop(s, code, now, by=machine_account()))
     click.echo(f"{code} is stopped" + (f"; {running} asked to end" if running else ""))
 
 
@@ -82,7 +86,13 @@ def stop_command(code: str, go_on: bool) -> None:
 def rerun_command(code: str, start_id: int | None) -> None:
     """Run a start of the process CODE again, under its own keys."""
     chosen = start_id or process_list.last_over(db.session(), code) or 0
-    _tell(_do(lambda s, now: processes.replay(s, chosen, secrets.token_hex(8), now, by=_ACTOR)))
+    _tell(
+        _do(
+            lambda s, now: processes.replay(
+                s, chosen, secrets.token_hex(8), now, by=machine_account()
+            )
+        )
+    )
 
 
 def _do(act: Any) -> Any:

@@ -11,7 +11,7 @@ import msgspec
 from flask import current_app
 from flask.cli import with_appcontext
 
-from app.cli.persons import MAYBE_BY, PASSWORD_STDIN, actor_of
+from app.cli.persons import MAYBE_BY, PASSWORD_STDIN, check_named, machine_account, who_acts
 from app.db import db, transaction
 from app.domain.reconciliation import DifferenceKind, SystemUnknown, list_name
 from app.domain.states import DifferenceState
@@ -25,7 +25,6 @@ from app.services.replays import ALONE_MOST, ReplayRefused
 from app.settings import Settings
 from integrations.snapshots.codec import SnapshotInvalid
 
-_ACTOR = "system:cli"
 _MANY = 1_000_000
 
 
@@ -58,7 +57,12 @@ def run_command(system: str | None, changes: bool, file: BinaryIO | None) -> Non
     try:
         with transaction() as session:
             asked = processes.start(
-                session, code, secrets.token_hex(8), datetime.now(UTC), by=_ACTOR, params=params
+                session,
+                code,
+                secrets.token_hex(8),
+                datetime.now(UTC),
+                by=machine_account(),
+                params=params,
             )
     except (ProcessUnknown, ProcessRefused) as error:
         raise click.ClickException(f"{code} cannot be started: {error}") from None
@@ -105,7 +109,7 @@ def list_command(system: str, kind: str | None, state: str, limit: int, as_json:
 
 @reconcile_commands.command("repair")
 @click.argument("numbers", type=int, nargs=-1)
-@click.option("--system", help="Everything of this system that sending again can end.")
+@click.option("--system", help="Everything of this system that sending again can end; needs --by.")
 @MAYBE_BY
 @PASSWORD_STDIN
 @with_appcontext
@@ -119,7 +123,10 @@ def repair_command(
     if len(numbers) > ALONE_MOST:
         # Many one by one are no way round the second person.
         raise click.UsageError(f"more than {ALONE_MOST} need a second person: give --system")
-    who = actor_of(by, password_stdin) if by else _ACTOR
+    if system is not None:
+        # Whoever has asked for the look is the only one who may decide on it.
+        check_named(by)
+    who = who_acts(by, password_stdin)
     if system is not None:
         _propose(system, now, who)
         return

@@ -10,12 +10,12 @@ import msgspec
 from flask import current_app
 from flask.cli import with_appcontext
 
+from app.cli.persons import machine_account
 from app.db import db, transaction
 from app.queries import retention_list
 from app.services import purge, retention
 from app.settings import Settings
 
-_ACTOR = "system:cli"
 _REPORTS = 20
 
 
@@ -82,7 +82,7 @@ def purge_command(dry_run: bool) -> None:
         return
     total: Counter[str] = Counter()
     with transaction() as session:
-        total += purge.purge(session, _settings(), now, by=_ACTOR)
+        total += purge.purge(session, _settings(), now, by=machine_account())
     while True:
         with transaction() as session:
             due = list(retention.days_due(session, _settings(), now))
@@ -90,12 +90,12 @@ def purge_command(dry_run: bool) -> None:
             break
         for rule, day in due:
             with transaction() as session:
-                total += retention.clear_day(session, rule, day, now, by=_ACTOR)
+                total += retention.clear_day(session, rule, day, now, by=machine_account())
     with transaction() as session:
         months = retention.months_due(session, _settings(), now)
     for name, month in months:
         with transaction() as session:
-            total += retention.drop_month(session, name, month, now, by=_ACTOR)
+            total += retention.drop_month(session, name, month, now, by=machine_account())
     click.echo(_words(total) or "Nothing was due.")
 
 

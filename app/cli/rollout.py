@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ import click
 import msgspec
 from flask.cli import with_appcontext
 
-from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, actor_of, check_named
+from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, check_named, who_acts
 from app.db import db, transaction
 from app.domain.rollout_plan import parse_plan
 from app.queries import rollout_figures, rollout_plans
@@ -116,4 +115,4 @@ def _act(act: Callable[..., None], number: int, by: str | None, password_stdin: 
 
 
 def _actor(by: str | None, password_stdin: bool) -> str:
-    return actor_of(by, password_stdin) if by else f"cli:{getpass.getuser()}"
+    return who_acts(by, password_stdin)

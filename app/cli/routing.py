@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ import msgspec
 from flask.cli import with_appcontext
 from sqlalchemy.orm import Session
 
-from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, actor_of, check_named
+from app.cli.persons import BY, MAYBE_BY, PASSWORD_STDIN, check_named, who_acts
 from app.db import db, transaction
 from app.domain.routing import RouteRule, compile_rules, decide_route, try_rules
 from app.queries import routing as routing_queries
@@ -269,7 +268,7 @@ def move_confirm_command(move_id: int, by: str, password_stdin: bool) -> None:
 
 
 def _do(act: Callable[[Session, str, datetime], str], by: str | None, password_stdin: bool) -> None:
-    who = actor_of(by, password_stdin) if by else f"cli:{getpass.getuser()}"
+    who = who_acts(by, password_stdin)
     try:
         with transaction() as session:
             done = act(session, who, datetime.now(UTC))

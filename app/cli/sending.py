@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 
 import click
 from flask.cli import with_appcontext
 
+from app.cli.persons import machine_account
 from app.db import db, transaction
 from app.domain.notice_types import Channel
 from app.queries import sending_board
@@ -34,7 +34,7 @@ def stop_command(channel: str, reason: str, keep_service: bool) -> None:
             _channels(channel),
             keep_service=keep_service,
             reason=reason,
-            by=_actor(),
+            by=machine_account(),
             now=datetime.now(UTC),
         )
     click.echo("Sending is stopped.")
@@ -48,7 +48,7 @@ def start_command(channel: str, reason: str) -> None:
     """Let messages leave again."""
     with transaction() as session:
         started = sending_stops.start(
-            session, _channels(channel), reason=reason, by=_actor(), now=datetime.now(UTC)
+            session, _channels(channel), reason=reason, by=machine_account(), now=datetime.now(UTC)
         )
     click.echo(f"Sending again: {', '.join(started)}." if started else "Nothing was stopped.")
 
@@ -70,7 +70,3 @@ def status_command() -> None:
 
 def _channels(name: str) -> list[Channel]:
     return list(Channel) if name == "all" else [Channel(name.upper())]
-
-
-def _actor() -> str:
-    return f"cli:{getpass.getuser()}"

@@ -9,12 +9,11 @@ import click
 from flask.cli import with_appcontext
 from sqlalchemy import select
 
+from app.cli.persons import machine_account
 from app.db import transaction
 from app.domain.roles import Role
 from app.models.staff_account import StaffAccount
 from app.services import staff
-
-_ACTOR = "system:cli"
 
 
 @click.group("staff")
@@ -42,7 +41,7 @@ def create_command(
                 select(StaffAccount).where(StaffAccount.username == name)
             ).scalar_one_or_none()
             if account is not None:
-                staff.set_password(session, account, password, now, by=_ACTOR)
+                staff.set_password(session, account, password, now, by=machine_account())
                 click.echo(f"{username} has a new password.")
                 return
             staff.create(
@@ -53,7 +52,7 @@ def create_command(
                 Role(role),
                 now,
                 language=language,
-                by=_ACTOR,
+                by=machine_account(),
             )
     except staff.PasswordTooWeak:
         raise click.ClickException(

@@ -10,12 +10,11 @@ from datetime import UTC, datetime
 import click
 from flask.cli import with_appcontext
 
+from app.cli.persons import machine_account
 from app.db import db, transaction
 from app.queries import storm_figures, storm_list
 from app.services import storms
 from app.services.storms import StormRefused
-
-_ACTOR = "system:cli"
 
 
 @click.group("storms")
@@ -52,7 +51,7 @@ def open_command(name: str, codes: tuple[str, ...], bulletin_every_h: int) -> No
             every_s = 3600.0 * bulletin_every_h
             now = datetime.now(UTC)
             number = storms.open_storm(
-                session, name, codes, now, by=_ACTOR, bulletin_every_s=every_s
+                session, name, codes, now, by=machine_account(), bulletin_every_s=every_s
             )
     except StormRefused as refused:
         raise click.ClickException(f"not opened: {refused.code}") from None
@@ -105,6 +104,6 @@ def readings_command(since: datetime) -> None:
 def _move(storm_id: int, move: Callable[..., None]) -> None:
     try:
         with transaction() as session:
-            move(session, storm_id, datetime.now(UTC), by=_ACTOR)
+            move(session, storm_id, datetime.now(UTC), by=machine_account())
     except StormRefused as refused:
         raise click.ClickException(f"storm {storm_id}: {refused.code}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy.orm import Session
 
+from app.cli.persons import machine_account
 from app.db import db, transaction
 from app.queries import zone_list
 from app.services import zone_credentials, zones
@@ -118,7 +118,7 @@ def revoke_command(code: str) -> None:
 def _key(act: Callable[..., int], code: str) -> int:
     try:
         with transaction() as session:
-            return act(session, code, datetime.now(UTC), by=f"cli:{getpass.getuser()}")
+            return act(session, code, datetime.now(UTC), by=machine_account())
     except ZoneUnknown:
         raise click.ClickException(f"no zone {code!r} has keys; see: flask zones list") from None
 
@@ -126,6 +126,6 @@ def _key(act: Callable[..., int], code: str) -> int:
 def _do(act: Callable[[Session, str, datetime], None]) -> None:
     try:
         with transaction() as session:
-            act(session, f"cli:{getpass.getuser()}", datetime.now(UTC))
+            act(session, machine_account(), datetime.now(UTC))
     except ZoneRefused as refused:
         raise click.ClickException(f"refused: {refused.code}") from None

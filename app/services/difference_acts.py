@@ -30,7 +30,8 @@ class DifferenceRefused(Exception):
 
     NO_DIFFERENCE: there is none of that number. WRONG_STATE: it is over, or somebody was quicker.
     NO_REASON. NOT_REPAIRABLE: sending again would not end it. ON_ITS_WAY: it waits to leave, or
-    something newer does. PAYLOAD_GONE: what was sent has been removed, its time was over.
+    something newer does. PAYLOAD_GONE: what was sent has been removed, its time was over. TOO_MANY: one
+    by one are no way round the second person, who confirms more than a hundred.
     """
 
     def __init__(self, code: str) -> None:
@@ -73,6 +74,9 @@ def repair(session: Session, difference_id: int, now: datetime, *, by: str) -> N
     item = session.get(OutboxItem, row.outbox_item_id, populate_existing=True)
     if item is None or "removed" in item.payload:
         raise DifferenceRefused("PAYLOAD_GONE")
+    lately = {"by": by, "since": now - replays.ALONE_WITHIN}
+    if session.execute(_REPAIRED_ALONE, lately).scalar_one() >= replays.ALONE_MOST:
+        raise DifferenceRefused("TOO_MANY")
     # It looks once more whether the item, and nothing newer, is what they should have.
     queued = session.execute(
         SEND_AGAIN, {"ids": plain_array([item.id]), "lane": item.lane, "resend": True, "now": now}
@@ -83,6 +87,12 @@ def repair(session: Session, difference_id: int, now: datetime, *, by: str) -> N
     row.repair_count += 1
     _move(session, row, DifferenceState.REPAIRING, now, by, item.dedupe_key)
     _audit(session, by, "DIFFERENCE_REPAIRED", row, now, item=item.id)
+
+
+_REPAIRED_ALONE = text(
+    "SELECT count(*) FROM audit_entry"
+    " WHERE at > :since AND actor = :by AND action = 'DIFFERENCE_REPAIRED'"
+)
 
 
 def repairable_ids(session: Session, system: str, most: int) -> list[int]:

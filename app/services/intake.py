@@ -29,11 +29,10 @@ from app.models.partner import Partner
 from app.services import bundles_in_force, code_lists, inbound, order_store, runs
 from app.services.bundle_tally import Tally
 from app.services.order_store import Existing, Weighed
-from app.services.partner_orders import Outgoing, outgoing
+from app.services.partner_orders import Outgoing, outgoing_or_why
 from app.services.slices import Lists, MassContext, Refusal, Slice, SliceResult, our_finding
 from integrations.cis.types import CisWorkOrder, ParsedOrder
 
-_REASONS_MOST = 3
 _WHY_CHARS = 300
 # The capability of a bundle without which no item of a mass order goes to its partner.
 _MASS = "mass"
@@ -185,19 +184,8 @@ def in_their_form(
     why = _no_form(code, lists, mass)
     if why is not None:
         return _unsendable(route, why), None
-    try:
-        made = outgoing(order, code, "NEW", lists, suffix=suffix, mass=mass, counts=counts)
-    except ValueError as error:
-        return _unsendable(route, f"the bundle of {code} cannot write it: {error}"), None
-    if made.refused:
-        return _unsendable(route, what_it_lacks(code, made)), None
-    return route, made
-
-
-def what_it_lacks(code: str, made: Outgoing) -> str:
-    """Why a partner's form refuses an order, in the words of its first findings."""
-    told = ", ".join(f"{f.code} {f.path}" for f in made.findings[:_REASONS_MOST])
-    return f"it lacks what {code} needs: {told}"
+    made = outgoing_or_why(order, code, "NEW", lists, suffix=suffix, mass=mass, counts=counts)
+    return (_unsendable(route, made), None) if isinstance(made, str) else (route, made)
 
 
 def _no_form(code: str, lists: Lists, mass: MassContext | None) -> str | None:

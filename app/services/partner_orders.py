@@ -22,6 +22,7 @@ from integrations.cis.types import CisWorkOrder
 from integrations.installer.types import Action
 
 _DEFAULT_PRIORITY = 3
+_REASONS_MOST = 3
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -69,6 +70,30 @@ def outgoing(
         beside = bundles.shadow.mapping.run(source)
         lists.tally.compare(bundles.shadow_id, order.order_id, done.value, beside.value)
     return done
+
+
+def outgoing_or_why(
+    order: CisWorkOrder,
+    partner_code: str,
+    action: Action,
+    lists: Lists,
+    *,
+    suffix: str = "",
+    mass: MassContext | None = None,
+    counts: bool = True,
+) -> Outgoing | str:
+    """The same, or in words why it cannot leave so: its codec fails, or it lacks what they need.
+
+    A calling off goes whatever it lacks. Raises: KeyError (the partner has no bundle in force).
+    """
+    try:
+        made = outgoing(order, partner_code, action, lists, suffix=suffix, mass=mass, counts=counts)
+    except ValueError as error:
+        return f"the bundle of {partner_code} cannot write it: {error}"
+    if made.refused and action != "CANCEL":
+        told = ", ".join(f"{f.code} {f.path}" for f in made.findings[:_REASONS_MOST])
+        return f"it lacks what {partner_code} needs: {told}"
+    return made
 
 
 def build(bundle: CompiledBundle, source: Mapping[str, Any], key: str) -> Outgoing:

@@ -6,6 +6,7 @@ twice. Of mode *once* nothing that has arrived, or may have, is ever chosen (I2)
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -152,9 +153,9 @@ def choose(
             left_out[row.left_out] += 1
     if keys is not None:
         left_out[LeftOut.NOT_FOUND] += len(set(keys) - found)
-    behind = _behind(session, ids)
-    left_out[LeftOut.NEWER] += len(behind)
-    return Chosen([one for one in ids if one not in behind], dict(+left_out))
+    left = behind(session, ids, ids)
+    left_out[LeftOut.NEWER] += len(left)
+    return Chosen([one for one in ids if one not in left], dict(+left_out))
 
 
 _GIVEN_UP_LATER = text(
@@ -168,16 +169,20 @@ _GIVEN_UP_LATER = text(
 )
 
 
-def _behind(session: Session, ids: Sequence[int]) -> set[int]:
-    """Those behind which something newer was given up that is not meant.
+def behind(session: Session, ids: Sequence[int], meant: Sequence[int]) -> set[int]:
+    """Those of ids behind which something newer was given up that is not meant; meant: rising.
 
     Else a partner would get an order again and not hear that it has lost it.
     """
     if not ids:
         return set()
-    chosen = set(ids)
     rows = session.execute(_GIVEN_UP_LATER, {"ids": plain_array(ids)})
-    return {row.id for row in rows if row.newer_id not in chosen}
+    return {row.id for row in rows if not _is_among(row.newer_id, meant)}
+
+
+def _is_among(item_id: int, rising: Sequence[int]) -> bool:
+    place = bisect_left(rising, item_id)
+    return place < len(rising) and rising[place] == item_id
 
 
 _CONDITIONS = {

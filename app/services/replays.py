@@ -20,11 +20,11 @@ from app.doorbell import ring_after_commit
 from app.models.lane import Lane
 from app.models.replay import Replay
 from app.services import audit, difference_repairs, notice_sending
-from app.services.replay_choice import SEND_AGAIN, Choice, LeftOut, Wanted, choose
+from app.services.replay_choice import SEND_AGAIN, Choice, LeftOut, Wanted, behind, choose
 
 # So many one person may send again alone.
 ALONE_MOST = 100
-_ALONE_WITHIN = timedelta(hours=1)
+ALONE_WITHIN = timedelta(hours=1)
 _SLICE_ROWS = 5_000
 _PREVIEW_LIVES = timedelta(days=1)
 
@@ -80,7 +80,7 @@ def needs_second(session: Session, replay: Replay, now: datetime) -> bool:
             "SELECT coalesce(sum(item_count), 0) FROM replay"
             " WHERE lane = :lane AND asked_by = :by AND decided_by = :by AND decided_at > :since"
         ),
-        {"lane": replay.lane, "by": replay.asked_by, "since": now - _ALONE_WITHIN},
+        {"lane": replay.lane, "by": replay.asked_by, "since": now - ALONE_WITHIN},
     ).scalar_one()
     return int(before) + replay.item_count > ALONE_MOST
 
@@ -158,18 +158,19 @@ def approved(session: Session) -> list[tuple[int, str]]:
 def carry_out(session: Session, replay_id: int, now: datetime) -> tuple[int, bool]:
     """Make the next slice due again: how many, and whether some are left.
 
-    Those that have arrived meanwhile, or been overtaken, are passed over.
+    Those that have arrived meanwhile, or been overtaken, are passed over, also by what was given up.
     """
     replay = session.get(Replay, replay_id, with_for_update=True, populate_existing=True)
     if replay is None or replay.state != ReplayState.APPROVED:
         return 0, False
     ids = replay.item_ids[replay.done_count : replay.done_count + _SLICE_ROWS]
+    overtaken = behind(session, ids, replay.item_ids)
     choice = _choice_of(replay)
     queued = list(
         session.execute(
             SEND_AGAIN,
             {
-                "ids": plain_array(ids),
+                "ids": plain_array(one for one in ids if one not in overtaken),
                 "lane": replay.lane,
                 "resend": choice.wanted is Wanted.SENT,
                 "now": now,

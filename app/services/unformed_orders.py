@@ -21,7 +21,7 @@ from app.domain.lanes import partner_lane, partner_of
 from app.doorbell import ring_after_commit
 from app.services import intake, mass_files
 from app.services.outbox import ORDER_KIND, UNFORMED
-from app.services.partner_orders import outgoing, payload_bytes
+from app.services.partner_orders import outgoing_or_why, payload_bytes
 from app.services.slices import Lists, MassContext
 from integrations.cis.types import CisWorkOrder
 
@@ -129,13 +129,10 @@ def _form(
         order = msgspec.structs.replace(order, key_info=row.key_info)
     order = intake.guarded(order, intake.banned_among(session, [order], now))
     suffix = row.dedupe_key.removeprefix(f"{row.business_key}-{row.version}")
-    try:
-        made = outgoing(order, code, row.action, lists, suffix=suffix, mass=mass)
-    except ValueError as error:
-        return _note(session, row, now, f"the bundle of {code} cannot write it: {error}")
-    if made.refused and row.action != "CANCEL":
+    made = outgoing_or_why(order, code, row.action, lists, suffix=suffix, mass=mass)
+    if isinstance(made, str):
         # A change that comes while the bundle can be run loses its route over this.
-        return _note(session, row, now, intake.what_it_lacks(code, made))
+        return _note(session, row, now, made)
     body = payload_bytes(made)
     hold = mass.hold_reason if mass is not None and row.action != "CANCEL" else None
     session.execute(

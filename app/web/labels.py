@@ -740,6 +740,16 @@ SYSTEM: Mapping[str, Label] = {
     "dms": Label(_l("DMS")),
     "billing": Label(_l("Billing")),
     "silent-meters": Label(_l("Silent meters")),
+    "acks": Label(_l("Acknowledgements")),
+    "alarms": Label(_l("Alarm rules")),
+    "clock": Label(_l("Clock")),
+    "deliveries": Label(_l("Meter delivery")),
+    "head-end": Label(_l("Head-end")),
+    "processes": Label(_l("Processes")),
+    "reconciliation": Label(_l("Reconciliation")),
+    "retention": Label(_l("Retention")),
+    "runner": Label(_l("Runner")),
+    "setup": Label(_l("Set-up")),
 }
 
 LANGUAGE: Mapping[str, Label] = {

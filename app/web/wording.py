@@ -382,10 +382,15 @@ def announcement_reason(reason: str) -> str:
 
 
 def actor_name(actor: str) -> str:
-    """Who did something: a person by their account, a system by its name."""
+    """Who did something: a person by their account, a system by its name.
+
+    An account of a machine is no person of ours, whatever it is called.
+    """
     kind, _, name = actor.partition(":")
     if kind == "staff":
         return name
+    if kind == "cli":
+        return gettext("%(name)s at a terminal", name=name)
     known = label("system", name)
     return str(known.text) if known.text != name else name.capitalize()
 

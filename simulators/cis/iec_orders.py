@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from lxml import etree
@@ -36,8 +37,14 @@ def write_iec_orders(path: Path, points: Iterable[Point], wish: Wish, now: datet
     ):
         etree.SubElement(header, f"{{{ENVELOPE}}}{name}").text = text
     payload = etree.SubElement(root, f"{{{ENVELOPE}}}Payload")
+    # The stubs do not know that None names the default namespace.
+    names: Any = {None: PAYLOAD}
+    orders = etree.SubElement(payload, f"{{{PAYLOAD}}}WorkOrders", nsmap=names)
     for point in points:
-        payload.append(make_element("WorkOrder", _order(work_order(point, wish, now))))
+        order = make_element("WorkOrder", _order(work_order(point, wish, now)))
+        for part in order.iter():
+            part.tag = f"{{{PAYLOAD}}}{part.tag}"
+        orders.append(order)
     etree.indent(root)
     path.write_bytes(etree.tostring(root, encoding="UTF-8", xml_declaration=True))
     return message_id

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from app.cli.persons import machine_account
 from app.db import transaction
 from simulators.cis.mass_orders import MassWish, write_mass_order
 from simulators.cis.world import make_points
@@ -33,7 +34,7 @@ def test_import_stores_the_file_and_says_so_in_one_line(app: Flask, file: Path) 
     assert again.stdout == "message 1 (received before): STORED\n"
     with app.app_context(), transaction() as session:
         acts = session.execute(text("SELECT actor, action FROM audit_entry")).all()
-        assert acts == [("system:cli", "FILE_IMPORTED")]
+        assert acts == [(machine_account(), "FILE_IMPORTED")]
 
 
 def test_import_answers_in_json_what_became_of_it(app: Flask, file: Path) -> None:
@@ -52,6 +53,23 @@ def test_import_answers_in_json_what_became_of_it(app: Flask, file: Path) -> Non
         "hold_reason": None,
         "counts": {"NEW": 12},
     }
+
+
+@pytest.mark.parametrize("quiet", [[], ["--json"]])
+def test_import_draws_a_bar_for_whoever_watches_and_none_for_scripts(
+    app: Flask, file: Path, quiet: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = app.test_cli_runner()
+    run.invoke(args=["orders", "import", str(file), "--no-wait"])
+    with app.app_context():
+        intake.interpret_files(app.extensions["tiedolla_settings"], 1, "test")
+    # As if both streams were a terminal.
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
+    done = run.invoke(args=["orders", "import", str(file), *quiet])
+    assert done.exit_code == 0
+    shown = [word in done.stderr for word in ("storing", "taking in", "100%")]
+    assert shown == ([False] * 3 if quiet else [True] * 3)
+    assert "NEW" in done.stdout
 
 
 def test_import_of_a_file_that_waits_ends_with_2(app: Flask, file: Path) -> None:

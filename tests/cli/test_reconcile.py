@@ -9,12 +9,16 @@ from pathlib import Path
 from click.testing import Result
 from flask import Flask
 
+from app.cli.persons import machine_account
 from app.db import transaction
+from app.domain.roles import Role
 from app.models import ProcessStart
-from app.services import audit
+from app.services import audit, staff
 from tests.field_work import gsrn
 from tests.services.reconciling import SENT_AT, a_list, device, differences, holds, sent
 from tests.services.world import scalar
+
+PASSWORD = "a password of twelve"
 
 
 def test_a_file_is_compared_here_and_now(app: Flask, tmp_path: Path) -> None:
@@ -62,12 +66,25 @@ def test_one_is_repaired_and_many_are_proposed(app: Flask, tmp_path: Path) -> No
     path.write_bytes(a_list([], taken_at=SENT_AT - timedelta(days=300)).getvalue())
     _run(app, "reconcile", "run", "--system", "nis", "--file", str(path))
     assert _run(app, "reconcile", "repair", "1").output == "1: on its way\n"
+    with app.app_context():
+        done = "SELECT actor FROM audit_entry WHERE action = 'DIFFERENCE_REPAIRED'"
+        assert scalar(done) == machine_account()
     again = _run(app, "reconcile", "repair", "1", "9")
     assert again.exit_code == 1
     assert "1: ON_ITS_WAY" in again.output
     assert "9: NO_DIFFERENCE" in again.output
-    proposed = _run(app, "reconcile", "repair", "--system", "nis")
+    nobody = _run(app, "reconcile", "repair", "--system", "nis")
+    assert (nobody.exit_code, "--by USERNAME" in nobody.output) == (1, True)
+    with app.app_context(), transaction() as session:
+        staff.create(session, "aino", "Aino", PASSWORD, Role.OPERATOR, SENT_AT, by="test")
+    proposed = app.test_cli_runner().invoke(
+        args=["reconcile", "repair", "--system", "nis", "--by", "aino", "--password-stdin"],
+        input=f"{PASSWORD}\n",
+    )
     assert "replay 1: 1 items" in proposed.output
+    with app.app_context():
+        # On its page, she decides.
+        assert scalar("SELECT asked_by FROM replay") == "staff:aino"
     assert _run(app, "reconcile", "repair").exit_code == 2
     many = _run(app, "reconcile", "repair", *map(str, range(1, 102)))
     assert (many.exit_code, "second person" in many.output) == (2, True)
@@ -90,7 +107,7 @@ def test_retention_says_what_is_kept_and_what_would_go(app: Flask) -> None:
     assert (removal["class"], removal["counts"], removal["by"]) == (
         "audit",
         {"audit": 1},
-        "system:cli",
+        machine_account(),
     )
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from jsonschema import Draft202012Validator
 from lxml import etree
 
 from app.domain.ack_checks import AckType
 from app.domain.codes import DEFAULT_METER_MODELS, DEFAULT_ORDER_TYPES, FAILURE_REASONS
+from app.domain.findings import has_error
 from app.domain.mapping.canonical import Direction, Document
 from app.services import bundle_bench, bundle_check
 from app.services.bundle_content import (
@@ -29,12 +31,14 @@ from app.services.bundle_content import (
 from app.services.canonical_order import canonical_order
 from app.services.partner_orders import build
 from integrations.cis.types import CisWorkOrder
-from integrations.partners.manifest import Bundle, DocumentSpec, JsonCodec
+from integrations.partners.manifest import Bundle, CsvCodec, DocumentSpec, JsonCodec
 
 BUNDLES = list(shipped().values())
 DOCUMENTS = [(bundle, spec) for bundle in BUNDLES for spec in bundle.manifest.documents]
 NAMES = [f"{b.manifest.kind} {s.document} {s.direction} {s.version}" for b, s in DOCUMENTS]
 ORDERS = [one for one in DOCUMENTS if (one[1].document, one[1].direction) == ("order", "out")]
+# The columns of a table are its schema.
+WITH_SCHEMA = [one for one in DOCUMENTS if not isinstance(one[1].codec, CsvCodec)]
 INCOMING = [one for one in DOCUMENTS if one[1].direction == "in"]
 
 each_bundle = pytest.mark.parametrize("bundle", BUNDLES, ids=lambda b: b.manifest.kind)
@@ -218,20 +222,65 @@ def test_some_golden_pair_is_good_and_some_is_not(bundle: Bundle, spec: Document
     assert any(trial.findings for trial in trials)
 
 
-@pytest.mark.parametrize("bundle", [b for b in BUNDLES if (b.folder / "schema").is_dir()])
-def test_good_golden_files_keep_to_the_schema_that_partners_get(bundle: Bundle) -> None:
-    for spec in bundle.manifest.documents:
-        if spec.schema is None or not spec.schema.endswith(".xsd"):
+@pytest.mark.parametrize(("bundle", "spec"), WITH_SCHEMA)
+def test_each_document_but_a_table_has_a_schema_that_its_good_golden_files_keep_to(
+    bundle: Bundle, spec: DocumentSpec
+) -> None:
+    check = schema_of(bundle, spec)
+    side = "in" if spec.direction == Direction.IN else "out"
+    kept = []
+    for path in sorted(bundle_check.golden_folder(bundle, spec).glob(f"*.{side}.*")):
+        told = path.read_bytes()
+        if b"<!DOCTYPE" not in told:
+            kept.append(check(told))
+            assert kept[-1] or _is_faulty(bundle, spec, told), path.name
+    assert any(kept)
+
+
+@pytest.mark.parametrize(
+    ("bundle", "spec"), [one for one in WITH_SCHEMA if isinstance(one[1].codec, JsonCodec)]
+)
+def test_a_schema_has_the_fields_that_are_mapped_and_no_others(
+    bundle: Bundle, spec: DocumentSpec
+) -> None:
+    schema = json.loads((bundle.folder / "schema" / str(spec.schema)).read_bytes())
+    side = "target" if spec.direction == Direction.OUT else "source"
+    mapped = {str(rule[side]) for rule in bundle.mappings[spec.mapping]["rules"]}
+    # An empty object that others fill is none of its own.
+    mapped = {one for one in mapped if not any(name.startswith(f"{one}.") for name in mapped)}
+    assert set(_schema_leaves(schema)) == mapped
+
+
+def _is_faulty(bundle: Bundle, spec: DocumentSpec, told: bytes) -> bool:
+    """Whether we find a fault in a file of theirs as well."""
+    return spec.direction == Direction.IN and any(
+        has_error(trial.findings)
+        for trial in bundle_bench.try_incoming(compiled(bundle, spec), told)
+    )
+
+
+def schema_of(bundle: Bundle, spec: DocumentSpec) -> Callable[[bytes], bool]:
+    path = bundle.folder / "schema" / str(spec.schema)
+    if path.suffix == ".xsd":
+        told = etree.XMLSchema(etree.parse(path))
+        return lambda body: bool(told.validate(etree.fromstring(body)))
+    rules = json.loads(path.read_bytes())
+    Draft202012Validator.check_schema(rules)
+    checker = Draft202012Validator(rules)
+    return lambda body: checker.is_valid(json.loads(body))
+
+
+def _schema_leaves(schema: dict[str, Any], path: str = "") -> Iterator[str]:
+    for choice in schema.get("anyOf", [schema]):
+        if "properties" not in choice:
             continue
-        schema = etree.XMLSchema(etree.parse(bundle.folder / "schema" / spec.schema))
-        side = "in" if spec.direction == Direction.IN else "out"
-        checked = [
-            schema.validate(etree.fromstring(path.read_bytes()))
-            for path in bundle_check.golden_folder(bundle, spec).glob(f"*.{side}.xml")
-            if b"<!DOCTYPE" not in path.read_bytes()
-        ]
-        assert checked
-        assert all(checked)
+        for name, one in choice["properties"].items():
+            inner = f"{path}.{name}" if path else name
+            yield from _schema_leaves(one, inner) if _is_object(one) else [inner]
+
+
+def _is_object(schema: dict[str, Any]) -> bool:
+    return any("properties" in choice for choice in schema.get("anyOf", [schema]))
 
 
 ORDER = CisWorkOrder(

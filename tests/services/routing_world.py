@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from app.db import transaction
 from app.domain.gsrn import check_digit
 from app.models import Lane, Partner
-from app.services import intake, rule_sets, runs
+from app.services import intake, outbox, rule_sets, runs
+from app.services.outbox import Settlement
 from app.services.rule_sets import RuleValues
 from app.services.slices import Slice, SliceResult
 from integrations.cis.types import CisWorkOrder, ParsedOrder
@@ -115,3 +116,11 @@ def take(orders: Sequence[ParsedOrder], message_id: int = 1, now: datetime = NOW
             {"id": message_id, "hash": str(message_id), "now": now},
         )
         return intake.take_slice(session, Slice(message_id, run_id, now, lists), orders)
+
+
+def deliver(lane: str) -> None:
+    """What waits in the lane of a partner arrives there."""
+    with transaction() as session:
+        items = outbox.claim(session, lane, 1, 10, NOW, 120)
+        done = [Settlement(item, None, "SENT", "SENT", NOW, NOW) for item in items]
+        outbox.settle(session, 1, done, NOW, 60)

@@ -404,15 +404,49 @@ def test_a_completion_without_a_new_meter_does_not_count(day: Flask) -> None:
     assert "FIELD_MISSING" in {finding.code for finding in _all(InboundFinding)}
 
 
-def test_a_maintenance_visit_changes_no_meter_and_bills_nothing(app: Flask) -> None:
+@pytest.mark.parametrize("code", ["HUO", "KYT", "KAT", "SIN"])
+def test_work_that_hangs_no_meter_changes_none_and_bills_nothing(app: Flask, code: str) -> None:
     with app.app_context():
         with transaction() as session:
-            add_order(session, order_type_code="HUO", required_model=None)
+            add_order(session, order_type_code=code, required_model=None)
         arrive(make_ack("COMPLETED", 20, newMeter=None, oldMeter=None), 20)
         assert _order().state == "COMPLETED"
         assert {item.lane for item in _downstream()} == {"cis", "dms"}
         (meter,) = _all(Meter)
         assert (meter.number, meter.state) == (OLD_METER, "INSTALLED")
+        db.session.remove()
+
+
+@pytest.mark.parametrize("code", ["MVM", "MVY", "MVV"])
+def test_every_replacement_is_told_to_all_with_both_meters(app: Flask, code: str) -> None:
+    with app.app_context():
+        with transaction() as session:
+            add_order(session, order_type_code=code)
+        arrive(make_ack("COMPLETED", 20), 20)
+        told = {item.lane: item.payload for item in _downstream()}
+        assert set(told) == {"cis", "nis", "dms", "billing"}
+        assert told["nis"]["meterNumber"] == NEW_METER
+        bill = told["billing"]
+        assert (bill["oldMeter"]["number"], bill["newMeter"]["number"]) == (OLD_METER, NEW_METER)
+        db.session.remove()
+
+
+@pytest.mark.parametrize("code", ["UUA", "LIS"])
+def test_a_first_meter_is_told_to_all_and_billed_from_its_first_reading(
+    app: Flask, code: str
+) -> None:
+    with app.app_context():
+        with transaction() as session:
+            add_order(session, order_type_code=code, old_meter_number=None)
+        arrive(make_ack("COMPLETED", 20, oldMeter=None), 20)
+        told = {item.lane: item for item in _downstream()}
+        assert set(told) == {"cis", "nis", "dms", "billing"}
+        assert told["nis"].payload["meterNumber"] == NEW_METER
+        bill = told["billing"]
+        assert (bill.state, bill.payload.get("oldMeter")) == ("READY", None)
+        assert bill.payload["newMeter"]["number"] == NEW_METER
+        (meter,) = _all(Meter)
+        assert (meter.number, meter.state) == (NEW_METER, "INSTALLED")
         db.session.remove()
 
 

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
-import pytest
-from flask import Flask
 from sqlalchemy import select
 
 from app.db import transaction
 from app.models import OutboxItem
-from app.services.outbox import Settlement, claim, settle
-from tests.services.routing_world import NOW, a_swap, add_partner, put_in_force, take, values
+from app.services.outbox import claim
+from tests.services.routing_world import NOW, a_swap, deliver, put_in_force, take, values
 
 LATER = NOW + timedelta(hours=1)
 ELSEWHERE = {"municipality_code": "091"}
 
 
-def test_req_33_it_is_called_off_there_although_a_newer_revision_comes_first(world: None) -> None:
+def test_req_33_it_is_called_off_there_although_a_newer_revision_comes_first(piiri: None) -> None:
     _move_to_piiri()
     take([a_swap(1, revision=3, action="UPDATE", priority=1, **ELSEWHERE)], 3)
     assert _leaving() == [("voima", 2, "CANCEL"), ("piiri", 3, "NEW")]
 
 
-def test_it_is_called_off_there_although_the_cis_calls_it_off_altogether(world: None) -> None:
+def test_it_is_called_off_there_although_the_cis_calls_it_off_altogether(piiri: None) -> None:
     _move_to_piiri()
     take([a_swap(1, revision=3, action="CANCEL")], 3)
     # The other one has never heard of it.
     assert _leaving() == [("voima", 2, "CANCEL")]
 
 
-def test_one_that_comes_back_is_new_there_behind_its_calling_off(world: None) -> None:
+def test_one_that_comes_back_is_new_there_behind_its_calling_off(piiri: None) -> None:
     _move_to_piiri()
     take([a_swap(1, revision=3, action="UPDATE")], 3)
     assert _leaving() == [("voima", 2, "CANCEL"), ("voima", 3, "NEW")]
@@ -43,9 +40,7 @@ def test_one_that_comes_back_is_new_there_behind_its_calling_off(world: None) ->
 def _move_to_piiri() -> None:
     """Voima has the order, and the next revision is for the other one."""
     take([a_swap(1)])
-    with transaction() as session:
-        for item in claim(session, "partner.voima", 1, 10, NOW, 120):
-            settle(session, 1, [Settlement(item, None, "SENT", "SENT", NOW, NOW)], NOW, 60)
+    deliver("partner.voima")
     put_in_force(values("piiri", municipality_codes=["091"]))
     take([a_swap(1, revision=2, action="UPDATE", **ELSEWHERE)], 2)
     assert _leaving() == [("voima", 2, "CANCEL"), ("piiri", 2, "NEW")]
@@ -60,11 +55,3 @@ def _leaving() -> list[tuple[str, int, str]]:
             (one.lane.removeprefix("partner."), one.version, str(one.payload["action"]))
             for one in items
         ]
-
-
-@pytest.fixture
-def world(app: Flask) -> Iterator[None]:
-    with app.app_context():
-        with transaction() as session:
-            add_partner(session)
-        yield

@@ -22,6 +22,7 @@ from tests.services.routing_world import (
     NOW,
     a_swap,
     add_partner,
+    deliver,
     put_in_force,
     take,
     values,
@@ -140,9 +141,7 @@ def test_a_pause_keeps_no_partner_from_hearing_that_it_has_lost_an_order(world: 
     _mass(1)
     with transaction() as session:
         add_partner(session)
-        for item in outbox.claim(session, LANE, LEASE, 10, SOON, 120):
-            done = [Settlement(item, None, "SENT", "SENT", NOW, NOW)]
-            outbox.settle(session, LEASE, done, NOW, 60)
+    deliver(LANE)
     put_in_force(values("piiri", municipality_codes=["091"]))
     take([a_swap(1, revision=2, action="UPDATE", municipality_code="091")], 2)
     _pause()

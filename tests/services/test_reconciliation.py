@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from app.db import transaction
 from app.models import Alarm, Meter, Snapshot
-from app.services import difference_acts, outbox, reconciliation
+from app.services import audit, difference_acts, outbox, reconciliation
 from app.services.difference_acts import DifferenceRefused
 from integrations.snapshots.codec import SnapshotInvalid
 from tests.conftest import test_settings
@@ -169,6 +169,21 @@ def test_repairing_twice_at_once_sends_once() -> None:
     with pytest.raises(DifferenceRefused, match="ON_ITS_WAY"):
         _repair()
     assert send("nis", LATER) == ["nis:WO-1:1"]
+
+
+def test_a_hundred_one_by_one_are_no_way_round_the_second_person() -> None:
+    sent([device(1)])
+    take(a_list([]))
+    with transaction() as session:
+        for number in range(100):
+            about = f"difference:{number}"
+            audit.record(session, "staff:aino", "DIFFERENCE_REPAIRED", about, {}, LATER)
+    with pytest.raises(DifferenceRefused, match="TOO_MANY"):
+        _repair()
+    with transaction() as session:
+        # An hour later she may again, as everybody else may now.
+        difference_acts.repair(session, 1, LATER + timedelta(hours=1), by="staff:aino")
+    assert send("nis", LATER + timedelta(hours=1)) == ["nis:WO-1:1"]
 
 
 def test_nothing_newer_is_overtaken_by_a_repair() -> None:

@@ -175,6 +175,22 @@ def test_req_33_nothing_goes_again_alone_whose_calling_off_was_given_up_as_well(
     assert _preview(Choice()).item_ids == [1, 2]
 
 
+def test_req_33_nor_what_was_called_off_in_vain_while_it_waited_for_a_second_person(
+    world: None,
+) -> None:
+    put(101, state="DEAD")
+    made = _preview(Choice())
+    assert _ask(made.id).state == "PROPOSED"
+    put(1, state="DEAD", version=2, suffix="-2-cancel")
+    with transaction() as session:
+        replays.confirm(session, made.id, by=OTSO, now=NOW)
+    worker.send_again(1, "test")
+    with transaction() as session:
+        found = session.get_one(Replay, made.id)
+        assert (found.state, found.queued_count) == ("DONE", 100)
+        assert session.get_one(OutboxItem, 1).state == "DEAD"
+
+
 def test_a_file_says_what_was_found_and_what_not(world: None) -> None:
     put(4, state="DEAD")
     with transaction() as session:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -15,13 +14,12 @@ from app.db import transaction
 from app.models import OutboxItem, Run, WorkOrder, WorkOrderChange
 from app.queries import parked_orders
 from app.services import intake, rerouting, runs
-from app.services.outbox import Settlement, claim, settle
 from tests.services.routing_world import (
     KEY,
     NOW,
     a_swap,
-    add_partner,
     an_order,
+    deliver,
     put_in_force,
     take,
     values,
@@ -31,7 +29,7 @@ from workers import rerouting as worker
 LATER = NOW + timedelta(hours=1)
 
 
-def test_a_rule_set_with_no_match_parks_every_order_with_the_reason(world: None) -> None:
+def test_a_rule_set_with_no_match_parks_every_order_with_the_reason(piiri: None) -> None:
     take([an_order(n) for n in range(1, 4)])
     with transaction() as session:
         assert parked_orders.count_parked(session)["NO_ROUTE"] == 3
@@ -43,7 +41,7 @@ def test_a_rule_set_with_no_match_parks_every_order_with_the_reason(world: None)
     assert _reroute() == {}
 
 
-def test_an_order_that_cannot_be_read_keeps_no_other_without_a_route(world: None) -> None:
+def test_an_order_that_cannot_be_read_keeps_no_other_without_a_route(piiri: None) -> None:
     take([an_order(1), an_order(2)])
     with transaction() as session:
         # As a program of another version may have left it.
@@ -57,7 +55,7 @@ def test_an_order_that_cannot_be_read_keeps_no_other_without_a_route(world: None
     assert _reroute() == {}
 
 
-def test_after_an_activation_orders_without_a_route_get_one_and_leave(world: None) -> None:
+def test_after_an_activation_orders_without_a_route_get_one_and_leave(piiri: None) -> None:
     take([an_order(1), an_order(2, municipality_code="091"), a_swap(3)])
     number = put_in_force(values("huolto", order_type_codes=["HUO"], municipality_codes=["837"]))
     assert _reroute() == {"ROUTED": 1, "NO_ROUTE": 1}
@@ -81,7 +79,7 @@ def test_after_an_activation_orders_without_a_route_get_one_and_leave(world: Non
     assert _reroute() == {}
 
 
-def test_a_rule_that_begins_later_finds_its_orders_when_it_begins(world: None) -> None:
+def test_a_rule_that_begins_later_finds_its_orders_when_it_begins(piiri: None) -> None:
     take([an_order(1)])
     put_in_force(values("huolto", order_type_codes=["HUO"], active_from=LATER))
     assert _reroute(NOW + timedelta(minutes=1)) == {"NO_ROUTE": 1}
@@ -90,7 +88,7 @@ def test_a_rule_that_begins_later_finds_its_orders_when_it_begins(world: None) -
 
 
 def test_what_dies_between_two_slices_goes_on_and_doubles_nothing(
-    app: Flask, world: None, monkeypatch: pytest.MonkeyPatch
+    app: Flask, piiri: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rerouting, "SLICE_ROWS", 3)
     take([an_order(n) for n in range(1, 11)])
@@ -107,11 +105,11 @@ def test_what_dies_between_two_slices_goes_on_and_doubles_nothing(
         assert (run.state, run.counts) == ("OK", {"ROUTED": 7})
 
 
-def test_an_order_that_was_called_off_at_the_same_partner_waits_for_the_cis(world: None) -> None:
+def test_an_order_that_was_called_off_at_the_same_partner_waits_for_the_cis(piiri: None) -> None:
     """The partner ignores what is no newer than the calling off, so sending it would be a lie."""
     first = put_in_force(values("huolto", order_type_codes=["HUO"], municipality_codes=["837"]))
     take([an_order(1)])
-    _deliver("partner.piiri")
+    deliver("partner.piiri")
     take([an_order(1, revision=2, municipality_code="091")], message_id=2)
     with transaction() as session:
         order = session.get_one(WorkOrder, "A-1")
@@ -130,9 +128,9 @@ def test_an_order_that_was_called_off_at_the_same_partner_waits_for_the_cis(worl
         assert [i.payload["action"] for i in _items(session)] == ["NEW", "CANCEL", "NEW"]
 
 
-def test_an_order_that_was_called_off_elsewhere_goes_under_a_key_of_its_own(world: None) -> None:
+def test_an_order_that_was_called_off_elsewhere_goes_under_a_key_of_its_own(piiri: None) -> None:
     take([a_swap(1)])
-    _deliver("partner.voima")
+    deliver("partner.voima")
     # No rule takes this type any more, so it is called off at voima under revision 2.
     take([a_swap(1, revision=2, order_type_code="LIS")], message_id=2)
     number = put_in_force(values("lisä", order_type_codes=["LIS"]))
@@ -146,7 +144,7 @@ def test_an_order_that_was_called_off_elsewhere_goes_under_a_key_of_its_own(worl
     ]
 
 
-def test_a_customer_under_a_ban_that_came_later_is_not_named(world: None) -> None:
+def test_a_customer_under_a_ban_that_came_later_is_not_named(piiri: None) -> None:
     take([an_order(1, customer_id="C-1", customer_name="Aino Esimerkki", phone="+358501234567")])
     with transaction() as session:
         session.execute(
@@ -191,19 +189,5 @@ def _slice_in(session: Session, now: datetime) -> Counter[str]:
     return rerouting.reroute_slice(session, lists, run_id, now)
 
 
-def _deliver(lane: str) -> None:
-    with transaction() as session:
-        items = claim(session, lane, 1, 10, NOW, 120)
-        settle(session, 1, [Settlement(i, None, "SENT", "SENT", NOW, NOW) for i in items], NOW, 60)
-
-
 def _items(session: Session) -> list[OutboxItem]:
     return list(session.scalars(select(OutboxItem).order_by(OutboxItem.id)))
-
-
-@pytest.fixture
-def world(app: Flask) -> Iterator[None]:
-    with app.app_context():
-        with transaction() as session:
-            add_partner(session)
-        yield

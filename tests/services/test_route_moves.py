@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
@@ -17,14 +15,14 @@ from app.services import code_lists, intake, outbox, route_moves, runs
 from app.services.outbox import Settlement, claim, settle
 from app.services.route_moves import MoveRefused
 from app.services.rule_sets import RuleValues
-from tests.services.routing_world import KEY, NOW, a_swap, add_partner, put_in_force, take, values
+from tests.services.routing_world import KEY, NOW, a_swap, put_in_force, take, values
 
 LATER = NOW + timedelta(hours=1)
 SWAPS = {"order_type_codes": ["MVM"]}
 
 
 def test_orders_that_wait_go_to_the_new_partner_and_the_old_one_never_hears_of_them(
-    world: None,
+    piiri: None,
 ) -> None:
     take([a_swap(n) for n in range(1, 4)])
     number = put_in_force(values("piiri", **SWAPS))
@@ -59,7 +57,7 @@ def test_orders_that_wait_go_to_the_new_partner_and_the_old_one_never_hears_of_t
 
 
 @pytest.mark.parametrize("heard", ["sent", "tried", "claimed"])
-def test_what_somebody_has_or_may_have_stays_where_it_is(world: None, heard: str) -> None:
+def test_what_somebody_has_or_may_have_stays_where_it_is(piiri: None, heard: str) -> None:
     take([a_swap(1), a_swap(2)])
     with transaction() as session:
         (item,) = claim(session, "partner.voima", 1, 1, NOW, 3600)
@@ -76,7 +74,7 @@ def test_what_somebody_has_or_may_have_stays_where_it_is(world: None, heard: str
         assert partners == {"A-1": "voima", "A-2": "piiri"}
 
 
-def test_what_a_sender_takes_between_the_look_and_the_move_stays(world: None) -> None:
+def test_what_a_sender_takes_between_the_look_and_the_move_stays(piiri: None) -> None:
     take([a_swap(1), a_swap(2)])
     put_in_force(values("piiri", **SWAPS))
     _ask(2)
@@ -88,7 +86,7 @@ def test_what_a_sender_takes_between_the_look_and_the_move_stays(world: None) ->
         assert dict(rows.all()) == {"voima": 1, "piiri": 1}  # type: ignore[arg-type]
 
 
-def test_many_need_a_second_person_who_sees_no_more_than_the_first(world: None) -> None:
+def test_many_need_a_second_person_who_sees_no_more_than_the_first(piiri: None) -> None:
     take([a_swap(n) for n in range(1, 102)])
     put_in_force(values("piiri", **SWAPS))
     with pytest.raises(MoveRefused, match="CHANGED_MEANWHILE"):
@@ -113,7 +111,7 @@ def test_many_need_a_second_person_who_sees_no_more_than_the_first(world: None) 
         assert acts == ["ROUTE_MOVE_PROPOSED", "ROUTE_MOVE_APPROVED"]
 
 
-def test_one_person_drops_it_and_nothing_moves(world: None) -> None:
+def test_one_person_drops_it_and_nothing_moves(piiri: None) -> None:
     take([a_swap(n) for n in range(1, 102)])
     put_in_force(values("piiri", **SWAPS))
     _ask(101)
@@ -125,7 +123,7 @@ def test_one_person_drops_it_and_nothing_moves(world: None) -> None:
 
 
 def test_a_death_between_two_slices_goes_on_and_doubles_nothing(
-    world: None, monkeypatch: pytest.MonkeyPatch
+    piiri: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(route_moves, "SLICE_ROWS", 3)
     take([a_swap(n) for n in range(1, 11)])
@@ -146,7 +144,7 @@ def test_a_death_between_two_slices_goes_on_and_doubles_nothing(
         assert session.scalars(select(RouteMove.moved_count)).one() == 10
 
 
-def test_other_rules_in_force_end_a_move(world: None) -> None:
+def test_other_rules_in_force_end_a_move(piiri: None) -> None:
     take([a_swap(1)])
     put_in_force(values("piiri", **SWAPS))
     _ask(1)
@@ -158,7 +156,7 @@ def test_other_rules_in_force_end_a_move(world: None) -> None:
 
 
 def test_rules_that_come_into_force_between_two_slices_end_a_move(
-    world: None, monkeypatch: pytest.MonkeyPatch
+    piiri: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(route_moves, "SLICE_ROWS", 1)
     take([a_swap(n) for n in range(1, 4)])
@@ -176,7 +174,7 @@ def test_rules_that_come_into_force_between_two_slices_end_a_move(
         assert partners == {"piiri": 1, "voima": 2}
 
 
-def test_an_order_that_nobody_takes_any_more_stays(world: None) -> None:
+def test_an_order_that_nobody_takes_any_more_stays(piiri: None) -> None:
     take([a_swap(1)])
     with transaction() as session:
         # Under the newer version no rule fits it.
@@ -224,11 +222,3 @@ def _slice(session: Session, now: datetime = LATER) -> Counter[str]:
     run_id = runs.start_run(session, "routing", "test", now)
     lists = intake.load_lists(session, KEY, now)
     return route_moves.move_slice(session, lists, run_id, now)
-
-
-@pytest.fixture
-def world(app: Flask) -> Iterator[None]:
-    with app.app_context():
-        with transaction() as session:
-            add_partner(session)
-        yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -22,7 +21,6 @@ from tests.services.routing_world import (
     AGO,
     NOW,
     a_swap,
-    add_partner,
     an_order,
     draft_with,
     put_in_force,
@@ -33,7 +31,7 @@ from tests.services.routing_world import (
 SWAP = RouteFacts("MVM", "837", "6534")
 
 
-def test_a_draft_decides_nothing_until_a_second_person_activates_it(world: None) -> None:
+def test_a_draft_decides_nothing_until_a_second_person_activates_it(piiri: None) -> None:
     number = draft_with(values())
     assert _partner() == "voima"
     with transaction() as session:
@@ -46,7 +44,7 @@ def test_a_draft_decides_nothing_until_a_second_person_activates_it(world: None)
 
 
 @pytest.mark.parametrize("who", ["staff:aino", "staff:mikko"])
-def test_nobody_activates_what_they_wrote_or_submitted(world: None, who: str) -> None:
+def test_nobody_activates_what_they_wrote_or_submitted(piiri: None, who: str) -> None:
     number = draft_with(values())
     with transaction() as session:
         rule_sets.submit(session, number, "x", by="staff:mikko", now=NOW)
@@ -55,7 +53,7 @@ def test_nobody_activates_what_they_wrote_or_submitted(world: None, who: str) ->
     assert _states()[number] == "SUBMITTED"
 
 
-def test_what_is_submitted_cannot_be_edited_unnoticed(world: None) -> None:
+def test_what_is_submitted_cannot_be_edited_unnoticed(piiri: None) -> None:
     number = draft_with(values())
     with transaction() as session:
         rule_sets.submit(session, number, "x", by="staff:aino", now=NOW)
@@ -70,7 +68,7 @@ def test_what_is_submitted_cannot_be_edited_unnoticed(world: None) -> None:
         rule_sets.activate(session, number, by="staff:otso", now=NOW)
 
 
-def test_nobody_activates_what_was_changed_after_they_had_looked_at_it(world: None) -> None:
+def test_nobody_activates_what_was_changed_after_they_had_looked_at_it(piiri: None) -> None:
     number = draft_with(values())
     with transaction() as session:
         rule_sets.submit(session, number, "x", by="staff:aino", now=NOW)
@@ -89,7 +87,7 @@ def test_nobody_activates_what_was_changed_after_they_had_looked_at_it(world: No
 
 
 def test_a_roll_back_is_a_new_version_equal_to_the_old_one_and_needs_a_second_person(
-    world: None,
+    piiri: None,
 ) -> None:
     second = put_in_force(values())
     with transaction() as session:
@@ -109,7 +107,7 @@ def test_a_roll_back_is_a_new_version_equal_to_the_old_one_and_needs_a_second_pe
             rule_sets.roll_back(session, third, "x", by="staff:aino", now=NOW)
 
 
-def test_one_version_is_worked_on_at_a_time_also_by_two_at_once(app: Flask, world: None) -> None:
+def test_one_version_is_worked_on_at_a_time_also_by_two_at_once(app: Flask, piiri: None) -> None:
     with transaction() as session:
         rule_sets.begin_draft(session, by="staff:aino", now=NOW)
         other = Elsewhere(app, _begin)
@@ -124,7 +122,7 @@ def test_one_version_is_worked_on_at_a_time_also_by_two_at_once(app: Flask, worl
         )
 
 
-def test_one_version_is_in_force_at_a_time(world: None) -> None:
+def test_one_version_is_in_force_at_a_time(piiri: None) -> None:
     with pytest.raises(IntegrityError), transaction() as session:
         session.execute(
             text("INSERT INTO rule_set SELECT 99, 'ACTIVE', 1, NULL, '', '{}', now(), now()")
@@ -140,13 +138,13 @@ def test_one_version_is_in_force_at_a_time(world: None) -> None:
         ({"name": "Mass replacement"}, "NAME_TAKEN"),
     ],
 )
-def test_a_rule_that_cannot_be_is_refused(world: None, changes: dict, code: str) -> None:
+def test_a_rule_that_cannot_be_is_refused(piiri: None, changes: dict, code: str) -> None:
     number = draft_with()
     with pytest.raises(RulesRefused, match=code), transaction() as session:
         rule_sets.save_rule(session, number, None, values(**changes), by="staff:aino", now=NOW)
 
 
-def test_a_draft_without_rules_is_not_submitted(world: None) -> None:
+def test_a_draft_without_rules_is_not_submitted(piiri: None) -> None:
     number = draft_with()
     with transaction() as session:
         ids = session.scalars(select(RouteRule.id).where(RouteRule.set_number == number)).all()
@@ -158,7 +156,7 @@ def test_a_draft_without_rules_is_not_submitted(world: None) -> None:
     assert _partner() == "voima"
 
 
-def test_every_act_is_on_record(world: None) -> None:
+def test_every_act_is_on_record(piiri: None) -> None:
     number = put_in_force(values())
     with transaction() as session:
         rows = session.scalars(
@@ -174,7 +172,7 @@ def test_every_act_is_on_record(world: None) -> None:
         ]
 
 
-def test_an_order_keeps_which_rule_of_which_version_decided(world: None) -> None:
+def test_an_order_keeps_which_rule_of_which_version_decided(piiri: None) -> None:
     take([a_swap(1)])
     number = put_in_force(values())
     take([a_swap(2)], message_id=2)
@@ -189,7 +187,7 @@ def test_an_order_keeps_which_rule_of_which_version_decided(world: None) -> None
         assert (order.rule_name, order.set_number) == ("Mass replacement", 1)
 
 
-def test_an_order_in_flight_stays_with_its_partner_when_the_rules_change(world: None) -> None:
+def test_an_order_in_flight_stays_with_its_partner_when_the_rules_change(piiri: None) -> None:
     take([a_swap(1)])
     put_in_force(values())
     # The next revision changes nothing that routing looks at.
@@ -204,7 +202,7 @@ def test_an_order_in_flight_stays_with_its_partner_when_the_rules_change(world: 
         assert session.get_one(WorkOrder, "A-1").partner_code == "piiri"
 
 
-def test_an_order_does_not_stay_with_a_partner_that_is_switched_off(world: None) -> None:
+def test_an_order_does_not_stay_with_a_partner_that_is_switched_off(piiri: None) -> None:
     take([a_swap(1)])
     put_in_force(values())
     with transaction() as session:
@@ -214,7 +212,7 @@ def test_an_order_does_not_stay_with_a_partner_that_is_switched_off(world: None)
         assert session.get_one(WorkOrder, "A-1").partner_code == "piiri"
 
 
-def test_what_a_version_would_change_is_counted_over_all_open_orders(world: None) -> None:
+def test_what_a_version_would_change_is_counted_over_all_open_orders(piiri: None) -> None:
     take([a_swap(n) for n in range(1, 6)] + [an_order(n) for n in range(6, 9)])
     number = draft_with(
         values("tampere", municipality_codes=["837"], order_type_codes=["MVM"]),
@@ -237,7 +235,7 @@ def test_what_a_version_would_change_is_counted_over_all_open_orders(world: None
     assert sum(found.rule_counts.values()) == 7
 
 
-def test_rules_go_through_a_file_and_come_back_as_they_were(world: None) -> None:
+def test_rules_go_through_a_file_and_come_back_as_they_were(piiri: None) -> None:
     with transaction() as session:
         written = rule_files.write_rules(code_lists.load_rule_set(session, 1))
         number = rule_sets.begin_draft(session, by="staff:aino", now=NOW).number
@@ -293,11 +291,3 @@ def _content(session: object, number: int) -> list[tuple[object, ...]]:
         .order_by(RouteRule.name)
     )
     return [(*row[:3], sorted(row[3]), row[4]) for row in rows]
-
-
-@pytest.fixture
-def world(app: Flask) -> Iterator[None]:
-    with app.app_context():
-        with transaction() as session:
-            add_partner(session)
-        yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +22,7 @@ from app.services import (
     intake,
     outbox,
     partner_folders,
+    partner_orders,
     rerouting,
     runs,
     unformed_orders,
@@ -31,19 +31,27 @@ from app.services import (
 )
 from app.services.bundle_versions import BundleRefused
 from app.services.environments.bundles import Bundles
-from app.services.outbox import Settlement, claim, settle
+from app.services.outbox import claim
 from app.services.partner_orders import Outgoing
 from app.settings import Settings
 from integrations.outcomes import LaneDown
 from integrations.partners.manifest import BundleUnreadable
 from tests.field_work import add_order, arrive, make_ack
-from tests.services.routing_world import KEY, NOW, a_swap, add_partner, put_in_force, take, values
+from tests.services.routing_world import (
+    KEY,
+    NOW,
+    a_swap,
+    deliver,
+    put_in_force,
+    take,
+    values,
+)
 from workers.rerouting import form_unformed
 
 LATER = NOW + timedelta(hours=1)
 
 
-def test_orders_of_the_partner_have_no_route_and_all_others_go_on(world: None) -> None:
+def test_orders_of_the_partner_have_no_route_and_all_others_go_on(piiri: None) -> None:
     put_in_force(values("piiri", municipality_codes=["091"]))
     _break("order", "out")
     take([a_swap(1), a_swap(2, municipality_code="091")])
@@ -59,7 +67,7 @@ def test_orders_of_the_partner_have_no_route_and_all_others_go_on(world: None) -
     assert _reroute() == {"ROUTED": 1}
 
 
-def test_a_partner_over_rest_is_not_spoken_to_in_our_own_form_instead(world: None) -> None:
+def test_a_partner_over_rest_is_not_spoken_to_in_our_own_form_instead(piiri: None) -> None:
     _break("order", "out")
     with transaction() as session:
         found = bundles_in_force.load(session, "order", "out", NOW)
@@ -74,10 +82,10 @@ def test_a_partner_over_rest_is_not_spoken_to_in_our_own_form_instead(world: Non
     ("action", "told"), [("UPDATE", ("ROUTED", "UPDATE")), ("CANCEL", ("CANCELLED", "CANCEL"))]
 )
 def test_what_the_cis_changes_of_an_order_there_waits_for_its_form_and_leaves_in_its_turn(
-    world: None, action: str, told: tuple[str, str]
+    piiri: None, action: str, told: tuple[str, str]
 ) -> None:
     take([a_swap(1)])
-    _send_all()
+    deliver("partner.voima")
     _break("order", "out")
     take([a_swap(1, revision=2, action=action, phone="+358401234567", key_info="ovikoodi")], 2)
     with transaction() as session:
@@ -102,10 +110,10 @@ def test_what_the_cis_changes_of_an_order_there_waits_for_its_form_and_leaves_in
 
 
 def test_the_upkeep_gives_what_waits_its_form_once_the_bundle_can_be_run(
-    world: None, settings: Settings
+    piiri: None, settings: Settings
 ) -> None:
     take([a_swap(1)])
-    _send_all()
+    deliver("partner.voima")
     _break("order", "out")
     take([a_swap(1, revision=2, action="UPDATE")], 2)
     with transaction() as session:
@@ -121,9 +129,9 @@ def test_the_upkeep_gives_what_waits_its_form_once_the_bundle_can_be_run(
         assert [(run.state, run.counts) for run in done] == [("OK", {"FORMED": 1})]
 
 
-def test_new_rules_take_no_order_away_from_a_partner_that_cannot_be_told(world: None) -> None:
+def test_new_rules_take_no_order_away_from_a_partner_that_cannot_be_told(piiri: None) -> None:
     take([a_swap(1)])
-    _send_all()
+    deliver("partner.voima")
     put_in_force(values("piiri", order_type_codes=["MVM", "MVP"]))
     _break("order", "out")
     # What routing looks at has changed, so the rules would choose anew.
@@ -135,10 +143,10 @@ def test_new_rules_take_no_order_away_from_a_partner_that_cannot_be_told(world: 
 
 
 def test_a_calling_off_that_waits_for_its_form_never_comes_after_what_is_newer(
-    world: None,
+    piiri: None,
 ) -> None:
     take([a_swap(1)])
-    _send_all()
+    deliver("partner.voima")
     put_in_force(values("piiri", municipality_codes=["091"]))
     _break("order", "out")
     with transaction() as session:
@@ -165,9 +173,9 @@ def _waiting() -> list[tuple[str, int, str]]:
         return [(one.lane, one.version, one.state) for one in items]
 
 
-def test_nobody_under_a_safety_ban_is_named_in_what_waits(world: None) -> None:
+def test_nobody_under_a_safety_ban_is_named_in_what_waits(piiri: None) -> None:
     take([a_swap(1)])
-    _send_all()
+    deliver("partner.voima")
     _break("order", "out")
     people = {"customer_id": "C-9", "customer_name": "Aino Salainen", "phone": "+358401234567"}
     take([a_swap(1, revision=2, action="UPDATE", safety_ban=True, **people)], 2)
@@ -177,9 +185,9 @@ def test_nobody_under_a_safety_ban_is_named_in_what_waits(world: None) -> None:
     assert not [one for one in people.values() if one in told]
 
 
-def test_one_that_cannot_be_read_any_more_stands_before_no_other(world: None) -> None:
+def test_one_that_cannot_be_read_any_more_stands_before_no_other(piiri: None) -> None:
     take([a_swap(1), a_swap(2)])
-    _send_all()
+    deliver("partner.voima")
     _break("order", "out")
     take([a_swap(n, revision=2, action="UPDATE") for n in (1, 2)], 2)
     with transaction() as session:
@@ -189,10 +197,10 @@ def test_one_that_cannot_be_read_any_more_stands_before_no_other(world: None) ->
 
 
 def test_one_that_its_bundle_cannot_write_stays_held_and_says_why(
-    world: None, monkeypatch: pytest.MonkeyPatch
+    piiri: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take([a_swap(1)])
-    _send_all()
+    deliver("partner.voima")
     _break("order", "out")
     take([a_swap(1, revision=2, action="UPDATE")], 2)
     _mend()
@@ -200,7 +208,7 @@ def test_one_that_its_bundle_cannot_write_stays_held_and_says_why(
     def _cannot(*_args: object, **_more: object) -> None:
         raise ValueError("no letter for it")
 
-    monkeypatch.setattr(unformed_orders, "outgoing", _cannot)
+    monkeypatch.setattr(partner_orders, "outgoing", _cannot)
     assert _form() == {"HELD": 1}
     with transaction() as session:
         (item,) = session.scalars(select(OutboxItem).where(OutboxItem.version == 2))
@@ -212,20 +220,20 @@ def test_one_that_its_bundle_cannot_write_stays_held_and_says_why(
 
 
 def test_a_change_that_lacks_what_the_partner_needs_stays_held_and_a_calling_off_goes(
-    world: None, monkeypatch: pytest.MonkeyPatch
+    piiri: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take([a_swap(1), a_swap(2)])
-    _send_all()
+    deliver("partner.voima")
     _break("order", "out")
     take([a_swap(n, revision=2, action=action) for n, action in ((1, "UPDATE"), (2, "CANCEL"))], 2)
     _mend()
     lacks = (find(RejectCode.FIELD_MISSING, "site.street", "missing"),)
-    real = unformed_orders.outgoing
+    real = partner_orders.outgoing
 
     def _lacking(*args: Any, **more: Any) -> Outgoing:
         return msgspec.structs.replace(real(*args, **more), findings=lacks)
 
-    monkeypatch.setattr(unformed_orders, "outgoing", _lacking)
+    monkeypatch.setattr(partner_orders, "outgoing", _lacking)
     assert _form() == {"HELD": 1, "FORMED": 1}
     with transaction() as session:
         change, calling_off = session.scalars(
@@ -236,7 +244,7 @@ def test_a_change_that_lacks_what_the_partner_needs_stays_held_and_a_calling_off
         assert (calling_off.state, calling_off.hold_reason) == ("READY", None)
 
 
-def test_what_the_partner_reports_counts_although_its_bundle_cannot_be_run(world: None) -> None:
+def test_what_the_partner_reports_counts_although_its_bundle_cannot_be_run(piiri: None) -> None:
     _break("ack", "in")
     with transaction() as session:
         add_order(session)
@@ -244,7 +252,7 @@ def test_what_the_partner_reports_counts_although_its_bundle_cannot_be_run(world
 
 
 def test_what_a_later_release_says_of_its_reports_keeps_no_lane_from_being_watched(
-    world: None,
+    piiri: None,
 ) -> None:
     take([a_swap(1)])
     with transaction() as session:
@@ -261,7 +269,7 @@ def test_what_a_later_release_says_of_its_reports_keeps_no_lane_from_being_watch
         assert session.scalars(old).all() == ["partner.voima"]
 
 
-def test_a_file_that_waits_for_its_bundle_is_read_again_by_itself(world: None) -> None:
+def test_a_file_that_waits_for_its_bundle_is_read_again_by_itself(piiri: None) -> None:
     _break("ack", "in")
     with transaction() as session:
         stored = inbound.store_small(
@@ -282,7 +290,7 @@ def test_a_file_that_waits_for_its_bundle_is_read_again_by_itself(world: None) -
 
 
 def test_a_partner_of_files_whose_folders_nobody_knows_has_its_lane_down(
-    world: None, settings: Settings
+    piiri: None, settings: Settings
 ) -> None:
     with transaction() as session:
         session.execute(text("UPDATE partner SET transport = 'SFTP' WHERE code = 'voima'"))
@@ -295,7 +303,7 @@ def test_a_partner_of_files_whose_folders_nobody_knows_has_its_lane_down(
 
 
 def test_what_cannot_be_run_is_not_brought_back_and_keeps_nothing_from_its_place(
-    world: None,
+    piiri: None,
 ) -> None:
     _break("order", "out")
     with transaction() as session:
@@ -342,12 +350,6 @@ def _alarms() -> dict[str, bool]:
         return {row.subject: row.closed_at is None for row in rows}
 
 
-def _send_all() -> None:
-    with transaction() as session:
-        for item in claim(session, "partner.voima", 1, 10, NOW, 120):
-            settle(session, 1, [Settlement(item, None, "SENT", "SENT", NOW, NOW)], NOW, 60)
-
-
 def _form(now: datetime = LATER) -> dict[str, int]:
     with transaction() as session:
         lists = intake.load_lists(session, KEY, now)
@@ -360,14 +362,6 @@ def _reroute() -> dict[str, int]:
         run_id = runs.start_run(session, "routing", "test", LATER)
         lists = intake.load_lists(session, KEY, LATER)
         return dict(rerouting.reroute_slice(session, lists, run_id, LATER))
-
-
-@pytest.fixture
-def world(app: Flask) -> Iterator[None]:
-    with app.app_context():
-        with transaction() as session:
-            add_partner(session)
-        yield
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from app.domain.routing import RouteFacts, RouteRule, compile_rules, decide_route
-from app.web import record_words
+from app.web import labels, record_words, wording
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 ROOT = Path(record_words.__file__).parents[2]
@@ -59,6 +59,34 @@ def test_a_record_is_read_out_in_the_readers_language(
     with app.test_request_context("/?lang=fi"):
         app.preprocess_request()
         assert str(record_words.record_text(recorded)).replace("\xa0", " ") == finnish
+
+
+@pytest.mark.parametrize(
+    ("actor", "shown"),
+    [
+        ("staff:otso", "otso"),
+        # Whoever is called so on some machine is not he.
+        ("cli:otso", "otso päätteellä"),
+        ("system:billing", "Laskutus"),
+        ("system:clock", "Kello"),
+    ],
+)
+def test_who_did_something_is_named_as_who_they_are(app: Flask, actor: str, shown: str) -> None:
+    with app.test_request_context("/?lang=fi"):
+        app.preprocess_request()
+        assert wording.actor_name(actor) == shown
+
+
+def test_every_system_that_does_something_has_a_name_in_every_language() -> None:
+    told = {
+        name
+        for folder in ("app", "workers")
+        for path in (ROOT / folder).rglob("*.py")
+        for name in re.findall(r'"system:([a-z-]+)"', path.read_text("utf-8"))
+    }
+    assert told
+    # The product's own name is one.
+    assert told - {"tiedolla"} <= set(labels.SYSTEM)
 
 
 @pytest.mark.parametrize("path", _WRITERS, ids=lambda path: path.name)

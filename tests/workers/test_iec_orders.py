@@ -145,6 +145,8 @@ def test_the_simulated_other_cis_says_the_same_as_the_first(
                 ).all()
                 facts.append([{**row.facts, "state": row.state} for row in rows])
     assert len(facts[0]) == len(points)
+    schema = etree.XMLSchema(etree.parse(GOLDEN.parents[1] / "schema" / "order-in-1.xsd"))
+    schema.assertValid(etree.parse(tmp_path / "write_iec_orders.xml"))
     unlike = {
         name
         for one, other in zip(*facts, strict=True)

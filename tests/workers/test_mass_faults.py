@@ -25,10 +25,12 @@ from app.services import inbound, mass_orders, setup
 from app.settings import Settings
 from simulators.cis.mass_orders import MassWish, write_mass_order
 from simulators.cis.world import make_points
+from tests.servers import SftpServer
 from tests.services.queueing import drain_now, set_lane
 from tests.simulators.running import Listener, RunningRehearsal, eventually, listening
 from tests.workers.killed_dispatcher import working
 from workers import intake as worker
+from workers.poll_cis import poll_cis
 
 LANE = "partner.voima"
 COUNT = 80
@@ -156,6 +158,44 @@ def test_of_a_file_that_cannot_be_read_whole_nothing_reaches_the_partner(
     assert _numbers("SELECT kind FROM outbox_item") == {"CIS_REJECT": 1}
 
 
+def test_of_an_upload_nothing_reaches_the_partner_until_it_is_whole_and_then_each_once(
+    partner: _Partner, sshd: SftpServer
+) -> None:
+    body = partner.body(first=1, count=10)
+    folder = sshd.folder("inbox")
+    half = len(body) // 2
+    # Under the name of what is still coming, then growing under its own.
+    for name, size in (("mass.xml.tmp", len(body)), ("mass.xml", half), ("mass.xml", half + 999)):
+        (folder / name).write_bytes(body[:size])
+        partner.poll(sshd)
+        partner.interpret()
+        assert partner.drain() == {}
+    assert partner.taken() == []
+    (folder / "mass.xml.tmp").rename(folder / "mass.xml")
+    for _ in range(3):
+        partner.poll(sshd)
+        partner.interpret()
+        partner.drain()
+    assert Counter(partner.taken()) == Counter(NAMES[:10])
+
+
+def test_of_a_file_that_is_too_large_nothing_reaches_the_partner(
+    partner: _Partner, sshd: SftpServer
+) -> None:
+    body = partner.body(first=1, count=10)
+    (sshd.folder("inbox") / "mass.xml").write_bytes(body)
+    for most in (len(body) - 1, len(body)):
+        for _ in range(2):
+            partner.poll(sshd, cis_file_max_bytes=most)
+        partner.interpret()
+        partner.drain()
+        if most < len(body):
+            assert partner.taken() == []
+            assert _numbers("SELECT reason_code FROM inbound_message") == {"FILE_TOO_LARGE": 1}
+            (sshd.folder("quarantine") / "mass.xml").rename(sshd.folder("inbox") / "mass.xml")
+    assert Counter(partner.taken()) == Counter(NAMES[:10])
+
+
 def test_of_a_file_whose_every_item_is_bad_nothing_reaches_the_partner(partner: _Partner) -> None:
     now = datetime.now(UTC)
     partner.drop(first=1, count=20, bad=frozenset(range(1, 21)))
@@ -222,6 +262,18 @@ class _Partner:
 
     def orders_sent(self) -> int:
         return _numbers("SELECT state FROM outbox_item WHERE kind = 'WORK_ORDER'")["SENT"]
+
+    def poll(self, sshd: SftpServer, **changes: Any) -> None:
+        """Look once into the folder that the CIS puts its files into."""
+        reached = {
+            "cis_sftp_host": sshd.host,
+            "cis_sftp_port": sshd.port,
+            "cis_sftp_user": sshd.user,
+            "cis_sftp_key_file": Path(sshd.private_key_file),
+            "cis_sftp_host_key": sshd.host_key,
+            "cis_quiet_s": 0.0,
+        }
+        poll_cis(self._settings.model_copy(update={**reached, **changes}), 1, "test")
 
     def interpret(self) -> None:
         worker.interpret_files(self._settings, 1, "test")

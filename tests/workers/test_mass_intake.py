@@ -205,6 +205,39 @@ def test_a_bad_item_is_refused_alone_with_its_code(app: Flask, tmp_path: Path) -
         assert after["M-1-000005"][1] == "ROUTED"
 
 
+def test_a_model_that_its_mass_order_does_not_allow_is_refused_alone(
+    app: Flask, tmp_path: Path
+) -> None:
+    body = _body(tmp_path)
+    unwanted = body.count(b"<RequiredModel>6534<")
+    assert 0 < unwanted < COUNT
+    with app.app_context():
+        _store(body.replace(b"<Model>6534</Model>", b"<Model>6550</Model>"))
+        _interpret(app, mass_hold_percent=100.0)
+        assert Counter(row[1] for row in _orders().values()) == {
+            "REJECTED": unwanted,
+            "ROUTED": COUNT - unwanted,
+        }
+        with transaction() as session:
+            found = session.execute(select(InboundFinding.code, InboundFinding.path)).all()
+        told = Counter((row.code, row.path) for row in found if row.code == "MODEL_NOT_FOR_TYPE")
+        # The head's own slip is told as well, and stops nothing.
+        assert told == {
+            ("MODEL_NOT_FOR_TYPE", "NewMeter/RequiredModel"): unwanted,
+            ("MODEL_NOT_FOR_TYPE", "AllowedModels/Model"): 1,
+        }
+
+
+def test_more_bad_items_than_their_number_may_be_hold_the_file(app: Flask, tmp_path: Path) -> None:
+    with app.app_context():
+        _drop(tmp_path, bad=frozenset({5, 6}))
+        _interpret(app, mass_hold_percent=100.0, mass_hold_count=1)
+        assert _orders() == {}
+        with transaction() as session:
+            row = session.get_one(MassFile, 1)
+            assert (row.state, row.hold_reason) == ("HELD", "BAD_COUNT 2 1")
+
+
 def test_above_the_threshold_nothing_leaves_until_two_people_agree(
     app: Flask, tmp_path: Path
 ) -> None:

@@ -189,6 +189,10 @@ def _refusal(code: str) -> str:
         "NOT_REPAIRABLE": gettext("Sending again would not end it."),
         "NOTHING": gettext("There is nothing to send again."),
         "ON_ITS_WAY": gettext("It is on its way already, or something newer is."),
+        "TOO_MANY": gettext(
+            "You have had a hundred repaired within an hour. Repair the rest together, so that a"
+            " second person confirms it."
+        ),
         "PAYLOAD_GONE": gettext("What was sent is not kept any more, so it cannot be sent again."),
     }
     return words.get(code, code)
