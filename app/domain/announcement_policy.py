@@ -23,6 +23,7 @@ from app.domain.telling import (
     ABOUT_THE_REST,
     CUT_TOLD,
     KNOWS_OF_CUT,
+    NAMES_ESTIMATE,
     ON_THE_WAY,
     UPDATES,
     WAITING,
@@ -54,7 +55,7 @@ def decide_telling(
             return replace(_summary(view, waiting), overtaken=overtaken)
         keep = reason in (SuppressReason.DUPLICATE, SuppressReason.SOME_STILL_OFF)
         supersedes = () if keep else waiting
-        if reason is SuppressReason.STALE:
+        if reason in (SuppressReason.STALE, SuppressReason.SAME_ESTIMATE):
             supersedes = _but_starts(view, waiting)
         decision = Decision(Action.SUPPRESS, why, reason, supersedes=supersedes)
         overtaken = () if keep else overtaken
@@ -62,7 +63,15 @@ def decide_telling(
     decision = decide_time(view, waiting)
     if decision.reason is SuppressReason.STALE and telling.type in UPDATES:
         return _at_least_the_start(view, waiting, decision)
-    return TellingDecision(decision, _spoken_of(view), telling.type, _dedupe(telling), overtaken)
+    kind = telling.type if telling.old_etr_at is None else _kind_of_change(view)
+    return TellingDecision(decision, _spoken_of(view), kind, _dedupe(telling), overtaken)
+
+
+def _kind_of_change(view: TellingView) -> NoticeType:
+    """To whoever has not read the estimate before it, a changed one is the first."""
+    read = view.left(NAMES_ESTIMATE)
+    has_read = any(row.etr_at == view.telling.old_etr_at for row in read)
+    return view.telling.type if has_read else NoticeType.FAULT_ETR
 
 
 def _superseded(view: TellingView, states: frozenset[NoticeState]) -> tuple[int, ...]:

@@ -50,4 +50,4 @@ def without_streets(words: str, streets: Iterable[str], language: Language) -> s
 
 
 # House number, staircase and apartment as short_address() writes them, as far as they are there.
-_HOUSE = r"(?: \d+[A-Za-z]?(?: [A-Za-z](?![A-Za-z]))?(?: \d+[A-Za-z]?)?)?"
+_HOUSE = r"(?: \d+[A-Za-z]?(?:[-/]\d+[A-Za-z]?)?(?: [A-Za-z](?![A-Za-z]))?(?: \d+[A-Za-z]?)?)?"

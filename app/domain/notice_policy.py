@@ -46,6 +46,7 @@ class SuppressReason(StrEnum):
     STILL_OFF = "STILL_OFF"
     SOME_STILL_OFF = "SOME_STILL_OFF"
     KNOWS_OTHER = "KNOWS_OTHER"
+    SAME_ESTIMATE = "SAME_ESTIMATE"
 
 
 class ContactState(StrEnum):

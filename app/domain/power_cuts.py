@@ -7,7 +7,7 @@ Customer service's page and the answers to text messages both go by this, so tha
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 _FAULT = "FAULT"
@@ -51,6 +51,11 @@ class Cut:
         return self.kind == _FAULT and self.state == "DETECTED"
 
     @property
+    def is_sure_fault(self) -> bool:
+        """Whether it is a fault that somebody has confirmed."""
+        return self.kind == _FAULT and not self.is_suspected
+
+    @property
     def is_unconfirmed(self) -> bool:
         """Whether a visit is over, or takes too long, and nobody has said that the power is back."""
         return self.is_swap and self.on_at is None and self.state != "OPEN"
@@ -79,9 +84,16 @@ class Cut:
 
 
 def open_cut(cuts: Iterable[Cut]) -> Cut | None:
-    """The cut that is going on: a sure one before one that is only suspected, then the latest."""
-    going_on = (cut for cut in cuts if cut.is_open)
-    return min(going_on, key=lambda cut: cut.is_suspected or cut.is_unconfirmed, default=None)
+    """The cut that is going on: a sure one before one that is only suspected, then the latest.
+
+    Of several faults the power is back with the last, so that the latest estimate counts for each.
+    """
+    going_on = [cut for cut in cuts if cut.is_open]
+    first = min(going_on, key=lambda cut: cut.is_suspected or cut.is_unconfirmed, default=None)
+    if first is None or not first.is_sure_fault:
+        return first
+    estimates = (cut.etr_at for cut in going_on if cut.is_sure_fault and cut.etr_at is not None)
+    return replace(first, etr_at=max(estimates, default=None))
 
 
 def cut_ahead(cuts: Iterable[Cut], now: datetime) -> Cut | None:

@@ -21,7 +21,7 @@ class Telling(Struct, frozen=True):
     true_until: when the text stops being true by itself, for instance when the estimate in it
     passes. needed_by: when somebody who has not heard by then acts on what is no longer so.
     first_event_at: of an estimate that is told again, to those who are new or from whom it was kept,
-    when it was news first.
+    when it was news first. old_etr_at: the estimate that this one takes the place of.
     """
 
     announcement_id: int
@@ -31,6 +31,7 @@ class Telling(Struct, frozen=True):
     corrects_id: int | None = None
     needed_by: datetime | None = None
     first_event_at: datetime | None = None
+    old_etr_at: datetime | None = None
 
 
 class PointFacts(Struct, frozen=True):
@@ -52,7 +53,7 @@ class TellingRow(Struct, frozen=True):
     """An earlier notice about the same subject to the same contact.
 
     event_at: when its news was news first, however late it was told. gsrns: the points that it spoke
-    of, where the policy asks for them (plans and ends).
+    of, where the policy asks for them (plans and ends). etr_at: the estimate that it named.
     """
 
     notice_id: int
@@ -62,6 +63,7 @@ class TellingRow(Struct, frozen=True):
     told_at: datetime | None
     announcement_id: int | None
     gsrns: tuple[str, ...] = ()
+    etr_at: datetime | None = None
 
 
 class TellingDecision(Struct, frozen=True):
@@ -101,6 +103,7 @@ UPDATES = frozenset(
     {_T.FAULT_ETR, _T.FAULT_ETR_CHANGED, _T.FAULT_ETR_DELAYED, _T.FAULT_PARTLY_RESTORED}
 )
 ESTIMATES = (_T.FAULT_ETR, _T.FAULT_ETR_CHANGED)
+NAMES_ESTIMATE = frozenset({*ESTIMATES, _T.FAULT_PARTLY_RESTORED})
 CUT_TOLD = UPDATES | {_T.FAULT_STARTED}
 ABOUT_THE_REST = CUT_TOLD | {_T.PLANNED_OVERRUN}
 # Whoever was told that an end was none knows as well as at the start.

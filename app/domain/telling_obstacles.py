@@ -6,6 +6,7 @@ Each rule looks at what the contact has been told, or will be, about the same su
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 
 from app.domain.notice_policy import SuppressReason, contact_obstacle
 from app.domain.notice_types import NOTICE_RULES, NoticeType
@@ -15,6 +16,7 @@ from app.domain.telling import (
     ESTIMATES,
     KNOWS_OF_CUT,
     LEFT,
+    NAMES_ESTIMATE,
     PLAN_TOLD,
     PointFacts,
     TellingView,
@@ -121,7 +123,21 @@ def _remaining(view: TellingView) -> Obstacle | None:
         return SuppressReason.DUPLICATE, "The recipient has been told the same."
     if view.points and all(point.off_elsewhere for point in view.points):
         return SuppressReason.KNOWS_OTHER, "The recipient knows of another cut that lasts as long."
+    read = _read_last(view) if view.telling.type in ESTIMATES else None
+    if read is not None and read == view.telling.true_until:
+        return SuppressReason.SAME_ESTIMATE, "The recipient has read this estimate last."
     return None
+
+
+def _read_last(view: TellingView) -> datetime | None:
+    """The estimate that the contact has read last, None if something else has been said since.
+
+    What waits for its hour or for the morning has not been read: an estimate that comes and goes
+    meanwhile is none (REQ-07).
+    """
+    read = view.left(_AMENDS_ESTIMATE)
+    last = max(read, key=lambda row: row.notice_id, default=None)
+    return last.etr_at if last is not None else None
 
 
 def _plan(view: TellingView) -> Obstacle | None:
@@ -181,6 +197,7 @@ def _once(view: TellingView) -> Obstacle | None:
 
 
 _T = NoticeType
+_AMENDS_ESTIMATE = NAMES_ESTIMATE | ENDS | {_T.FAULT_ETR_DELAYED, _T.CORRECTION_STILL_OFF}
 _OF_TYPE: Mapping[NoticeType, Callable[[TellingView], Obstacle | None]] = {
     _T.FAULT_STARTED: _start,
     _T.FAULT_ETR: _remaining,

@@ -20,13 +20,21 @@ METER_SPEAKS_WITHIN = timedelta(minutes=4)
 def true_until(kind: NoticeType, facts: Mapping[str, object]) -> datetime | None:
     """When a text of this kind turns untrue by itself: its estimate passes, its visit begins."""
     name = _TRUE_UNTIL.get(kind)
-    value = facts.get(name) if name else None
-    return datetime.fromisoformat(value) if isinstance(value, str) else None
+    return _moment(facts, name) if name else None
 
 
 def first_event_at(facts: Mapping[str, object]) -> datetime | None:
     """When it was news first, if it is told again."""
-    value = facts.get("first_event_at")
+    return _moment(facts, "first_event_at")
+
+
+def old_etr_at(facts: Mapping[str, object]) -> datetime | None:
+    """The estimate that a changed one takes the place of."""
+    return _moment(facts, "old_etr_at")
+
+
+def _moment(facts: Mapping[str, object], name: str) -> datetime | None:
+    value = facts.get(name)
     return datetime.fromisoformat(value) if isinstance(value, str) else None
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.domain.states import FaultState, PlannedCutState, SwapOutageState
 from app.models import Outage, OutagePoint
 from app.models.outage import Storm
+from app.queries.point_cuts import SHOWN_STATE
 
 _LATELY = timedelta(days=365)
 _LIMIT = 60
@@ -66,7 +67,7 @@ def find_cuts(session: Session, gsrns: Sequence[str], now: datetime) -> list[Cus
         select(
             OutagePoint.gsrn,
             Outage.kind,
-            Outage.state,
+            SHOWN_STATE.label("state"),
             OutagePoint.off_at,
             OutagePoint.on_at,
             case((withheld, None), else_=Outage.etr_at).label("etr_at"),

@@ -3,12 +3,23 @@ message is told are read here, so that they cannot differ (REQ-21)."""
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
 from app.domain.power_cuts import Cut
+from app.domain.states import FaultState
 from app.models.outage import Outage, OutagePoint, Storm
 
+# A fault that came and went as a suspicion and came again is still one, until somebody confirms it.
+SHOWN_STATE = case(
+    (
+        (Outage.kind == "FAULT")
+        & (Outage.state == FaultState.REOPENED)
+        & Outage.confirmed_at.is_(None),
+        FaultState.DETECTED.value,
+    ),
+    else_=Outage.state,
+)
 # More than a person reads; a point's whole life fits well below.
 _LIMIT = 50
 
@@ -18,7 +29,7 @@ def cuts_of(session: Session, gsrn: str) -> list[Cut]:
     statement = (
         select(
             Outage.kind,
-            Outage.state,
+            SHOWN_STATE.label("state"),
             Outage.source_ref,
             OutagePoint.off_at,
             OutagePoint.on_at,

@@ -180,6 +180,7 @@ class _Ledger:
                         row[6],
                         row[7],
                         tuple(row[8]),
+                        row[9],
                     )
                     for row in rows
                 )

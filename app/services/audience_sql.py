@@ -7,10 +7,10 @@ on_at, off_elsewhere, address; of an end also silent.
 
 from __future__ import annotations
 
-from psycopg.sql import SQL, Composed
+from psycopg.sql import SQL, Composed, Literal
 
 from app.domain.notice_types import NoticeType
-from app.domain.telling import UPDATES
+from app.domain.telling import NAMES_ESTIMATE, UPDATES
 from app.services.known_elsewhere import KNOWN
 from app.services.notice_items import NOT_TOLD, STANDING
 
@@ -20,6 +20,7 @@ _CHANGES_OF_PLAN = frozenset(
 )
 _CORRECTIONS = frozenset({NoticeType.CORRECTION, NoticeType.CORRECTION_STILL_OFF})
 _NOT_TOLD = SQL(NOT_TOLD)
+_ESTIMATES = SQL(", ").join(Literal(str(kind)) for kind in sorted(NAMES_ESTIMATE))
 
 
 def listeners_of(kind: NoticeType, subject: str) -> Composed:
@@ -115,7 +116,12 @@ def ledger_of(subject_has_outage: bool) -> Composed:
     Parameters: told_of (outages), or subjects (a LIKE pattern).
     """
     which, told_again = _OF_OUTAGES if subject_has_outage else _OF_SUBJECT
-    return _LEDGER.format(which=which, told_again=told_again, standing=SQL(STANDING))
+    return _LEDGER.format(
+        which=which,
+        told_again=told_again.format(estimates=_ESTIMATES),
+        standing=SQL(STANDING),
+        estimates=_ESTIMATES,
+    )
 
 
 _POINTS_OF_OUTAGE = SQL(
@@ -404,9 +410,11 @@ _LEDGER = SQL(
         CASE WHEN n.type IN ('PLANNED_NOTICE', 'PLANNED_CHANGED', 'FAULT_RESTORED')
             THEN array_append(ARRAY(
                 SELECT CAST(np.gsrn AS text) FROM notice_point np WHERE np.notice_id = n.id), n.gsrn)
-            ELSE '{{}}' END
+            ELSE '{{}}' END, again.etr_at
     FROM notice n LEFT JOIN (
-        SELECT id, CAST(facts ->> 'first_event_at' AS timestamptz) AS first_at
+        SELECT id, CAST(facts ->> 'first_event_at' AS timestamptz) AS first_at,
+            CASE WHEN type IN ({estimates}) THEN
+                CAST(facts ->> 'etr_at' AS timestamptz) END AS etr_at
         FROM announcement WHERE {told_again}) again ON again.id = n.announcement_id
     WHERE {which} AND n.channel IS NOT NULL
     ORDER BY n.channel COLLATE "C", n.sent_to COLLATE "C", n.id
@@ -415,7 +423,10 @@ _LEDGER = SQL(
 _OF_OUTAGES = (
     SQL("n.outage_id = ANY(%(told_of)s)"),
     # Few, and found by the outage, so that nobody is looked up one by one.
-    SQL("outage_id = ANY(%(told_of)s) AND facts ->> 'first_event_at' IS NOT NULL"),
+    SQL(
+        "outage_id = ANY(%(told_of)s)"
+        " AND (type IN ({estimates}) OR facts ->> 'first_event_at' IS NOT NULL)"
+    ),
 )
 _OF_SUBJECT = (
     SQL(

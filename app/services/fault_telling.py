@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.domain import fault_news
+from app.domain.etr import is_significant
 from app.domain.fault_course import Course
 from app.domain.fault_news import CUT_KINDS, Before, News, Told
 from app.domain.notice_types import NoticeType
@@ -25,7 +26,8 @@ _SETTLES = timedelta(minutes=5)
 _LAST_ESTIMATE = text(
     """
     SELECT id, coalesce(CAST(facts ->> 'first_event_at' AS timestamptz), event_at) AS event_at,
-        facts ->> 'etr_at' AS etr_at,
+        CAST(facts ->> 'etr_at' AS timestamptz) AS etr_at,
+        facts ->> 'first_event_at' IS NOT NULL AS is_told_again,
         state IN ('PENDING', 'HELD') AND told_count + suppressed_count = 0 AS untold
     FROM announcement
     WHERE outage_id = :id AND type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED') AND state <> 'WITHDRAWN'
@@ -80,8 +82,7 @@ def tell(telling: Telling, before: Before, after: Course) -> None:
         _correct_dropped(telling, before, after, dropped)
     if back := before.off - after.off:
         hidden_news.tell_ends(telling, back)
-        if after.state is FaultState.FALSE_ALARM:
-            hidden_news.tell_starts(telling, back)
+        hidden_news.tell_starts(telling, back, unread=after.state is not FaultState.FALSE_ALARM)
 
 
 def announce(telling: Telling, news: News) -> int | None:
@@ -145,10 +146,19 @@ def _withdraw(telling: Telling, kinds: tuple[NoticeType, ...], reason: str) -> N
 
 
 def _drop_untold_estimate(telling: Telling, after: Course) -> None:
-    """An estimate that nobody has heard gives way to the newest without being a change of it."""
+    """An estimate that nobody has heard gives way to the newest without being a change of it.
+
+    One that is told again, to those who are new, holds while the newest is no news to the others.
+    """
     last = telling.session.execute(_LAST_ESTIMATE, {"id": telling.outage.id}).one_or_none()
-    newest = after.etr_at.isoformat() if after.etr_at else None
-    if last is not None and last.untold and last.etr_at != newest:
+    if last is None or not last.untold or last.etr_at == after.etr_at:
+        return
+    holds = (
+        last.is_told_again
+        and after.etr_at is not None
+        and not is_significant(last.etr_at, after.etr_at, telling.now)
+    )
+    if not holds:
         withdraw_estimates(telling, "A newer estimate came before it was told.")
 
 
@@ -160,9 +170,7 @@ def _withdraw_ended(telling: Telling, after: Course) -> None:
 
 def _told_estimate(session: Session, outage_id: int) -> tuple[datetime | None, datetime | None]:
     last = session.execute(_LAST_ESTIMATE, {"id": outage_id}).one_or_none()
-    if last is None or not last.etr_at:
-        return None, None
-    return datetime.fromisoformat(last.etr_at), last.event_at
+    return (None, None) if last is None else (last.etr_at, last.event_at)
 
 
 def _somebody(session: Session, outage_id: int) -> bool:

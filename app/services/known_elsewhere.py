@@ -64,30 +64,58 @@ def _nothing_since(*kinds: str) -> Composed:
     ).format(kinds=SQL(", ").join(map(Literal, kinds)), not_told=_NOT_TOLD)
 
 
-# Nor is an estimate of a second fault that says no more than the first one's, nor one in the words of
-# a fault that has ended meanwhile, when nobody could say so.
-_KNOWS_OTHER_ESTIMATE = _told_of_other(
-    SQL(
-        """
-        AND n.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED')
-        AND (q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
-                AND other.etr_at >= CAST(%(etr_at)s AS timestamptz)
-            OR q.on_at >= listed.off_at AND other.state NOT IN ('MERGED', 'FALSE_ALARM')
-                AND EXISTS (
-                    SELECT 1 FROM announcement a WHERE a.id = n.announcement_id
-                      AND CAST(a.facts->>'etr_at' AS timestamptz)
-                          = CAST(%(etr_at)s AS timestamptz))
-                AND {nothing_since})
-        """
-    ).format(
-        nothing_since=_nothing_since(
-            "FAULT_RESTORED",
-            "CORRECTION",
-            "FAULT_ETR",
-            "FAULT_ETR_CHANGED",
-            "FAULT_ETR_DELAYED",
+# Which time the contact has read last that the power is back there, of whichever fault, this one too;
+# none if the last text named none. What waits for the morning, or for its hour, has not been read.
+_LAST_READ = SQL(
+    """
+    SELECT CASE WHEN n.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED', 'FAULT_PARTLY_RESTORED',
+            'CORRECTION_STILL_OFF') THEN CAST(a.facts->>'etr_at' AS timestamptz) END AS etr_at
+    FROM contact same JOIN notice n ON n.contact_id = same.id
+    JOIN announcement a ON a.id = n.announcement_id
+    WHERE same.kind = listed.kind AND same.value = listed.value
+      AND n.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED', 'FAULT_PARTLY_RESTORED',
+          'CORRECTION_STILL_OFF', 'FAULT_ETR_DELAYED', 'FAULT_RESTORED', 'CORRECTION',
+          'MORNING_SUMMARY')
+      AND n.state NOT IN {not_told} AND n.state NOT IN ('CREATED', 'HELD')
+      AND (n.outage_id = ANY(%(outages)s) OR EXISTS (
+          SELECT 1 FROM outage_point q WHERE q.outage_id = n.outage_id AND q.gsrn = listed.gsrn))
+    ORDER BY n.id DESC LIMIT 1
+    """
+).format(not_told=_NOT_TOLD)
+# News without a time says that none is known.
+_SAID = SQL("coalesce(CAST(%(etr_at)s AS timestamptz), CAST(%(event_at)s AS timestamptz))")
+# The power is back when the last fault there is mended, so that an earlier time than the others' is none.
+_LASTS_LONGER = SQL(
+    """
+    EXISTS (SELECT 1 FROM outage_point q JOIN outage other ON other.id = q.outage_id
+        WHERE q.gsrn = listed.gsrn AND q.on_at IS NULL AND q.outage_id <> ALL(%(outages)s)
+          AND other.kind = 'FAULT' AND other.confirmed_at IS NOT NULL
+          AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+          AND other.etr_at > {said})
+    """
+).format(said=_SAID)
+# Whether the contact has read of a later time than this news says, and another fault does last longer.
+_READ_LATER = SQL(
+    """
+    off_elsewhere AND {longer} AND coalesce(({last}) > {said}, false)
+    """
+).format(longer=_LASTS_LONGER, last=_LAST_READ, said=_SAID)
+# Nor is an estimate of a second fault that says no more than the first one's, or what the contact has
+# read last, word for word, nor one that would take back what has been read and is true.
+_KNOWS_OTHER_ESTIMATE = SQL("({told} OR {same} OR {later})").format(
+    told=_told_of_other(
+        SQL(
+            """
+            AND n.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED')
+            AND q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
+            AND other.etr_at >= CAST(%(etr_at)s AS timestamptz)
+            """
         )
-    )
+    ),
+    same=SQL("off_elsewhere AND coalesce(({last}) = {said}, false)").format(
+        last=_LAST_READ, said=_SAID
+    ),
+    later=_READ_LATER,
 )
 # Nor that a second fault takes longer, too, as long as no estimate has been told since.
 _SAID_DELAYED = SQL(
@@ -106,12 +134,18 @@ _SAID_SAME = SQL(
     """
 )
 
+
+def _or_read_later(said: SQL | Composed) -> Composed:
+    """Whether the same was said of another fault, or a later time has been read and is true."""
+    return SQL("({told} OR {later})").format(told=_told_of_other(said), later=_READ_LATER)
+
+
 _T = NoticeType
 # By the kind of news; what is not here is news whatever else cuts the point.
 KNOWN: Final[Mapping[NoticeType, Composed]] = {
     _T.FAULT_STARTED: _KNOWS_OTHER_FAULT,
     _T.FAULT_ETR: _KNOWS_OTHER_ESTIMATE,
     _T.FAULT_ETR_CHANGED: _KNOWS_OTHER_ESTIMATE,
-    _T.FAULT_ETR_DELAYED: _told_of_other(_SAID_DELAYED),
-    _T.FAULT_PARTLY_RESTORED: _told_of_other(_SAID_SAME),
+    _T.FAULT_ETR_DELAYED: _or_read_later(_SAID_DELAYED),
+    _T.FAULT_PARTLY_RESTORED: _or_read_later(_SAID_SAME),
 }

@@ -18,11 +18,12 @@ from app.db import plain_array
 from app.domain.clock import helsinki_day
 from app.domain.night_hold import night_hold, quiet_end
 from app.domain.notice_types import NoticeType
-from app.domain.telling import CHANGES
+from app.domain.telling import CHANGES, ESTIMATES
 from app.domain.telling_times import needed_by
 from app.services import last_words
 from app.services.last_words import PERHAPS_CUT, STILL_CUT, SWAP_DONE, Turned
 from app.services.outbox import Claimed
+from app.services.outlasted import mark_outlasted
 from app.settings import Settings
 
 
@@ -100,6 +101,7 @@ def look(session: Session, items: Sequence[Claimed], settings: Settings, now: da
     if turned:
         of_notice |= last_words.put_right(session, turned, of_notice, settings, now)
     waits = held.keys() | stale
+    mark_outlasted(session, [row.id for row in rows if row.id not in waits and _is_estimate(row)])
     return Look(
         [item for notice, item in of_notice.items() if notice not in waits],
         {of_notice[notice].id: until for notice, until in held.items()},
@@ -115,6 +117,10 @@ def _turned(row: Any) -> Turned | None:
     if not row.banned and kind == row.type and not some_off:
         return None
     return Turned(row.id, row.banned, kind, row.still_off if some_off else ())
+
+
+def _is_estimate(row: Any) -> bool:
+    return row.type in ESTIMATES and row.state in ("QUEUED", "HELD")
 
 
 # As the planner sees it: of several points of one contact, one for which the night is lifted is enough.

@@ -34,7 +34,7 @@ STILL_CUT: Final = """
      OR o.kind = 'PLANNED' AND o.state IN ('ONGOING', 'OVERRUN'))
 """
 # The same, and what a meter or a customer has said and nobody has looked at.
-PERHAPS_CUT: Final = f"({STILL_CUT} OR o.kind = 'FAULT' AND o.state = 'DETECTED')"
+PERHAPS_CUT: Final = f"({STILL_CUT} OR o.kind = 'FAULT' AND o.state IN ('DETECTED', 'REOPENED'))"
 _ON, _OFF = NoticeType.METER_SWAP_DONE, NoticeType.METER_SWAP_DONE_STILL_OFF
 SWAP_DONE = frozenset({_ON, _OFF})
 

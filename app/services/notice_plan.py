@@ -23,7 +23,7 @@ from app.domain.notice_policy import Action, SuppressReason
 from app.domain.notice_types import NoticeType
 from app.domain.states import AnnouncementState, NoticeState
 from app.domain.telling import Telling, TellingDecision
-from app.domain.telling_times import first_event_at, needed_by, true_until
+from app.domain.telling_times import first_event_at, needed_by, old_etr_at, true_until
 from app.models.announcement import Announcement
 from app.services import blast_guard, published_texts
 from app.services.audience import Listener, believed, family, open_audience
@@ -129,6 +129,7 @@ def _plan_of(session: Session, announcement: Announcement, settings: Settings) -
             corrects_id=announcement.corrects_id,
             needed_by=needed_by(kind, announcement.facts),
             first_event_at=first_event_at(announcement.facts),
+            old_etr_at=old_etr_at(announcement.facts),
         ),
         Texts(settings, announcement.facts, published_texts.current(session)),
     )

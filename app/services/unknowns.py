@@ -136,21 +136,23 @@ def refs_of_others(session: Session, doubt: Doubt) -> frozenset[str]:
 
 _FOUND_ATTEMPT = text(
     """
-    UPDATE attempt SET outcome = 'SENT', resolved_by = 'LOOKUP', ref = :ref, lookups = lookups + 1,
+    UPDATE attempt SET outcome = 'SENT', resolved_by = :by, ref = coalesce(:ref, ref),
+        lookups = lookups + CAST(:by = 'LOOKUP' AS int),
         finished_at = coalesce(finished_at, :now), next_lookup_at = NULL
     WHERE id = :attempt AND outcome = 'UNKNOWN' AND resolved_by IS NULL RETURNING id
     """
 )
 _FOUND_ITEM = text(
     """
-    UPDATE outbox_item SET state = 'SENT', ref = :ref, settled_at = :now
+    UPDATE outbox_item SET state = 'SENT', ref = coalesce(:ref, ref), settled_at = :now
     WHERE id = :item AND state = 'UNKNOWN' AND attempt_id = :attempt
     """
 )
 _FOUND_NOTICE = text(
     """
     UPDATE notice SET state = :state, state_at = :now, suppress_reason = NULL,
-        provider = 'twilio', provider_ref = :ref, error_code = :code,
+        provider = CASE channel WHEN 'SMS' THEN 'twilio' ELSE 'sendgrid' END,
+        provider_ref = coalesce(:ref, provider_ref), error_code = :code,
         sent_at = coalesce(sent_at, :started),
         delivered_at = CASE WHEN :state = 'DELIVERED' THEN CAST(:now AS timestamptz) END
     WHERE id = :notice AND state IN ('UNKNOWN', 'SENDING')
@@ -158,9 +160,14 @@ _FOUND_NOTICE = text(
 )
 
 
-def note_found(session: Session, doubt: Doubt, found: Found, now: datetime) -> bool:
-    """The provider has it: settle all three; False when somebody else was faster."""
-    parameters = {"now": now, "attempt": doubt.attempt_id, "ref": found.ref}
+def note_found(
+    session: Session, doubt: Doubt, found: Found, now: datetime, *, by: str = "LOOKUP"
+) -> bool:
+    """The provider has it: settle all three; False when somebody else was faster.
+
+    by: who found it, the look-up or a PERSON, who may know no reference.
+    """
+    parameters = {"now": now, "attempt": doubt.attempt_id, "ref": found.ref, "by": by}
     if session.execute(_FOUND_ATTEMPT, parameters).first() is None:
         return False
     session.execute(_FOUND_ITEM, {**parameters, "item": doubt.item_id})

@@ -19,6 +19,7 @@ _SENTENCES = (
     _l("The recipient does not want this topic."),
     _l("The recipient was not told that it had gone again."),
     _l("The recipient knows of another cut that lasts as long."),
+    _l("The recipient has read this estimate last."),
     _l("There is no contact to tell."),
     _l("The contact has proved unusable."),
     _l("The contact has not been confirmed."),

@@ -366,6 +366,7 @@ def suppress_text(reason: str) -> str:
         "STILL_OFF": gettext("another outage still cuts the power there"),
         "SOME_STILL_OFF": gettext("some of the customer's points are still off"),
         "KNOWS_OTHER": gettext("the customer was told of another outage there"),
+        "SAME_ESTIMATE": gettext("the customer has read the same estimate last"),
         "NOT_RESENT": gettext("its outcome stayed unknown, and this kind is not sent again"),
         "RESENT_ALREADY": gettext("its outcome stayed unknown, and it had been sent again once"),
     }

@@ -92,6 +92,64 @@ def test_req_09_what_the_hourly_cap_holds_into_the_night_waits_for_the_morning()
     assert told.decision.until == last + timedelta(hours=1)
 
 
+FIVE, SIX = NOON + timedelta(hours=5), NOON + timedelta(hours=6)
+
+
+@pytest.mark.parametrize(
+    ("course", "outcome"),
+    [
+        # what was decided before, oldest first, and the estimates in it -> what becomes of "five"
+        ([(N.FAULT_ETR, S.SENT, FIVE)], R.SAME_ESTIMATE),
+        ([(N.FAULT_ETR, S.UNKNOWN, FIVE)], R.SAME_ESTIMATE),
+        ([(N.FAULT_ETR, S.SENT, SIX)], SEND),
+        ([(N.FAULT_ETR, S.QUEUED, FIVE)], SEND),
+        ([(N.FAULT_ETR, S.SENT, FIVE), (N.FAULT_ETR_CHANGED, S.HELD, SIX)], R.SAME_ESTIMATE),
+        ([(N.FAULT_ETR, S.SENT, FIVE), (N.FAULT_ETR_CHANGED, S.SUPERSEDED, SIX)], R.SAME_ESTIMATE),
+        ([(N.FAULT_ETR, S.SENT, FIVE), (N.FAULT_ETR_CHANGED, S.SENDING, SIX)], SEND),
+        ([(N.FAULT_ETR, S.SENT, FIVE), (N.FAULT_PARTLY_RESTORED, S.SENT, None)], SEND),
+        ([(N.FAULT_ETR, S.SENT, SIX), (N.FAULT_PARTLY_RESTORED, S.SENT, FIVE)], R.SAME_ESTIMATE),
+        ([(N.FAULT_ETR, S.SENT, FIVE), (N.FAULT_ETR_DELAYED, S.SENT, None)], SEND),
+        ([(N.FAULT_ETR, S.SENT, FIVE), (N.FAULT_RESTORED, S.SENT, None)], SEND),
+        ([(N.FAULT_ETR, S.SENT, FIVE), (N.CORRECTION_STILL_OFF, S.SENT, None)], SEND),
+        ([(N.FAULT_STARTED, S.SENT, None)], SEND),
+    ],
+)
+def test_req_07_an_estimate_is_no_news_to_whoever_has_read_it_last(
+    course: list[tuple[NoticeType, NoticeState, datetime | None]], outcome: object
+) -> None:
+    ledger = [
+        replace(row, etr_at=etr_at)
+        for row, (_, _, etr_at) in zip(
+            rows([(kind, state) for kind, state, _ in course]), course, strict=True
+        )
+    ]
+    told = decide(N.FAULT_ETR_CHANGED, ledger=ledger, true_until=FIVE)
+    assert outcome_of(told) is outcome
+    # What waits and says otherwise must not leave in either case.
+    held = tuple(row.notice_id for row in ledger if row.state in (S.HELD, S.QUEUED))
+    assert told.decision.supersedes == held
+
+
+@pytest.mark.parametrize(
+    ("read", "kind"),
+    [
+        ([], N.FAULT_ETR),
+        ([(S.QUEUED, FIVE)], N.FAULT_ETR),
+        ([(S.SENT, SIX)], N.FAULT_ETR),
+        ([(S.SENT, FIVE)], N.FAULT_ETR_CHANGED),
+        ([(S.SENT, FIVE), (S.SENT, SIX)], N.FAULT_ETR_CHANGED),
+    ],
+)
+def test_nobody_reads_that_an_estimate_was_another_who_has_not_read_that_one(
+    read: list[tuple[NoticeState, datetime]], kind: NoticeType
+) -> None:
+    course = rows([(N.FAULT_ETR, state) for state, _ in read])
+    ledger = [replace(row, etr_at=at) for row, (_, at) in zip(course, read, strict=True)]
+    seven = NOON + timedelta(hours=7)
+    told = decide(N.FAULT_ETR_CHANGED, ledger=ledger, true_until=seven, old_etr_at=FIVE)
+    assert (outcome_of(told), told.type) == (SEND, kind)
+
+
 def test_req_03_growth_tells_nobody_twice_and_the_newly_affected_once() -> None:
     knows = rows([(N.FAULT_STARTED, S.DELIVERED)])
     assert outcome_of(decide(N.FAULT_STARTED, ledger=knows)) is R.DUPLICATE
@@ -423,9 +481,10 @@ def decide(
     now: datetime | None = None,
     true_until: datetime | None = None,
     corrects_id: int | None = None,
+    old_etr_at: datetime | None = None,
 ) -> TellingDecision:
     """Decide about announcement 7."""
-    telling = Telling(7, kind, event_at, true_until, corrects_id)
+    telling = Telling(7, kind, event_at, true_until, corrects_id, old_etr_at=old_etr_at)
     return decide_telling(telling, recipient, points, ledger, now or event_at)
 
 

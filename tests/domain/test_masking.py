@@ -14,6 +14,7 @@ from app.domain.masking import without_streets
         ("klo 14.05, Koivutie 12 A 3. Sähköt", "klo 14.05, käyttöpaikkasi. Sähköt"),
         ("Katko Koivutie 12b kesti 3 h.", "Katko käyttöpaikkasi kesti 3 h."),
         ("(Koivutie 12 A 3) vaihdetaan 24.11.", "(käyttöpaikkasi) vaihdetaan 24.11."),
+        ("Katko, Koivutie 12-14 A 3, on ohi.", "Katko, käyttöpaikkasi, on ohi."),
         ("KOIVUTIE 12 on kytketty", "käyttöpaikkasi on kytketty"),
         ("Koivutie: 3 käyttöpaikkaa", "käyttöpaikkasi: 3 käyttöpaikkaa"),
         ("Rantatie 5. Sähköt", "Rantatie 5. Sähköt"),

@@ -64,8 +64,18 @@ def test_req_06_an_end_that_has_passed_is_no_estimate(
 @pytest.mark.parametrize("doubtful", [("FAULT", "DETECTED"), ("METER_SWAP", "STALE")])
 def test_what_is_sure_is_told_before_what_is_only_suspected(doubtful: tuple[str, str]) -> None:
     newest, sure = cut(*doubtful), cut("FAULT", "CONFIRMED", off_at=SINCE - timedelta(hours=1))
-    assert open_cut([newest, sure]) is sure
+    assert open_cut([newest, sure]) == sure
     assert open_cut([newest]) is newest
+
+
+def test_req_21_of_several_faults_the_latest_estimate_is_told() -> None:
+    newest = cut("FAULT", "ETR_SET", etr_at=LATER)
+    longest = cut("FAULT", "ETR_SET", SINCE - timedelta(hours=1), etr_at=LATER + timedelta(hours=1))
+    over = cut("FAULT", "CLOSED", on_at=NOW, etr_at=LATER + timedelta(hours=2))
+    suspected = cut("FAULT", "DETECTED", etr_at=LATER + timedelta(hours=3))
+    kind, facts = decide_status_answer([over, suspected, newest, longest], NOW)
+    assert (kind, facts["off_at"]) == (N.STATUS_OUTAGE, newest.off_at.isoformat())
+    assert facts["etr_at"] == (LATER + timedelta(hours=1)).isoformat()
 
 
 def cut(kind: str, state: str, off_at: datetime = SINCE, **rest: Any) -> Cut:

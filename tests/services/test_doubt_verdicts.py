@@ -24,8 +24,20 @@ def test_what_arrived_counts_as_sent_and_is_never_sent_again() -> None:
     assert (ledger()[0].state, items()[0].state) == ("SENT", "SENT")
     assert scalar("SELECT outcome || ' ' || resolved_by FROM attempt") == "SENT PERSON"
     assert scalar("SELECT next_lookup_at FROM attempt") is None
+    # The provider was not asked for it.
+    assert scalar("SELECT lookups FROM attempt") == 0
+    assert ledger()[0].provider == "twilio"
     assert claim(now=_now() + timedelta(seconds=1)) == []
     assert scalar("SELECT action || ' ' || actor FROM audit_entry") == f"DOUBT_ENDED {BY}"
+
+
+@pytest.mark.usefixtures("working")
+def test_what_arrived_keeps_no_mark_that_it_must_not_leave() -> None:
+    attempt = _left_to_a_person()
+    with transaction() as session:
+        session.execute(text("UPDATE notice SET suppress_reason = 'SUPERSEDED'"))
+    assert _end(attempt, arrived=True) == "ARRIVED"
+    assert (ledger()[0].state, ledger()[0].suppress_reason) == ("SENT", None)
 
 
 @pytest.mark.usefixtures("working")

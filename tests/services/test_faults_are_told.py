@@ -14,7 +14,7 @@ from app.models import PlannedCut
 from app.services import fault_actions, fault_watch, planned_running
 from tests.services.announcing import POINTS, add_outage, plan_all, settle_people
 from tests.services.fault_world import at, kinds, operator, record, sent, state
-from tests.services.world import NOW, ledger, scalar
+from tests.services.world import NOW, claim, end, gate, ledger, scalar
 from workers.notices import plan_slices
 
 A, B, C = POINTS
@@ -46,6 +46,18 @@ def test_req_03_growth_tells_the_new_ones_of_the_estimate_and_nobody_twice(peopl
     state(record(2, points={A: None, B: None}, etrAt=240, etrSetAt=5), minutes=20)
     assert sent(20) == ["FAULT_ETR"]
     assert [notice.gsrn for notice in ledger() if notice.state == "SENT"] == [A, B]
+
+
+def test_req_03_growth_tells_the_new_ones_of_the_estimate_though_it_wavers_meanwhile(
+    people: None,
+) -> None:
+    state(record(1, points={A: None}, etrAt=240, etrSetAt=5), minutes=10)
+    assert sent(10) == ["FAULT_ETR"]
+    grown = [{"gsrn": A}, {"gsrn": B, "offAt": at(19).isoformat()}]
+    state(record(2, points=grown, etrAt=245, etrSetAt=18, stated=20), minutes=20)
+    state(record(3, points=grown, etrAt=246, etrSetAt=21, stated=21), minutes=21)
+    assert sent(22) == ["FAULT_ETR"]
+    assert ledger()[-1].gsrn == B
 
 
 def test_growth_tells_nobody_an_estimate_twice_when_the_dms_does_not_say_when_it_was_set(
@@ -228,7 +240,7 @@ def test_req_07_an_estimate_of_a_nested_fault_is_news_only_if_it_lasts_longer(
     assert sent(31) == []
     assert ledger()[-1].suppress_reason == "KNOWS_OTHER"
     state(record(3, ref="F-2", points={A: None}, etrAt=400, stated=100), minutes=101)
-    assert sent(101) == ["FAULT_ETR_CHANGED"]
+    assert sent(101) == ["FAULT_ETR"]
 
 
 @pytest.mark.parametrize(
@@ -253,18 +265,146 @@ def test_req_07_the_estimate_of_a_fault_that_ended_unheard_is_no_news_from_the_n
 def test_req_06_that_a_second_fault_takes_longer_is_no_news_until_an_estimate_is_told_again(
     people: None,
 ) -> None:
-    state(record(1, points={A: None}, etrAt=100), minutes=10)
+    state(record(1, points={A: None}, etrAt=130), minutes=10)
     state(record(1, ref="F-2", points={A: None}, etrAt=130, started=1, stated=2), minutes=12)
-    sent(12)
-    _pass_estimates(101)
-    assert sent(101) == ["FAULT_ETR_DELAYED"]
+    assert sent(12) == ["FAULT_ETR"]
     _pass_estimates(131)
-    assert sent(131) == []
+    assert sent(131) == ["FAULT_ETR_DELAYED"]
     assert ledger()[-1].suppress_reason == "KNOWS_OTHER"
     state(record(2, ref="F-2", points={A: None}, etrAt=300, started=1, stated=240), minutes=241)
     assert len(sent(241)) == 1
     _pass_estimates(302)
     assert sent(302) == ["FAULT_ETR_DELAYED"]
+
+
+def test_req_06_the_earlier_of_two_estimates_passes_in_silence_for_whoever_read_the_later(
+    people: None,
+) -> None:
+    state(record(1, points={A: None}, etrAt=130), minutes=10)
+    state(record(1, ref="F-2", points={A: None}, etrAt=100, started=1, stated=2), minutes=12)
+    assert sent(12) == ["FAULT_ETR"]
+    _pass_estimates(101)
+    assert sent(101) == []
+    assert ledger()[-1].suppress_reason == "KNOWS_OTHER"
+    _pass_estimates(131)
+    assert sent(131) == ["FAULT_ETR_DELAYED"]
+
+
+def test_req_07_what_was_read_last_is_not_told_again_in_the_name_of_a_second_fault(
+    people: None,
+) -> None:
+    state(record(1, points={A: None}, etrAt=200), minutes=10)
+    assert sent(10) == ["FAULT_ETR"]
+    # Too little to be told, and enough for the second one to be the later.
+    state(record(2, points={A: None}, etrAt=195, stated=20), minutes=21)
+    state(record(1, ref="F-2", points={A: None}, etrAt=200, started=25, stated=26), minutes=30)
+    assert sent(30) == []
+    assert ledger()[-1].suppress_reason == "KNOWS_OTHER"
+    # The power is not back before the second one is mended.
+    state(record(3, points={A: None}, etrAt=140, stated=99), minutes=100)
+    assert sent(100) == []
+    assert (ledger()[-1].type, ledger()[-1].suppress_reason) == ("FAULT_ETR_CHANGED", "KNOWS_OTHER")
+    # What it was meanwhile has not been read.
+    state(record(4, points={A: None}, etrAt=300, stated=109), minutes=110)
+    assert sent(110) == ["FAULT_ETR"]
+    state(record(2, ref="F-2", points={A: None}, etrAt=240, started=25, stated=111), minutes=112)
+    assert sent(175) == []
+
+
+def test_req_07_whoever_read_a_later_time_is_not_told_of_a_part_with_an_earlier_one(
+    people: None,
+) -> None:
+    state(record(1, points={A: None, B: None}, etrAt=140), minutes=10)
+    state(record(1, ref="F-2", points={A: None}, etrAt=300, started=20, stated=21), minutes=30)
+    # Of two that come at once the later one leaves.
+    assert sent(30) == ["FAULT_ETR", "FAULT_ETR"]
+    assert [one.gsrn for one in ledger() if one.suppress_reason == "KNOWS_OTHER" and one.body] == [
+        A
+    ]
+    state(record(2, points={A: None, B: 100}, etrAt=140, stated=101), minutes=102)
+    assert sent(102) == ["FAULT_RESTORED"]
+    part = [one for one in ledger() if one.type == "FAULT_PARTLY_RESTORED"]
+    assert [(one.gsrn, one.suppress_reason) for one in part] == [(A, "KNOWS_OTHER")]
+
+
+def test_req_07_of_two_estimates_that_waited_for_the_morning_the_later_leaves(people: None) -> None:
+    state(record(1, points={A: None, B: None}, started=670, etrAt=1300, stated=671), minutes=680)
+    assert sent(680) == []
+    # Too little to be told, and enough for the others to be the later.
+    state(record(2, points={A: None, B: None}, etrAt=1290, started=670, stated=681), minutes=682)
+    second = {"ref": "F-2", "started": 690}
+    state(record(1, points={A: None}, etrAt=1400, stated=691, **second), minutes=700)
+    third = {"ref": "F-3", "started": 690}
+    state(record(1, points={B: None}, etrAt=1300, stated=691, **third), minutes=700)
+    assert sent(700) == []
+    assert sent(1141) == ["FAULT_ETR", "FAULT_ETR"]
+    told = [(one.gsrn, one.outage_id) for one in ledger() if one.state == "SENT"]
+    assert sorted(told) == [(A, 2), (B, 1)]
+    stopped = [one for one in ledger() if one.suppress_reason == "KNOWS_OTHER" and one.body]
+    assert sorted((one.gsrn, one.outage_id) for one in stopped) == [(A, 1), (B, 3)]
+
+
+def test_req_07_an_estimate_that_comes_back_is_news_although_a_second_fault_is_open(
+    people: None,
+) -> None:
+    state(record(1, points={A: None}, etrAt=240), minutes=10)
+    assert sent(10) == ["FAULT_ETR"]
+    state(record(1, ref="F-2", points={A: None}, etrAt=200, started=11, stated=12), minutes=15)
+    assert sent(15) == []
+    state(record(2, points={A: None}, etrAt=300, stated=79), minutes=80)
+    assert sent(80) == ["FAULT_ETR_CHANGED"]
+    state(record(3, points={A: None}, etrAt=240, stated=149), minutes=150)
+    assert sent(150) == ["FAULT_ETR_CHANGED"]
+
+
+def test_req_07_an_estimate_that_came_and_went_before_it_was_read_is_none(people: None) -> None:
+    state(record(1, points={A: None}, etrAt=240), minutes=10)
+    assert sent(10) == ["FAULT_ETR"]
+    state(record(2, points={A: None}, etrAt=180, stated=20), minutes=21)
+    assert sent(21) == []
+    state(record(3, points={A: None}, etrAt=240, stated=30), minutes=31)
+    assert sent(75) == []
+    states = [(one.type, one.state, one.suppress_reason) for one in ledger()[-2:]]
+    assert states == [
+        ("FAULT_ETR_CHANGED", "SUPERSEDED", "SUPERSEDED"),
+        ("FAULT_ETR_CHANGED", "SUPPRESSED", "SAME_ESTIMATE"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("estimate", "told"), [({}, "FAULT_STARTED"), ({"etrAt": 1300}, "FAULT_ETR")]
+)
+def test_req_05_whoever_had_not_read_of_the_fault_that_hid_another_reads_of_that_one(
+    people: None, estimate: dict[str, int], told: str
+) -> None:
+    """The first one's news waits for the morning, and it is over by then."""
+    state(record(1, points={A: None}, started=670, stated=671, **estimate), minutes=680)
+    assert sent(680) == []
+    more = {"ref": "F-2", "started": 690} | estimate
+    state(record(1, points={A: None}, stated=691, **more), minutes=700)
+    assert sent(700) == []
+    assert ledger()[-1].suppress_reason == "KNOWS_OTHER"
+    state(record(2, points={A: 720}, started=670, stated=721), minutes=722)
+    assert sent(722) == []
+    assert sent(1141) == [told]
+    state(record(2, ref="F-2", points={A: 1200}, started=690, stated=1201), minutes=1202)
+    assert sent(1202) == ["FAULT_RESTORED"]
+
+
+def test_req_05_whoever_has_read_of_the_fault_that_hid_another_reads_of_no_second_start(
+    people: None,
+) -> None:
+    state(record(1, points={A: None, B: None}), minutes=10)
+    plan_all(at(10))
+    state(record(1, ref="F-2", points={A: None, B: None}, started=2, stated=11), minutes=12)
+    # One of the two has it from the wire, the other not yet.
+    (first, _) = claim(now=at(12))
+    attempts, _ = gate([first], at(12))
+    end(first, attempts[first.id], "SENT", "SENT", now=at(12))
+    state(record(2, points={A: 13, B: 13}, stated=13), minutes=14)
+    assert sent(14) == ["FAULT_STARTED"]
+    state(record(2, ref="F-2", points={A: 30, B: 30}, started=2, stated=31), minutes=32)
+    assert sent(32) == ["FAULT_RESTORED", "FAULT_RESTORED"]
 
 
 def test_req_06_a_fault_that_keeps_nobody_without_power_is_late_with_nothing(people: None) -> None:
@@ -369,6 +509,24 @@ def test_req_05_an_end_that_two_faults_stopped_is_told_where_each_of_them_ends(a
             state(record(2, ref=ref, points={point: on}, started=21, stated=on), minutes=on)
             assert sent(on) == ["FAULT_RESTORED"]
             assert (ledger()[-1].gsrn, ledger()[-1].point_count) == (point, 1)
+
+
+def test_req_05_an_end_that_left_a_point_out_is_told_there_when_the_other_fault_is_over(
+    app: Flask,
+) -> None:
+    """The second fault is brief, or was only suspected, so that nothing is told of it."""
+    with app.app_context():
+        settle_people(2, phones=["+358401234560"] * 2)
+        state(record(1, points={A: None, B: None}), minutes=10)
+        assert sent(10) == ["FAULT_STARTED"]
+        state(record(2, points={A: 20, B: 20}, stated=20), minutes=20)
+        plan_all(at(20))
+        state(record(1, ref="F-2", points={A: None}, started=21, stated=21), minutes=21)
+        assert sent(21) == ["FAULT_RESTORED"]
+        assert (ledger()[-1].gsrn, ledger()[-1].point_count) == (B, 1)
+        state(record(2, ref="F-2", points={A: 22}, started=21, stated=22), minutes=22)
+        assert sent(22) == ["FAULT_RESTORED"]
+        assert (ledger()[-1].gsrn, ledger()[-1].point_count) == (A, 1)
 
 
 @pytest.mark.parametrize("surely", [True, False], ids=["told", "perhaps told"])

@@ -210,15 +210,24 @@ def test_a_cut_at_several_points_is_told_while_one_of_them_is_off() -> None:
     assert len(_send_due(NOW + minutes(6))) == 1
 
 
-@pytest.mark.parametrize("state", ["ONGOING", "OVERRUN"])
-def test_req_05_an_end_that_waits_is_not_sent_into_a_planned_cut(state: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [
+        ("PLANNED", "ONGOING"),
+        ("PLANNED", "OVERRUN"),
+        # A suspicion, also one that was over and is one again.
+        ("FAULT", "DETECTED"),
+        ("FAULT", "REOPENED"),
+    ],
+)
+def test_req_05_an_end_that_waits_is_not_sent_into_another_cut(kind: str, state: str) -> None:
     settle_people()
     outage = add_outage()
     tell_all(N.FAULT_STARTED, outage)
     _send_due(NOW)
     restore(outage, NOW + minutes(30))
     _restored(outage, NOW + minutes(30))
-    add_outage(kind="PLANNED", source_ref="K-1", state=state, off_at=NOW + minutes(31))
+    add_outage(kind=kind, source_ref="K-1", state=state, off_at=NOW + minutes(31))
     send_all(NOW + minutes(32))
     assert [n.suppress_reason for n in ledger() if n.type == N.FAULT_RESTORED] == ["STILL_OFF"]
 

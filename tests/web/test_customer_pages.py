@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, text
 from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.orm import Session
 
 from app.db import db
 from app.domain.clock import HELSINKI
@@ -475,23 +476,36 @@ def test_cuts_are_told_as_they_stand_and_never_with_a_past_estimate(
         for name, value in change.items()
     }
     with writing() as session:
-        outage = Outage(
-            source="DMS",
-            source_ref="V-1",
-            version=1,
-            started_at=now,
-            created_at=now,
-            updated_at=now,
-            **{"kind": "FAULT", "state": "CONFIRMED", "cause_code": "TREE", **values},
-        )
-        session.add(outage)
-        session.flush()
-        off_at = values.get("planned_from_at", now - timedelta(minutes=40))
-        session.add(OutagePoint(outage_id=outage.id, gsrn=home, off_at=off_at))
+        _add_cut(session, home, now, **values)
     page = Resident(app).come_in(PHONE).get("/my/").text
     assert words in page
     if change.get("etr_at") == timedelta(minutes=-5):
         assert "We expect it back" not in page
+
+
+def test_req_21_two_faults_at_one_point_have_one_estimate(
+    app: Flask, home: str, writing: Writing
+) -> None:
+    now = datetime.now(UTC)
+    with writing() as session:
+        for hours in (2, 3):
+            etr_at = now + timedelta(hours=hours)
+            _add_cut(session, home, now, source_ref=f"V-{hours}", state="ETR_SET", etr_at=etr_at)
+    page = Resident(app).come_in(PHONE).get("/my/").text
+    told = re.findall(r"We expect it back ([^<]+?)\. *<", page)
+    assert len(told) == 2
+    assert len(set(told)) == 1
+
+
+def _add_cut(session: Session, point: str, now: datetime, **values: Any) -> None:
+    """A fault at the point for 40 minutes, or another outage from when it is planned."""
+    told = {"kind": "FAULT", "state": "CONFIRMED", "cause_code": "TREE", "source_ref": "V-1"}
+    times = {"started_at": now, "created_at": now, "updated_at": now}
+    outage = Outage(source="DMS", version=1, **times, **{**told, **values})
+    session.add(outage)
+    session.flush()
+    off_at = values.get("planned_from_at", now - timedelta(minutes=40))
+    session.add(OutagePoint(outage_id=outage.id, gsrn=point, off_at=off_at))
 
 
 def test_req_08_no_estimate_is_shown_while_a_storm_is_not_assessed(

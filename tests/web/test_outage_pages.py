@@ -256,10 +256,7 @@ def test_a_storm_needs_a_name_and_an_area(
 
 def test_req_32_agents_call_priority_customers(app: Flask) -> None:
     agent = visitor_as(app, Role.AGENT)
-    _fault(app, started_at=NOW - timedelta(hours=5))
-    with app.app_context(), transaction() as session:
-        session.get_one(Customer, "C000001").priority_flag = True
-        call_list.gather(session, datetime.now(UTC), timedelta(hours=4))
+    _to_be_called(app)
     page = agent.get("/calls").text
     assert "Nobody calls yet" in page
     assert "+358401234567" in page
@@ -276,11 +273,7 @@ def test_req_32_agents_call_priority_customers(app: Flask) -> None:
 
 def test_req_31_the_number_of_somebody_under_a_safety_ban_is_for_whoever_calls(app: Flask) -> None:
     agent = visitor_as(app, Role.AGENT)
-    _fault(app, started_at=NOW - timedelta(hours=5))
-    with app.app_context(), transaction() as session:
-        customer = session.get_one(Customer, "C000001")
-        customer.priority_flag = customer.personal_safety_ban = True
-        call_list.gather(session, datetime.now(UTC), timedelta(hours=4))
+    _to_be_called(app, banned=True)
     page = agent.get("/calls").text
     assert "+358401234567" not in page
     assert "shown to whoever calls" in page
@@ -290,20 +283,16 @@ def test_req_31_the_number_of_somebody_under_a_safety_ban_is_for_whoever_calls(a
 
 def test_only_numbers_that_are_surely_the_customers_are_called(app: Flask) -> None:
     agent = visitor_as(app, Role.AGENT)
-    _fault(app, started_at=NOW - timedelta(hours=5))
+    _to_be_called(app)
+    assert "+358401234567" in agent.get("/calls").text
     with app.app_context(), transaction() as session:
-        session.get_one(Customer, "C000001").priority_flag = True
         session.query(Contact).filter_by(kind="SMS").update({"doubt": "SHARED"})
-        call_list.gather(session, datetime.now(UTC), timedelta(hours=4))
     assert "+358401234567" not in agent.get("/calls").text
 
 
 def test_req_08_who_calls_has_no_estimate_before_a_storm_is_assessed(app: Flask) -> None:
     agent = visitor_as(app, Role.AGENT)
-    _fault(app, started_at=NOW - timedelta(hours=5), etr_at=NOW + timedelta(hours=2))
-    with app.app_context(), transaction() as session:
-        session.get_one(Customer, "C000001").priority_flag = True
-        call_list.gather(session, datetime.now(UTC), timedelta(hours=4))
+    _to_be_called(app, etr_at=NOW + timedelta(hours=2))
     estimate = (NOW + timedelta(hours=2)).isoformat()
     assert estimate in agent.get("/calls").text
     with app.app_context(), transaction() as session:
@@ -380,6 +369,15 @@ def _fault(app: Flask, **changes: Any) -> int:
     with app.app_context(), transaction() as session:
         act = Act(session, "staff:otso", NOW - timedelta(minutes=30))
         return fault_actions.create(act, Wanted(**values))
+
+
+def _to_be_called(app: Flask, *, banned: bool = False, **fault: Any) -> None:
+    """A priority customer whose power has been off for five hours."""
+    _fault(app, started_at=NOW - timedelta(hours=5), **fault)
+    with app.app_context(), transaction() as session:
+        customer = session.get_one(Customer, "C000001")
+        customer.priority_flag, customer.personal_safety_ban = True, banned
+        call_list.gather(session, datetime.now(UTC), timedelta(hours=4))
 
 
 def _only(app: Flask) -> Outage:

@@ -119,8 +119,7 @@ def test_doubts_are_counted_with_their_age_and_lead_to_their_notice(
     operator: Visitor, writing: Writing, app: Flask
 ) -> None:
     with app.app_context():
-        queue(2)
-        leave_two_unknown()
+        queue_two_unknown()
     with writing() as session:
         session.execute(
             text(
@@ -138,8 +137,7 @@ def test_a_doubt_that_only_a_person_can_end_is_ended_on_the_page(
     operator: Visitor, writing: Writing, app: Flask
 ) -> None:
     with app.app_context():
-        queue(2)
-        leave_two_unknown()
+        queue_two_unknown()
     with writing() as session:
         session.execute(text("UPDATE attempt SET next_lookup_at = '9999-01-01 00:00+00'"))
         ids = session.execute(text("SELECT id FROM attempt ORDER BY id")).scalars().all()
@@ -160,7 +158,8 @@ def test_a_doubt_that_only_a_person_can_end_is_ended_on_the_page(
     assert "This doubt has ended already." in operator.get("/doubts").text
 
 
-def leave_two_unknown() -> None:
+def queue_two_unknown() -> None:
+    queue(2)
     began = datetime.now(UTC) - timedelta(hours=2)
     for item in claim(now=datetime.now(UTC)):
         attempts, _ = gate([item], began)

@@ -324,12 +324,8 @@ def test_an_order_that_goes_to_another_partner_is_called_off_at_the_first(
 ) -> None:
     """Both know it by its id and revision, and only the new partner's word moves it."""
     with app.app_context():
-        with transaction() as session:
-            add_partner(session, base_url=f"{partner.rehearsal.url}/installer")
-        take([a_swap(1)])
-        partner.drain()
-        # Of the new revision the rules send another type elsewhere; the new partner is away.
-        put_in_force(values("huolto", "piiri", order_type_codes=["HUO"]))
+        _at_a_partner_whom_the_rules_leave(partner)
+        # The new partner is away.
         set_lane("partner.piiri", paused=True)
         take([an_order(1, revision=2)], 2)
         assert partner.drain() == {"SENT": 1}
@@ -346,11 +342,7 @@ def test_req_33_the_first_partner_is_called_off_although_the_cis_speaks_again_be
     app: Flask, partner: _Partner
 ) -> None:
     with app.app_context():
-        with transaction() as session:
-            add_partner(session, base_url=f"{partner.rehearsal.url}/installer")
-        take([a_swap(1)])
-        partner.drain()
-        put_in_force(values("huolto", "piiri", order_type_codes=["HUO"]))
+        _at_a_partner_whom_the_rules_leave(partner)
         for lane in (LANE, "partner.piiri"):
             set_lane(lane, paused=True)
         for revision in (2, 3):
@@ -408,6 +400,15 @@ class _Partner:
     def refused(self) -> list[dict[str, object]]:
         """What it would not take."""
         return self.rehearsal.ledger("installer", "refused")
+
+
+def _at_a_partner_whom_the_rules_leave(partner: _Partner) -> None:
+    """A swap has been sent to one, and of a new revision the rules send another type to the second."""
+    with transaction() as session:
+        add_partner(session, base_url=f"{partner.rehearsal.url}/installer")
+    take([a_swap(1)])
+    partner.drain()
+    put_in_force(values("huolto", "piiri", order_type_codes=["HUO"]))
 
 
 def _order_states() -> dict[tuple[str, str], int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from flask import current_app
@@ -58,7 +58,7 @@ class Sentence:
 
 def sentences(trace: MeterTrace, cuts: Sequence[CustomerCut], now: datetime) -> list[Sentence]:
     """What is going on, then what is planned, then the meter; never empty."""
-    found = [_going_on(cut, now) for cut in cuts if cut.going_on]
+    found = [_going_on(cut, now) for cut in _by_the_last(cuts) if cut.going_on]
     found += [_coming(cut) for cut in reversed(cuts) if cut.coming]
     swap = _swap(trace, now)
     if swap is not None and not any(cut.going_on and cut.kind == "METER_SWAP" for cut in cuts):
@@ -67,6 +67,13 @@ def sentences(trace: MeterTrace, cuts: Sequence[CustomerCut], now: datetime) -> 
         text = gettext("As far as we know, the power is on. No cuts are planned.")
         found.insert(0, Sentence(text, "ok", "power"))
     return found
+
+
+def _by_the_last(cuts: Sequence[CustomerCut]) -> list[CustomerCut]:
+    """Of several faults the power is back with the last, as whoever asks by message is told (REQ-21)."""
+    faults = [cut for cut in cuts if cut.kind == "FAULT" and cut.going_on]
+    latest = max((cut.etr_at for cut in faults if cut.etr_at is not None), default=None)
+    return [replace(cut, etr_at=latest) if cut in faults else cut for cut in cuts]
 
 
 def _going_on(cut: CustomerCut, now: datetime) -> Sentence:
