@@ -764,6 +764,23 @@ ROLE: Mapping[str, Label] = {
     "admin": Label(_l("Administrator"), "info", "person"),
 }
 
+# What providers report, in their own words: beside ours theirs stand as well.
+PROVIDER_REPORT: Mapping[str, Label] = {
+    "accepted": Label(_l("Taken by the provider")),
+    "queued": Label(_l("In the provider’s queue")),
+    "sending": Label(_l("Leaving the provider")),
+    "sent": Label(_l("Passed on by the provider")),
+    "processed": Label(_l("Passed on by the provider")),
+    "deferred": Label(_l("Put off by the receiver’s server")),
+    "delivered": Label(_l("Arrived")),
+    "undelivered": Label(_l("Did not arrive")),
+    "failed": Label(_l("Could not be sent")),
+    "bounce": Label(_l("Sent back by the receiver’s server")),
+    "blocked": Label(_l("Sent back by the receiver’s server")),
+    "dropped": Label(_l("Not sent by the provider")),
+    "spamreport": Label(_l("Reported as spam")),
+}
+
 MAPS: Mapping[str, Mapping[str, Label]] = {
     "reply_verdict": REPLY_VERDICT,
     "reply_state": REPLY_STATE,
@@ -824,6 +841,7 @@ MAPS: Mapping[str, Mapping[str, Label]] = {
     "left_out": LEFT_OUT,
     "letter": LETTER,
     "doubt": DOUBT,
+    "provider_report": PROVIDER_REPORT,
     "channel": CHANNEL,
     "role": ROLE,
     "system": SYSTEM,

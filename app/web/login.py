@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from flask import (
     Blueprint,
     Flask,
+    abort,
     current_app,
     flash,
     make_response,
@@ -92,6 +93,7 @@ def init(app: Flask) -> None:
     manager.user_loader(_load)
     manager.unauthorized_handler(_ask_to_log_in)
     app.before_request(_protect_forms)
+    app.before_request(_refuse_nul)
     app.before_request(_end_old_session)
     app.register_blueprint(blueprint)
 
@@ -178,6 +180,17 @@ def _protect_forms() -> None:
         if most is not None:
             request.max_content_length = most
         csrf.protect()
+
+
+def _refuse_nul() -> None:
+    # No text of the database can hold it, and nobody types it: say so before anything begins.
+    if "\0" in request.path:
+        abort(404)
+    if request.path.startswith(_WITHOUT_FORMS):
+        return
+    typed = (*request.args.items(multi=True), *request.form.items(multi=True))
+    if any("\0" in text for pair in typed for text in pair):
+        abort(400)
 
 
 def _end_old_session() -> None:

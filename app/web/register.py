@@ -17,6 +17,7 @@ from app.web import (
     installation,
     labels,
     login,
+    name_in_address,
     navigation,
     process_words,
     reconciliation_words,
@@ -39,6 +40,7 @@ def register(app: Flask) -> None:
     _set_up_templates(app)
     for part in (
         security,
+        name_in_address,
         assets,
         i18n,
         formats,

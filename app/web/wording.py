@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from app.domain.codes import REJECT_CODES, RejectCode
 from app.domain.gsrn import is_valid_gsrn
 from app.domain.lanes import partner_of
+from app.domain.municipalities import municipality_names
 from app.web.formats import moment, quantity
 from app.web.i18n import current_language
 from app.web.labels import LANE, label, lane_name
@@ -223,6 +224,7 @@ def init(app: Flask) -> None:
         actor_name,
         key_href,
         subject_link,
+        about_link,
         here,
     ):
         app.add_template_global(word)
@@ -425,6 +427,29 @@ def subject_link(subject: str) -> Markup:
     elif _ORDER_ID.fullmatch(subject):
         # An order leads to the page of its metering point.
         href = url_for("agents.search", q=subject)
+    else:
+        return escape(subject)
+    return Markup('<a class="govuk-link" href="{}">{}</a>').format(href, text)
+
+
+def about_link(subject: str) -> Markup:
+    """What an announcement is about, in words that lead to its page."""
+    kind, _, name = subject.partition(":")
+    if kind == "outage":
+        text = gettext("Outage %(number)s", number=name)
+        href = url_for("operators.outage", outage_id=name)
+    elif kind == "connection":
+        text = gettext("Connection order %(number)s", number=name)
+        href = url_for("agents.connection", order_no=name)
+    elif kind == "correction":
+        text = gettext("Announcement %(number)s", number=name)
+        href = url_for("operators.announcement", number=name)
+    elif kind in ("storm", "area"):
+        place = municipality_names(name.rpartition("/")[2]).in_language(current_language())
+        if kind == "area":
+            return escape(gettext("Whoever follows %(area)s", area=place))
+        text = gettext("Storm, %(area)s", area=place)
+        href = url_for("operators.storms")
     else:
         return escape(subject)
     return Markup('<a class="govuk-link" href="{}">{}</a>').format(href, text)

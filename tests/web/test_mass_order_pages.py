@@ -7,6 +7,7 @@ import io
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from flask import Flask
@@ -42,6 +43,25 @@ def test_the_list_and_the_page_tell_how_far_it_is_in_words(
     assert "M-1-000003" in page
     assert "M-1-000001" not in page
     assert operator.get("/mass-orders/M-2").status_code == 404
+
+
+@pytest.mark.parametrize("mass_id", ["K/2026/17", "../../<x>"])
+def test_a_mass_order_with_a_slash_in_its_name_has_its_page_and_its_acts(
+    app: Flask, operator: Visitor, tmp_path: Path, mass_id: str
+) -> None:
+    _take(app, tmp_path, mass_id=mass_id)
+    listed = operator.get("/mass-orders").text
+    where = f"/mass-orders/{quote(mass_id, safe='')}"
+    assert f'href="{where}"' in listed
+    page = operator.get(where).text
+    order = f"/orders/{quote(mass_id, safe='')}-000001"
+    assert f'href="{order}"' in page
+    assert operator.get(order).status_code == 200
+    assert operator.get(f"{where}/proof").status_code == 200
+    assert operator.get(f"{where}/proof.csv").status_code == 200
+    assert operator.post(f"{where}/pause").status_code == 302
+    assert "Paused" in operator.get(where).text
+    assert operator.post(f"{where}/files/1/propose", {"note": "x"}).status_code == 302
 
 
 def test_how_far_a_file_under_way_is_renews_itself(

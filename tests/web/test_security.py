@@ -199,3 +199,17 @@ def test_no_number_in_an_address_is_a_fault_of_ours(
     )
     assert len(paths) > 20
     assert {path: answer for path in paths if (answer := admin.get(path).status_code) >= 500} == {}
+
+
+def test_a_nul_in_an_address_or_a_form_is_no_fault_of_ours(app: Flask, admin: Visitor) -> None:
+    rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
+    named = [re.sub(r"<(?!int:)[^>]*>", "a%00b", rule.rule) for rule in rules]
+    paths = sorted({path for path in named if "%00" in path and "<" not in path})
+    assert len(paths) > 10
+    assert {path: found for path in paths if (found := admin.get(path).status_code) != 404} == {}
+
+    for asked in ("/bundles?partner=a%00b", "/bundles?%00=1", "/customers/a?x=%00"):
+        assert admin.get(asked).status_code == 400, asked
+    answer = admin.post("/storms", {"name": "Aapeli\0", "municipalities": "837"}, page="/storms")
+    assert answer.status_code == 400
+    assert "Nothing was changed" in answer.text

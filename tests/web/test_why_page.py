@@ -64,7 +64,7 @@ def test_the_page_says_why_and_shows_every_call_and_report(
     assert "It waits for the end of quiet hours." not in page
     assert "Handed to the provider" in page
     assert "SM-the-one" in page
-    assert "delivered" in page
+    assert 'Arrived <span class="td-small td-muted">delivered</span>' in page
     assert page.count(f'href="/points/{point}"') >= 1
 
 
@@ -294,6 +294,28 @@ def test_the_reverse_list_names_those_who_should_have_got_it_and_did_not(
     reached = operator.get(f"/announcements/{number}?which=REACHED").text
     assert gsrn(1) in reached
     assert gsrn(2) not in reached
+
+
+@pytest.mark.parametrize(
+    ("subject", "words", "href"),
+    [
+        ("outage:1", "Outage 1", "/outages/1"),
+        ("connection:LT-1", "Connection order LT-1", "/connections/LT-1"),
+        ("correction:55", "Announcement 55", "/announcements/55"),
+        ("storm:3/837", "Storm, Tampere", "/storms"),
+        ("area:837", "Whoever follows Tampere", None),
+    ],
+)
+def test_what_an_announcement_is_about_is_said_in_words_that_lead_there(
+    operator: Visitor, writing: Writing, subject: str, words: str, href: str | None
+) -> None:
+    with writing() as session:
+        number = _announcement(session)
+        session.get_one(Announcement, number).subject = subject
+    for path in (f"/announcements/{number}", "/announcements"):
+        page = operator.get(path).text
+        assert subject not in page
+        assert (f'href="{href}">{words}</a>' if href else words) in page
 
 
 def test_req_34_a_second_person_lets_a_held_announcement_go(

@@ -20,7 +20,7 @@ from app.web.connection_view import connection_view
 _REVEALED = "revealed"
 
 
-@blueprint.get("/connections/<order_no>")
+@blueprint.get("/connections/<name:order_no>")
 @role_required(Permission.LOOKUP)
 def connection(order_no: str) -> ResponseReturnValue:
     """The page that answers a house builder on the phone."""
@@ -35,7 +35,7 @@ def connection(order_no: str) -> ResponseReturnValue:
     )
 
 
-@blueprint.post("/connections/<order_no>/address")
+@blueprint.post("/connections/<name:order_no>/address")
 @role_required(Permission.SEE_KEY_INFO)
 def reveal_connection_address(order_no: str) -> ResponseReturnValue:
     """Show the site of somebody under a safety ban, once; who looked is recorded first."""

@@ -33,14 +33,14 @@ HISTORY_ROWS = 100
 _REVEALED = "revealed_customer"
 
 
-@blueprint.get("/customers/<customer_id>")
+@blueprint.get("/customers/<name:customer_id>")
 @role_required(Permission.LOOKUP)
 def customer(customer_id: str) -> ResponseReturnValue:
     """Contacts, choices and their history."""
     return _page(customer_id)
 
 
-@blueprint.post("/customers/<customer_id>/reveal")
+@blueprint.post("/customers/<name:customer_id>/reveal")
 @role_required(Permission.SEE_KEY_INFO)
 def reveal_customer(customer_id: str) -> ResponseReturnValue:
     """Show addresses and contacts of somebody under a safety ban, once; recorded first (REQ-31)."""
@@ -52,7 +52,7 @@ def reveal_customer(customer_id: str) -> ResponseReturnValue:
     return redirect(url_for(".customer", customer_id=customer_id), 303)
 
 
-@blueprint.post("/customers/<customer_id>/preferences")
+@blueprint.post("/customers/<name:customer_id>/preferences")
 @role_required(Permission.CHANGE_WISHES)
 def save_choices(customer_id: str) -> ResponseReturnValue:
     """Change choices on the customer's behalf."""
@@ -79,7 +79,7 @@ def save_choices(customer_id: str) -> ResponseReturnValue:
     return redirect(url_for(".customer", customer_id=customer_id, point=gsrn), 303)
 
 
-@blueprint.post("/customers/<customer_id>/stop")
+@blueprint.post("/customers/<name:customer_id>/stop")
 @role_required(Permission.CHANGE_WISHES)
 def stop_customer(customer_id: str) -> ResponseReturnValue:
     """End everything that can be ended."""
@@ -95,7 +95,7 @@ def stop_customer(customer_id: str) -> ResponseReturnValue:
     return redirect(url_for(".customer", customer_id=customer_id), 303)
 
 
-@blueprint.post("/customers/<customer_id>/contacts")
+@blueprint.post("/customers/<name:customer_id>/contacts")
 @role_required(Permission.CHANGE_WISHES)
 def add_contact(customer_id: str) -> ResponseReturnValue:
     """Add a number or an address that the customer gave; it waits for its code."""
@@ -115,7 +115,7 @@ def add_contact(customer_id: str) -> ResponseReturnValue:
     return redirect(url_for(".customer", customer_id=customer_id), 303)
 
 
-@blueprint.post("/customers/<customer_id>/contacts/<int:contact_id>/remove")
+@blueprint.post("/customers/<name:customer_id>/contacts/<int:contact_id>/remove")
 @role_required(Permission.CHANGE_WISHES)
 def remove_contact(customer_id: str, contact_id: int) -> ResponseReturnValue:
     """Remove a contact; nothing more is sent to it."""
@@ -132,7 +132,7 @@ def remove_contact(customer_id: str, contact_id: int) -> ResponseReturnValue:
     return redirect(url_for(".customer", customer_id=customer_id), 303)
 
 
-@blueprint.route("/customers/<customer_id>/contacts/<int:contact_id>", methods=["GET", "POST"])
+@blueprint.route("/customers/<name:customer_id>/contacts/<int:contact_id>", methods=["GET", "POST"])
 @role_required(Permission.CHANGE_WISHES)
 def contact_of(customer_id: str, contact_id: int) -> ResponseReturnValue:
     """Quiet hours, nights and language of one contact."""

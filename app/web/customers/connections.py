@@ -25,7 +25,7 @@ def connections() -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/connections/<order_no>")
+@blueprint.get("/connections/<name:order_no>")
 @owner_required
 def connection(order_no: str) -> ResponseReturnValue:
     """One order; another customer's order does not exist for this one."""

@@ -46,7 +46,7 @@ def mass_orders_list() -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/mass-orders/<mass_id>")
+@blueprint.get("/mass-orders/<name:mass_id>")
 @role_required(Permission.OPERATE)
 def mass_order(mass_id: str) -> ResponseReturnValue:
     """One mass order: its files, its items by state, what may be done."""
@@ -97,7 +97,7 @@ def mass_order(mass_id: str) -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/mass-orders/<mass_id>/proof")
+@blueprint.get("/mass-orders/<name:mass_id>/proof")
 @role_required(Permission.OPERATE)
 def mass_order_proof(mass_id: str) -> ResponseReturnValue:
     """N of N: what each system was due to hear, and has confirmed."""
@@ -122,7 +122,7 @@ def mass_order_proof(mass_id: str) -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/mass-orders/<mass_id>/proof.<kind>")
+@blueprint.get("/mass-orders/<name:mass_id>/proof.<kind>")
 @role_required(Permission.OPERATE)
 def mass_order_proof_file(mass_id: str, kind: str) -> ResponseReturnValue:
     """The proof as a signed file; who took it is recorded."""
@@ -155,7 +155,7 @@ def mass_order_proof_file(mass_id: str, kind: str) -> ResponseReturnValue:
     return answer
 
 
-@blueprint.post("/mass-orders/<mass_id>/proof/waive")
+@blueprint.post("/mass-orders/<name:mass_id>/proof/waive")
 @role_required(Permission.OPERATE)
 def mass_order_waive(mass_id: str) -> ResponseReturnValue:
     """Waive what one system need not confirm of one order, with a reason."""
@@ -171,7 +171,7 @@ def mass_order_waive(mass_id: str) -> ResponseReturnValue:
     return redirect(url_for(".mass_order_proof", mass_id=mass_id))
 
 
-@blueprint.post("/mass-orders/<mass_id>/<act>")
+@blueprint.post("/mass-orders/<name:mass_id>/<act>")
 @role_required(Permission.OPERATE)
 def mass_order_act(mass_id: str, act: str) -> ResponseReturnValue:
     """Pause, resume or call off the whole."""
@@ -186,7 +186,7 @@ def mass_order_act(mass_id: str, act: str) -> ResponseReturnValue:
     return _do(mass_id, done, lambda session: change(session, mass_id, now(), by=actor()))
 
 
-@blueprint.post("/mass-orders/<mass_id>/files/<int:message_id>/<act>")
+@blueprint.post("/mass-orders/<name:mass_id>/files/<int:message_id>/<act>")
 @role_required(Permission.OPERATE)
 def mass_file_act(mass_id: str, message_id: int, act: str) -> ResponseReturnValue:
     """Decide about a held file: propose, release as a second person, or reject."""

@@ -73,7 +73,7 @@ def stock_delivery(message_id: int) -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/meters/<path:number>")
+@blueprint.get("/meters/<name:number>")
 @role_required(Permission.OPERATE)
 def meter(number: str) -> ResponseReturnValue:
     """One meter and its story."""
@@ -85,7 +85,7 @@ def meter(number: str) -> ResponseReturnValue:
     )
 
 
-@blueprint.post("/meters/<path:number>/state")
+@blueprint.post("/meters/<name:number>/state")
 @role_required(Permission.OPERATE)
 def meter_state(number: str) -> ResponseReturnValue:
     """Somebody has the meter in the hand, or misses it."""
@@ -123,7 +123,7 @@ def mismatches() -> ResponseReturnValue:
     )
 
 
-@blueprint.post("/mismatches/<path:order_id>/<act>")
+@blueprint.post("/mismatches/<name:order_id>/<act>")
 @role_required(Permission.OPERATE)
 def mismatch_act(order_id: str, act: str) -> ResponseReturnValue:
     """Take one on oneself, or decide that the report is right."""

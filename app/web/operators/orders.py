@@ -40,7 +40,7 @@ def orders() -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/orders/<path:order_id>")
+@blueprint.get("/orders/<name:order_id>")
 @role_required(Permission.OPERATE)
 def order(order_id: str) -> ResponseReturnValue:
     """One work order and all that became of it."""
