@@ -22,6 +22,7 @@ _FAULTS = text(
       AND o.state NOT IN ('DETECTED', 'RESTORED', 'CLOSED', 'MERGED', 'FALSE_ALARM')
       AND NOT (o.state = 'REOPENED' AND o.confirmed_at IS NULL)
     GROUP BY o.id, m.municipality_code, m.postal_code
+    ORDER BY 1, 2, 3
     """
 )
 _PLANNED = text(
@@ -37,6 +38,7 @@ _PLANNED = text(
       AND o.state IN ('ANNOUNCED', 'RESCHEDULED', 'REMINDED', 'ONGOING', 'OVERRUN')
       AND o.planned_from_at < :before AND (o.planned_to_at > :after OR o.state = 'OVERRUN')
     GROUP BY o.id, m.municipality_code, m.postal_code
+    ORDER BY 1, 2, 3
     """
 )
 

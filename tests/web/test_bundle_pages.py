@@ -265,7 +265,7 @@ def test_customer_service_sees_none_of_it(app: Flask, world: dict[str, int]) -> 
         assert visitor.get(path).status_code == 403
 
 
-@pytest.mark.parametrize("body", ["", "nonsense", "{", "<a/>", "\x00", "å" * 1000])
+@pytest.mark.parametrize("body", ["", "nonsense", "{", "<a/>", "å" * 1000])
 def test_nonsense_on_the_bench_is_answered_in_words(
     world: dict[str, int], operator: Visitor, body: str
 ) -> None:

@@ -83,9 +83,7 @@ def test_what_outside_systems_sent_is_shown_as_text(admin: Visitor, rows: None) 
         assert "<b>evil" not in page, path
 
 
-@pytest.mark.parametrize(
-    "query", ["<b>evil</b>", '" onfocus="alert(1)', "%_\\", "' OR 1=1 --", "\x00"]
-)
+@pytest.mark.parametrize("query", ["<b>evil</b>", '" onfocus="alert(1)', "%_\\", "' OR 1=1 --"])
 def test_whatever_is_typed_into_the_search_box_stays_text(agent: Visitor, query: str) -> None:
     answer = agent.client.get("/", query_string={"q": query})
 
@@ -208,7 +206,7 @@ def test_a_nul_in_an_address_or_a_form_is_no_fault_of_ours(app: Flask, admin: Vi
     assert len(paths) > 10
     assert {path: found for path in paths if (found := admin.get(path).status_code) != 404} == {}
 
-    for asked in ("/bundles?partner=a%00b", "/bundles?%00=1", "/customers/a?x=%00"):
+    for asked in ("/bundles?partner=a%00b", "/bundles?%00=1", "/customers/a?x=%00", "/?q=%00"):
         assert admin.get(asked).status_code == 400, asked
     answer = admin.post("/storms", {"name": "Aapeli\0", "municipalities": "837"}, page="/storms")
     assert answer.status_code == 400

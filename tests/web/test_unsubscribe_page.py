@@ -58,7 +58,7 @@ def test_what_cannot_be_ended_is_said(app: Flask, home: str, topic: str, words: 
     assert count(app, "SELECT count(*) FROM preference") == 0
 
 
-@pytest.mark.parametrize("token", ["x", "AAAA", "%00", "é"])
+@pytest.mark.parametrize("token", ["x", "AAAA", "%01", "é"])
 def test_a_link_that_we_did_not_make_fits_nobody(app: Flask, home: str, token: str) -> None:
     for answer in (
         app.test_client().get(f"/unsubscribe/{token}"),
