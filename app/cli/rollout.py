@@ -45,7 +45,7 @@ def import_command(path: Path, propose: bool, by: str | None, password_stdin: bo
         click.echo(f"{where}: {fault.column} {fault.code} {fault.value}".rstrip(), err=True)
     if faults:
         raise click.exceptions.Exit(1)
-    who, now = _actor(by, password_stdin), datetime.now(UTC)
+    who, now = who_acts(by, password_stdin), datetime.now(UTC)
     try:
         with transaction() as session:
             number, is_new = rollout_plan.store(session, path.name, rows, now, by=who)
@@ -104,7 +104,7 @@ def show_command() -> None:
 
 
 def _act(act: Callable[..., None], number: int, by: str | None, password_stdin: bool) -> None:
-    who = _actor(by, password_stdin)
+    who = who_acts(by, password_stdin)
     try:
         with transaction() as session:
             act(session, number, datetime.now(UTC), by=who)
@@ -112,7 +112,3 @@ def _act(act: Callable[..., None], number: int, by: str | None, password_stdin: 
         raise click.ClickException(f"there is no version {number}") from None
     except PlanRefused as refused:
         raise click.ClickException(f"refused: {refused.code}") from None
-
-
-def _actor(by: str | None, password_stdin: bool) -> str:
-    return who_acts(by, password_stdin)
