@@ -110,6 +110,8 @@ ABOUT_THE_REST = CUT_TOLD | {_T.PLANNED_OVERRUN}
 KNOWS_OF_CUT = CUT_TOLD | {_T.CORRECTION_STILL_OFF}
 # Whoever read that the cut was a mistake, or what happened at night, has read of its end.
 ENDS = frozenset({_T.FAULT_RESTORED, _T.CORRECTION, _T.MORNING_SUMMARY})
+# After one of these an estimate that was read before is not the last word any more.
+AMENDS_ESTIMATE = NAMES_ESTIMATE | ENDS | {_T.FAULT_ETR_DELAYED, _T.CORRECTION_STILL_OFF}
 CHANGES = frozenset({_T.PLANNED_CHANGED, _T.PLANNED_CANCELLED})
 PLAN_TOLD = frozenset({_T.PLANNED_NOTICE, _T.PLANNED_CHANGED})
 

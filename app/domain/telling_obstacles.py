@@ -11,12 +11,12 @@ from datetime import datetime
 from app.domain.notice_policy import SuppressReason, contact_obstacle
 from app.domain.notice_types import NOTICE_RULES, NoticeType
 from app.domain.telling import (
+    AMENDS_ESTIMATE,
     CUT_TOLD,
     ENDS,
     ESTIMATES,
     KNOWS_OF_CUT,
     LEFT,
-    NAMES_ESTIMATE,
     PLAN_TOLD,
     PointFacts,
     TellingView,
@@ -135,7 +135,7 @@ def _read_last(view: TellingView) -> datetime | None:
     What waits for its hour or for the morning has not been read: an estimate that comes and goes
     meanwhile is none (REQ-07).
     """
-    read = view.left(_AMENDS_ESTIMATE)
+    read = view.left(AMENDS_ESTIMATE)
     last = max(read, key=lambda row: row.notice_id, default=None)
     return last.etr_at if last is not None else None
 
@@ -197,7 +197,6 @@ def _once(view: TellingView) -> Obstacle | None:
 
 
 _T = NoticeType
-_AMENDS_ESTIMATE = NAMES_ESTIMATE | ENDS | {_T.FAULT_ETR_DELAYED, _T.CORRECTION_STILL_OFF}
 _OF_TYPE: Mapping[NoticeType, Callable[[TellingView], Obstacle | None]] = {
     _T.FAULT_STARTED: _start,
     _T.FAULT_ETR: _remaining,

@@ -7,11 +7,11 @@ on_at, off_elsewhere, address; of an end also silent.
 
 from __future__ import annotations
 
-from psycopg.sql import SQL, Composed, Literal
+from psycopg.sql import SQL, Composed
 
 from app.domain.notice_types import NoticeType
 from app.domain.telling import NAMES_ESTIMATE, UPDATES
-from app.services.known_elsewhere import KNOWN
+from app.services.known_elsewhere import KNOWN, kinds_in_sql
 from app.services.notice_items import NOT_TOLD, STANDING
 
 # Kinds that go to exactly those who got an earlier one, whatever they wish since (REQ-16, REQ-34).
@@ -20,7 +20,7 @@ _CHANGES_OF_PLAN = frozenset(
 )
 _CORRECTIONS = frozenset({NoticeType.CORRECTION, NoticeType.CORRECTION_STILL_OFF})
 _NOT_TOLD = SQL(NOT_TOLD)
-_ESTIMATES = SQL(", ").join(Literal(str(kind)) for kind in sorted(NAMES_ESTIMATE))
+_ESTIMATES = kinds_in_sql(NAMES_ESTIMATE)
 
 
 def listeners_of(kind: NoticeType, subject: str) -> Composed:

@@ -7,15 +7,21 @@ that fault, n what was told of it, same the contact of the same address.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from psycopg.sql import SQL, Composed, Literal
 
 from app.domain.notice_types import NoticeType
+from app.domain.telling import AMENDS_ESTIMATE, NAMES_ESTIMATE
 from app.services.notice_items import NOT_TOLD
 
 _NOT_TOLD = SQL(NOT_TOLD)
+
+
+def kinds_in_sql(kinds: Iterable[NoticeType]) -> Composed:
+    """These kinds of notices as they stand between the brackets of IN."""
+    return SQL(", ").join(Literal(str(kind)) for kind in sorted(kinds))
 
 
 def _told_of_other(but: SQL | Composed) -> Composed:
@@ -51,37 +57,25 @@ _KNOWS_OTHER_FAULT = _told_of_other(
 )
 
 
-def _nothing_since(*kinds: str) -> Composed:
-    """Whether the contact has been told nothing of these kinds at the point since notice n."""
-    return SQL(
-        """
-        NOT EXISTS (
-            SELECT 1 FROM notice later
-            WHERE later.contact_id = same.id AND later.gsrn = n.gsrn AND later.id > n.id
-              AND later.type IN ({kinds})
-              AND later.state NOT IN {not_told})
-        """
-    ).format(kinds=SQL(", ").join(map(Literal, kinds)), not_told=_NOT_TOLD)
-
-
 # Which time the contact has read last that the power is back there, of whichever fault, this one too;
 # none if the last text named none. What waits for the morning, or for its hour, has not been read.
 _LAST_READ = SQL(
     """
-    SELECT CASE WHEN n.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED', 'FAULT_PARTLY_RESTORED',
-            'CORRECTION_STILL_OFF') THEN CAST(a.facts->>'etr_at' AS timestamptz) END AS etr_at
+    SELECT CASE WHEN n.type IN ({naming}) THEN CAST(a.facts->>'etr_at' AS timestamptz) END AS etr_at
     FROM contact same JOIN notice n ON n.contact_id = same.id
     JOIN announcement a ON a.id = n.announcement_id
     WHERE same.kind = listed.kind AND same.value = listed.value
-      AND n.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED', 'FAULT_PARTLY_RESTORED',
-          'CORRECTION_STILL_OFF', 'FAULT_ETR_DELAYED', 'FAULT_RESTORED', 'CORRECTION',
-          'MORNING_SUMMARY')
+      AND n.type IN ({amending})
       AND n.state NOT IN {not_told} AND n.state NOT IN ('CREATED', 'HELD')
       AND (n.outage_id = ANY(%(outages)s) OR EXISTS (
           SELECT 1 FROM outage_point q WHERE q.outage_id = n.outage_id AND q.gsrn = listed.gsrn))
     ORDER BY n.id DESC LIMIT 1
     """
-).format(not_told=_NOT_TOLD)
+).format(
+    naming=kinds_in_sql(NAMES_ESTIMATE | {NoticeType.CORRECTION_STILL_OFF}),
+    amending=kinds_in_sql(AMENDS_ESTIMATE),
+    not_told=_NOT_TOLD,
+)
 # News without a time says that none is known.
 _SAID = SQL("coalesce(CAST(%(etr_at)s AS timestamptz), CAST(%(event_at)s AS timestamptz))")
 # The power is back when the last fault there is mended, so that an earlier time than the others' is none.
@@ -121,9 +115,13 @@ _KNOWS_OTHER_ESTIMATE = SQL("({told} OR {same} OR {later})").format(
 _SAID_DELAYED = SQL(
     """
     AND q.on_at IS NULL AND other.state NOT IN ('CLOSED', 'MERGED', 'FALSE_ALARM')
-    AND n.type = 'FAULT_ETR_DELAYED' AND {nothing_since}
+    AND n.type = 'FAULT_ETR_DELAYED' AND NOT EXISTS (
+        SELECT 1 FROM notice later
+        WHERE later.contact_id = same.id AND later.gsrn = n.gsrn AND later.id > n.id
+          AND later.type IN ('FAULT_ETR', 'FAULT_ETR_CHANGED')
+          AND later.state NOT IN {not_told})
     """
-).format(nothing_since=_nothing_since("FAULT_ETR", "FAULT_ETR_CHANGED"))
+).format(not_told=_NOT_TOLD)
 # Nor that a second fault is partly repaired, when the first one says the same.
 _SAID_SAME = SQL(
     """
