@@ -45,6 +45,17 @@ class SftpServer:
         """One of inbox, processing, archive, quarantine and returns."""
         return self.root / name
 
+    def as_settings(self) -> dict[str, object]:
+        """The settings of a product whose CIS has this server, and whose files are whole at once."""
+        return {
+            "cis_sftp_host": self.host,
+            "cis_sftp_port": self.port,
+            "cis_sftp_user": self.user,
+            "cis_sftp_key_file": Path(self.private_key_file),
+            "cis_sftp_host_key": self.host_key,
+            "cis_quiet_s": 0.0,
+        }
+
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePostgres]:

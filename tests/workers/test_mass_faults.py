@@ -265,15 +265,7 @@ class _Partner:
 
     def poll(self, sshd: SftpServer, **changes: Any) -> None:
         """Look once into the folder that the CIS puts its files into."""
-        reached = {
-            "cis_sftp_host": sshd.host,
-            "cis_sftp_port": sshd.port,
-            "cis_sftp_user": sshd.user,
-            "cis_sftp_key_file": Path(sshd.private_key_file),
-            "cis_sftp_host_key": sshd.host_key,
-            "cis_quiet_s": 0.0,
-        }
-        poll_cis(self._settings.model_copy(update={**reached, **changes}), 1, "test")
+        poll_cis(self._settings.model_copy(update={**sshd.as_settings(), **changes}), 1, "test")
 
     def interpret(self) -> None:
         worker.interpret_files(self._settings, 1, "test")

@@ -353,16 +353,7 @@ def test_a_file_of_the_dms_is_its_own_and_rings_another_lane(
 
 def _settings_for(app: Flask, sshd: SftpServer) -> Settings:
     base: Settings = app.extensions["tiedolla_settings"]
-    return base.model_copy(
-        update={
-            "cis_sftp_host": sshd.host,
-            "cis_sftp_port": sshd.port,
-            "cis_sftp_user": sshd.user,
-            "cis_sftp_key_file": Path(sshd.private_key_file),
-            "cis_sftp_host_key": sshd.host_key,
-            "cis_quiet_s": 0.0,
-        }
-    )
+    return base.model_copy(update=sshd.as_settings())
 
 
 def _put(sshd: SftpServer, name: str, body: bytes) -> None:
