@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 _FAULT = "FAULT"
+_SUSPECTED = "DETECTED"
 _SWAP = "METER_SWAP"
 _PLANNED = "PLANNED"
 _PLAN_ONLY = ("DRAFT", "APPROVED", "ANNOUNCED", "RESCHEDULED", "REMINDED")
@@ -48,12 +49,7 @@ class Cut:
     @property
     def is_suspected(self) -> bool:
         """Whether only reports speak of a fault, which nobody has confirmed yet."""
-        return self.kind == _FAULT and self.state == "DETECTED"
-
-    @property
-    def is_sure_fault(self) -> bool:
-        """Whether it is a fault that somebody has confirmed."""
-        return self.kind == _FAULT and not self.is_suspected
+        return self.kind == _FAULT and self.state == _SUSPECTED
 
     @property
     def is_unconfirmed(self) -> bool:
@@ -86,14 +82,24 @@ class Cut:
 def open_cut(cuts: Iterable[Cut]) -> Cut | None:
     """The cut that is going on: a sure one before one that is only suspected, then the latest.
 
-    Of several faults the power is back with the last, so that the latest estimate counts for each.
+    What it says of a fault's end is what counts at the point, see last_estimate.
     """
     going_on = [cut for cut in cuts if cut.is_open]
     first = min(going_on, key=lambda cut: cut.is_suspected or cut.is_unconfirmed, default=None)
-    if first is None or not first.is_sure_fault:
+    if first is None or not is_sure_fault(first.kind, first.state):
         return first
-    estimates = (cut.etr_at for cut in going_on if cut.is_sure_fault and cut.etr_at is not None)
-    return replace(first, etr_at=max(estimates, default=None))
+    estimates = (cut.etr_at for cut in going_on if is_sure_fault(cut.kind, cut.state))
+    return replace(first, etr_at=last_estimate(estimates))
+
+
+def is_sure_fault(kind: str, state: str) -> bool:
+    """Whether it is a fault that somebody has confirmed."""
+    return kind == _FAULT and state != _SUSPECTED
+
+
+def last_estimate(estimates: Iterable[datetime | None]) -> datetime | None:
+    """What counts of the estimates of all sure faults that cut a point: the power is back with the last."""
+    return max((etr_at for etr_at in estimates if etr_at is not None), default=None)
 
 
 def cut_ahead(cuts: Iterable[Cut], now: datetime) -> Cut | None:

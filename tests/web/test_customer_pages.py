@@ -497,6 +497,19 @@ def test_req_21_two_faults_at_one_point_have_one_estimate(
     assert len(set(told)) == 1
 
 
+def test_req_21_what_is_only_suspected_moves_no_estimate(
+    app: Flask, home: str, writing: Writing
+) -> None:
+    now = datetime.now(UTC)
+    with writing() as session:
+        for ref, state, hours in (("V-1", "ETR_SET", 2), ("V-2", "DETECTED", 5)):
+            etr_at = now + timedelta(hours=hours)
+            _add_cut(session, home, now, source_ref=ref, state=state, etr_at=etr_at)
+    page = Resident(app).come_in(PHONE).get("/my/").text
+    (told,) = re.findall(r"We expect it back ([^<]+?)\. *<", page)
+    assert told.endswith((now + timedelta(hours=2)).astimezone(HELSINKI).strftime("%H:%M"))
+
+
 def _add_cut(session: Session, point: str, now: datetime, **values: Any) -> None:
     """A fault at the point for 40 minutes, or another outage from when it is planned."""
     told = {"kind": "FAULT", "state": "CONFIRMED", "cause_code": "TREE", "source_ref": "V-1"}

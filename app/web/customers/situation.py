@@ -11,6 +11,7 @@ from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _l
 
 from app.domain.cause_codes import cause_shown
+from app.domain.power_cuts import is_sure_fault, last_estimate
 from app.queries.customer_cuts import CustomerCut
 from app.queries.meter_trace import MeterTrace
 from app.settings import Settings
@@ -71,8 +72,8 @@ def sentences(trace: MeterTrace, cuts: Sequence[CustomerCut], now: datetime) -> 
 
 def _by_the_last(cuts: Sequence[CustomerCut]) -> list[CustomerCut]:
     """Of several faults the power is back with the last, as whoever asks by message is told (REQ-21)."""
-    faults = [cut for cut in cuts if cut.kind == "FAULT" and cut.going_on]
-    latest = max((cut.etr_at for cut in faults if cut.etr_at is not None), default=None)
+    faults = [cut for cut in cuts if cut.going_on and is_sure_fault(cut.kind, cut.state)]
+    latest = last_estimate(cut.etr_at for cut in faults)
     return [replace(cut, etr_at=latest) if cut in faults else cut for cut in cuts]
 
 
